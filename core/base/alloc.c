@@ -1,0 +1,64 @@
+#include "base/alloc.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+static _Atomic uint64_t allocations_left = UINT64_MAX;
+
+static bool may_allocate(void)
+{
+    /* relaxed: a test switch; the count need not be exact between threads. */
+    uint64_t left = atomic_load_explicit(&allocations_left, memory_order_relaxed);
+    if (left == UINT64_MAX)
+        return true;
+    while (left != 0)
+        if (atomic_compare_exchange_weak_explicit(&allocations_left, &left, left - 1, memory_order_relaxed,
+                                                  memory_order_relaxed))
+            return true;
+    return false;
+}
+
+void wagi_alloc_fail_after(uint64_t successes)
+{
+    atomic_store_explicit(&allocations_left, successes, memory_order_relaxed);
+}
+
+void *wagi_alloc(size_t size)
+{
+    return may_allocate() ? malloc(size ? size : 1) : NULL;
+}
+
+void *wagi_alloc_zero(size_t count, size_t size)
+{
+    return may_allocate() ? calloc(count ? count : 1, size ? size : 1) : NULL;
+}
+
+void *wagi_realloc_array(void *block, size_t count, size_t size)
+{
+    if (size && count > SIZE_MAX / size)
+        return NULL;
+    size_t total = count * size;
+    return may_allocate() ? realloc(block, total ? total : 1) : NULL;
+}
+
+void wagi_free(void *block)
+{
+    free(block);
+}
+
+bool wagi_vec_reserve(void **block, size_t count, size_t *capacity, size_t extra, size_t element_size)
+{
+    if (*capacity - count >= extra)
+        return true;
+    if (extra > SIZE_MAX / 2 - count)
+        return false;
+    size_t wanted = *capacity < 8 ? 8 : *capacity * 2;
+    if (wanted < count + extra)
+        wanted = count + extra;
+    void *grown = wagi_realloc_array(*block, wanted, element_size);
+    if (!grown)
+        return false;
+    *block = grown;
+    *capacity = wanted;
+    return true;
+}

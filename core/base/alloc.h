@@ -1,0 +1,34 @@
+/* The allocator hook: every heap block of the library comes from here, so that tests can fail the n-th allocation. */
+#ifndef WAGI_BASE_ALLOC_H
+#define WAGI_BASE_ALLOC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* NULL when memory is out or the size overflows. wagi_alloc(0) gives a block that can be freed. Any thread. */
+void *wagi_alloc(size_t size);
+void *wagi_alloc_zero(size_t count, size_t size);
+/* Room for count elements; the old block stays valid when NULL is returned. */
+void *wagi_realloc_array(void *block, size_t count, size_t size);
+void wagi_free(void *block); /* NULL is a no-op */
+
+/* Stress switch for tests: after `successes` further allocations every one fails; UINT64_MAX switches it off.
+ * Process-wide; any thread. */
+void wagi_alloc_fail_after(uint64_t successes);
+
+#define WAGI_NEW(type) ((type *)wagi_alloc_zero(1, sizeof(type)))
+
+/* Vectors: a pointer, a count and a capacity, as three members p, n and cap of any struct.
+ * Evaluates to true when there is room for one more. */
+#define WAGI_VEC(type)                                                                                                 \
+    struct {                                                                                                           \
+        type *p;                                                                                                       \
+        size_t n, cap;                                                                                                 \
+    }
+#define WAGI_VEC_RESERVE(v, extra) wagi_vec_reserve((void **)&(v)->p, (v)->n, &(v)->cap, (extra), sizeof *(v)->p)
+#define WAGI_VEC_PUSH(v, x) (WAGI_VEC_RESERVE(v, 1) ? ((v)->p[(v)->n++] = (x), true) : false)
+#define WAGI_VEC_FREE(v) (wagi_free((v)->p), (v)->p = NULL, (v)->n = (v)->cap = 0)
+#include <stdbool.h>
+bool wagi_vec_reserve(void **block, size_t count, size_t *capacity, size_t extra, size_t element_size);
+
+#endif

@@ -1,0 +1,326 @@
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+struct wag_error {
+    atomic_uint count; /* 0: static, never freed */
+    wag_err code;
+    wag_error_class error_class;
+    char *message;
+    bool has_offset, has_func_index, has_import;
+    size_t offset;
+    uint32_t func_index;
+    size_t import_index;
+    wag_name import_module, import_field;
+    char *wanted, *given;
+    wag_frame *frames; /* names behind the array in the same block */
+    size_t frame_count;
+};
+
+static const struct {
+    wag_err code;
+    wag_error_class error_class;
+    const char *name, *text;
+} err_table[] = {
+#define ERR(name, number, class, text) {WAG_##name, WAG_CLASS_##class, "WAG_" #name, text},
+#include "waggle/err.def"
+#undef ERR
+};
+
+static char nomem_text[] = "out of memory";
+static wag_error nomem_error = {
+    .code = WAG_NOMEM, .error_class = WAG_CLASS_RANGE_ERROR, .message = nomem_text};
+
+static size_t err_row(wag_err err)
+{
+    size_t count = sizeof err_table / sizeof *err_table;
+    for (size_t i = 0; i < count; i++)
+        if (err_table[i].code == err)
+            return i;
+    return count;
+}
+
+const char *wag_err_name(wag_err err)
+{
+    size_t row = err_row(err);
+    return row < sizeof err_table / sizeof *err_table ? err_table[row].name : "WAG_?";
+}
+
+const char *wag_err_text(wag_err err)
+{
+    size_t row = err_row(err);
+    return row < sizeof err_table / sizeof *err_table ? err_table[row].text : "unknown error";
+}
+
+wag_error_class wag_err_class(wag_err err)
+{
+    size_t row = err_row(err);
+    return row < sizeof err_table / sizeof *err_table ? err_table[row].error_class : WAG_CLASS_ERROR;
+}
+
+const char *wag_error_class_name(wag_error_class error_class)
+{
+    switch (error_class) {
+    case WAG_CLASS_ERROR:
+        return "Error";
+    case WAG_CLASS_TYPE_ERROR:
+        return "TypeError";
+    case WAG_CLASS_RANGE_ERROR:
+        return "RangeError";
+    case WAG_CLASS_COMPILE_ERROR:
+        return "CompileError";
+    case WAG_CLASS_LINK_ERROR:
+        return "LinkError";
+    case WAG_CLASS_RUNTIME_ERROR:
+        return "RuntimeError";
+    case WAG_CLASS_DATA_CLONE_ERROR:
+        return "DataCloneError";
+    case WAG_CLASS_ABORT_ERROR:
+        return "AbortError";
+    case WAG_CLASS_TIMEOUT_ERROR:
+        return "TimeoutError";
+    }
+    return "Error";
+}
+
+static char *copy_text(const char *text, size_t size)
+{
+    char *copy = wagi_alloc(size + 1);
+    if (copy) {
+        if (size)
+            memcpy(copy, text, size);
+        copy[size] = 0;
+    }
+    return copy;
+}
+
+wag_error *wagi_error_new_class(wag_err code, wag_error_class error_class, wag_name message)
+{
+    wag_error *error = WAGI_NEW(wag_error);
+    char *text = copy_text(message.data, message.size);
+    if (!error || !text) {
+        wagi_free(error);
+        wagi_free(text);
+        return wagi_error_nomem();
+    }
+    atomic_init(&error->count, 1);
+    error->code = code;
+    error->error_class = error_class;
+    error->message = text;
+    return error;
+}
+
+static wag_error *error_format(wag_err code, wag_error_class error_class, const char *format, va_list arguments)
+{
+    va_list again;
+    va_copy(again, arguments);
+    int size = vsnprintf(NULL, 0, format, arguments);
+    char *text = size < 0 ? NULL : wagi_alloc((size_t)size + 1);
+    wag_error *error = NULL;
+    if (text) {
+        vsnprintf(text, (size_t)size + 1, format, again);
+        error = wagi_error_new_class(code, error_class, (wag_name){text, (size_t)size});
+    }
+    va_end(again);
+    wagi_free(text);
+    return error ? error : wagi_error_nomem();
+}
+
+wag_error *wagi_error_new(wag_err code, const char *format, ...)
+{
+    if (code == WAG_NOMEM)
+        return wagi_error_nomem();
+    if (!format) {
+        const char *text = wag_err_text(code);
+        return wagi_error_new_class(code, wag_err_class(code), (wag_name){text, strlen(text)});
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    wag_error *error = error_format(code, wag_err_class(code), format, arguments);
+    va_end(arguments);
+    return error;
+}
+
+wag_error *wag_error_new(wag_error_class error_class, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    wag_error *error = error_format(WAG_HOST, error_class, format, arguments);
+    va_end(arguments);
+    return error;
+}
+
+wag_error *wagi_error_nomem(void)
+{
+    return &nomem_error;
+}
+
+wag_error *wag_error_ref(wag_error *error)
+{
+    /* relaxed: whoever counts up holds a reference already. */
+    if (error && error != &nomem_error)
+        atomic_fetch_add_explicit(&error->count, 1, memory_order_relaxed);
+    return error;
+}
+
+void wag_error_unref(wag_error *error)
+{
+    if (!error || error == &nomem_error)
+        return;
+    /* acq_rel: the last owner sees everything the others did with the object before it frees it. */
+    if (atomic_fetch_sub_explicit(&error->count, 1, memory_order_acq_rel) != 1)
+        return;
+    wagi_free(error->message);
+    wagi_free((void *)error->import_module.data);
+    wagi_free((void *)error->import_field.data);
+    wagi_free(error->wanted);
+    wagi_free(error->given);
+    wagi_free(error->frames);
+    wagi_free(error);
+}
+
+void wagi_error_set_offset(wag_error *error, size_t offset)
+{
+    if (error == &nomem_error)
+        return;
+    error->has_offset = true;
+    error->offset = offset;
+}
+
+void wagi_error_set_func_index(wag_error *error, uint32_t func_index)
+{
+    if (error == &nomem_error)
+        return;
+    error->has_func_index = true;
+    error->func_index = func_index;
+}
+
+void wagi_error_set_import(wag_error *error, size_t index, wag_name module, wag_name field)
+{
+    if (error == &nomem_error)
+        return;
+    char *module_copy = copy_text(module.data, module.size), *field_copy = copy_text(field.data, field.size);
+    if (!module_copy || !field_copy) {
+        wagi_free(module_copy);
+        wagi_free(field_copy);
+        return;
+    }
+    wagi_free((void *)error->import_module.data);
+    wagi_free((void *)error->import_field.data);
+    error->has_import = true;
+    error->import_index = index;
+    error->import_module = (wag_name){module_copy, module.size};
+    error->import_field = (wag_name){field_copy, field.size};
+}
+
+void wagi_error_set_types(wag_error *error, const char *wanted, const char *given)
+{
+    if (error == &nomem_error)
+        return;
+    wagi_free(error->wanted);
+    wagi_free(error->given);
+    error->wanted = wanted ? copy_text(wanted, strlen(wanted)) : NULL;
+    error->given = given ? copy_text(given, strlen(given)) : NULL;
+}
+
+void wagi_error_set_frames(wag_error *error, const wag_frame *frames, size_t count)
+{
+    if (error == &nomem_error || error->frames || count == 0)
+        return;
+    size_t names = 0;
+    for (size_t i = 0; i < count; i++)
+        names += frames[i].func_name.size;
+    wag_frame *copy = wagi_alloc(count * sizeof *copy + names);
+    if (!copy)
+        return;
+    char *name = (char *)(copy + count);
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = frames[i];
+        copy[i].func_name.data = name;
+        if (frames[i].func_name.size)
+            memcpy(name, frames[i].func_name.data, frames[i].func_name.size);
+        name += frames[i].func_name.size;
+    }
+    error->frames = copy;
+    error->frame_count = count;
+}
+
+wag_err wagi_fail(wag_error *error, wag_error **reterr_error)
+{
+    wag_err code = error->code;
+    if (reterr_error)
+        *reterr_error = error;
+    else
+        wag_error_unref(error);
+    return code;
+}
+
+wag_err wag_error_code(const wag_error *error)
+{
+    return error->code;
+}
+
+wag_error_class wag_error_get_class(const wag_error *error)
+{
+    return error->error_class;
+}
+
+const char *wag_error_message(const wag_error *error)
+{
+    return error->message;
+}
+
+bool wag_error_import(const wag_error *error, size_t *ret_index, wag_name *ret_module, wag_name *ret_field)
+{
+    if (!error->has_import)
+        return false;
+    if (ret_index)
+        *ret_index = error->import_index;
+    if (ret_module)
+        *ret_module = error->import_module;
+    if (ret_field)
+        *ret_field = error->import_field;
+    return true;
+}
+
+const char *wag_error_wanted(const wag_error *error)
+{
+    return error->wanted;
+}
+
+const char *wag_error_given(const wag_error *error)
+{
+    return error->given;
+}
+
+bool wag_error_offset(const wag_error *error, size_t *ret_offset)
+{
+    if (error->has_offset && ret_offset)
+        *ret_offset = error->offset;
+    return error->has_offset;
+}
+
+bool wag_error_func_index(const wag_error *error, uint32_t *ret_func_index)
+{
+    if (error->has_func_index && ret_func_index)
+        *ret_func_index = error->func_index;
+    return error->has_func_index;
+}
+
+size_t wag_error_frame_count(const wag_error *error)
+{
+    return error->frame_count;
+}
+
+bool wag_error_frame(const wag_error *error, size_t index, wag_frame *ret_frame)
+{
+    if (index >= error->frame_count)
+        return false;
+    *ret_frame = error->frames[index];
+    return true;
+}

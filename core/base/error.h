@@ -1,0 +1,26 @@
+/* Making errors inside the library. Making one never fails: without memory the static object of WAG_NOMEM is returned. */
+#ifndef WAGI_BASE_ERROR_H
+#define WAGI_BASE_ERROR_H
+
+#include "waggle/error.h"
+
+/* An error of a code's own class. format NULL: the code's text. */
+wag_error *wagi_error_new(wag_err code, const char *format, ...) WAG_PRINTF(2, 3);
+/* The same with everything chosen; used when an error arrives in a message. message: borrow, copied. */
+wag_error *wagi_error_new_class(wag_err code, wag_error_class error_class, wag_name message);
+/* The static object for WAG_NOMEM. */
+wag_error *wagi_error_nomem(void);
+
+/* Details. Only before the error is visible to others; on a static error a no-op. Strings are copied. */
+void wagi_error_set_offset(wag_error *error, size_t offset);
+void wagi_error_set_func_index(wag_error *error, uint32_t func_index);
+void wagi_error_set_import(wag_error *error, size_t index, wag_name module, wag_name field);
+void wagi_error_set_types(wag_error *error, const char *wanted, const char *given);
+/* frames: copied, with their names. An error that has frames keeps them. */
+void wagi_error_set_frames(wag_error *error, const wag_frame *frames, size_t count);
+
+/* The usual last line of a function that fails: give `error` (own) to *reterr_error (or release it when NULL) and return
+ * its code. */
+wag_err wagi_fail(wag_error *error, wag_error **reterr_error);
+
+#endif

@@ -1,0 +1,33 @@
+/* What the library wants from the operating system, apart from threads (sync.h). The only other place with OS headers. */
+#ifndef WAGI_BASE_OS_H
+#define WAGI_BASE_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum wagi_protection { WAGI_PROT_NONE, WAGI_PROT_READ, WAGI_PROT_READ_WRITE, WAGI_PROT_READ_EXEC } wagi_protection;
+
+size_t wagi_os_page_size(void);
+/* Fresh zeroed pages; size is rounded up to pages. NULL when they cannot be had. */
+void *wagi_os_map(size_t size, wagi_protection protection);
+/* Make a mapping larger or smaller, perhaps elsewhere; new bytes are zero. NULL: the old mapping stays as it was. */
+void *wagi_os_remap(void *address, size_t old_size, size_t new_size);
+bool wagi_os_protect(void *address, size_t size, wagi_protection protection);
+void wagi_os_unmap(void *address, size_t size);
+
+uint64_t wagi_clock_ns(void);     /* monotonic */
+uint32_t wagi_os_cpu_count(void); /* that this process may use; at least 1 */
+bool wagi_os_random(void *bytes, size_t size);
+/* The lowest usable address of the calling thread's stack, 0 when unknown. */
+uintptr_t wagi_os_stack_bottom(void);
+
+/* A wake-up: a descriptor that polls readable from signal to clear. Signal: any thread, async-signal-safe. */
+int wagi_wakeup_new(void); /* -1 when there is none to be had */
+void wagi_wakeup_signal(int wakeup);
+void wagi_wakeup_clear(int wakeup);
+void wagi_wakeup_free(int wakeup);
+/* Wait until readable or the time has passed (timeout_ns < 0: no limit). True when readable. */
+bool wagi_wakeup_wait(int wakeup, int64_t timeout_ns);
+
+#endif

@@ -1,0 +1,137 @@
+#define _GNU_SOURCE
+#include "base/os.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+size_t wagi_os_page_size(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static size_t round_to_pages(size_t size)
+{
+    size_t page = wagi_os_page_size();
+    return size > SIZE_MAX - page ? 0 : (size + page - 1) / page * page;
+}
+
+static int os_protection(wagi_protection protection)
+{
+    switch (protection) {
+    case WAGI_PROT_READ:
+        return PROT_READ;
+    case WAGI_PROT_READ_WRITE:
+        return PROT_READ | PROT_WRITE;
+    case WAGI_PROT_READ_EXEC:
+        return PROT_READ | PROT_EXEC;
+    case WAGI_PROT_NONE:
+        break;
+    }
+    return PROT_NONE;
+}
+
+void *wagi_os_map(size_t size, wagi_protection protection)
+{
+    size = round_to_pages(size);
+    if (size == 0)
+        return NULL;
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | (protection == WAGI_PROT_NONE ? MAP_NORESERVE : 0);
+    void *address = mmap(NULL, size, os_protection(protection), flags, -1, 0);
+    return address == MAP_FAILED ? NULL : address;
+}
+
+void *wagi_os_remap(void *address, size_t old_size, size_t new_size)
+{
+    old_size = round_to_pages(old_size);
+    new_size = round_to_pages(new_size);
+    if (new_size == 0)
+        return NULL;
+    void *moved = mremap(address, old_size, new_size, MREMAP_MAYMOVE);
+    return moved == MAP_FAILED ? NULL : moved;
+}
+
+bool wagi_os_protect(void *address, size_t size, wagi_protection protection)
+{
+    return mprotect(address, round_to_pages(size), os_protection(protection)) == 0;
+}
+
+void wagi_os_unmap(void *address, size_t size)
+{
+    munmap(address, round_to_pages(size));
+}
+
+uint64_t wagi_clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint32_t wagi_os_cpu_count(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return 1;
+    int count = CPU_COUNT(&set);
+    return count > 0 ? (uint32_t)count : 1;
+}
+
+bool wagi_os_random(void *bytes, size_t size)
+{
+    return getrandom(bytes, size, 0) == (ssize_t)size;
+}
+
+uintptr_t wagi_os_stack_bottom(void)
+{
+    pthread_attr_t attributes;
+    void *bottom = NULL;
+    size_t size = 0;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+        return 0;
+    if (pthread_attr_getstack(&attributes, &bottom, &size) != 0)
+        bottom = NULL;
+    pthread_attr_destroy(&attributes);
+    return (uintptr_t)bottom;
+}
+
+int wagi_wakeup_new(void)
+{
+    return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+void wagi_wakeup_signal(int wakeup)
+{
+    int saved = errno; /* may run in a signal handler */
+    const uint64_t one = 1;
+    /* EAGAIN means that the counter is full: it is readable, which is all that matters. */
+    ssize_t written = write(wakeup, &one, sizeof one);
+    (void)written;
+    errno = saved;
+}
+
+void wagi_wakeup_clear(int wakeup)
+{
+    uint64_t count;
+    ssize_t got = read(wakeup, &count, sizeof count);
+    (void)got;
+}
+
+void wagi_wakeup_free(int wakeup)
+{
+    if (wakeup >= 0)
+        close(wakeup);
+}
+
+bool wagi_wakeup_wait(int wakeup, int64_t timeout_ns)
+{
+    struct pollfd item = {.fd = wakeup, .events = POLLIN};
+    struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / 1000000000), .tv_nsec = (long)(timeout_ns % 1000000000)};
+    return ppoll(&item, 1, timeout_ns < 0 ? NULL : &timeout, NULL) > 0 && (item.revents & POLLIN);
+}

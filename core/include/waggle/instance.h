@@ -1,0 +1,130 @@
+/* Instance, exports and the store objects: Function, Memory, Table, Global, Tag, host references.
+ * All belong to the agent of the thread that made them. A handle is one count: x_ref / x_unref. A handle of an export
+ * keeps its whole instance alive.
+ */
+#ifndef WAGGLE_INSTANCE_H
+#define WAGGLE_INSTANCE_H
+
+#include "waggle/imports.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* new WebAssembly.Instance(module, imports): synchronous.
+ *  module   borrowed (the instance takes its own reference)
+ *  imports  borrowed; NULL is `undefined`
+ *  ret_instance: own
+ *  Fails with WAG_TYPE (NULL module, imports missing, namespace no object), WAG_LINK, a trap code (segment out of bounds,
+ *  start function), the start function's host error, WAG_NOMEM, WAG_WRONG_AGENT. */
+WAG_API wag_err wag_instance_new(wag_module *module, wag_imports *imports, wag_instance **ret_instance,
+                                 wag_error **reterr_error);
+WAG_API wag_instance *wag_instance_ref(wag_instance *instance);
+WAG_API void wag_instance_unref(wag_instance *instance);
+/* borrow: lives as long as the instance. Owner thread. */
+WAG_API wag_module *wag_instance_module(const wag_instance *instance);
+
+/* instance.exports: one object per instance, fixed, in export order. */
+typedef struct wag_exports wag_exports;
+WAG_API const wag_exports *wag_instance_exports(const wag_instance *instance); /* borrow: as long as the instance */
+WAG_API size_t wag_exports_size(const wag_exports *exports);
+/* The index-th export; value: borrow, the same object each time. False when out of range. */
+WAG_API bool wag_exports_at(const wag_exports *exports, size_t index, wag_name *ret_name, wag_value *ret_value);
+/* WAG_VALUE_UNDEFINED when there is none of that name. borrow. */
+WAG_API wag_value wag_exports_get(const wag_exports *exports, const char *name);
+WAG_API wag_value wag_exports_get_n(const wag_exports *exports, wag_name name);
+/* Shorthands: borrow, NULL when there is none of that name and kind. */
+WAG_API wag_func *wag_exports_func(const wag_exports *exports, const char *name);
+WAG_API wag_memory *wag_exports_memory(const wag_exports *exports, const char *name);
+WAG_API wag_table *wag_exports_table(const wag_exports *exports, const char *name);
+WAG_API wag_global *wag_exports_global(const wag_exports *exports, const char *name);
+
+/* ---- functions ---- */
+
+/* A host function.
+ *  signature  parameters and results as in "(i32 i64) -> (f64)", "()" or "(externref)"; the types are i32 i64 f32 f64 v128
+ *             funcref externref; WAG_TYPE with a message that shows the place when it cannot be read
+ *  finalize   as in wag_imports_set_func
+ *  ret_func   own */
+WAG_API wag_err wag_func_new(const char *signature, wag_host_func func, void *context, void (*finalize)(void *context),
+                             wag_func **ret_func, wag_error **reterr_error);
+WAG_API wag_func *wag_func_ref(wag_func *func);
+WAG_API void wag_func_unref(wag_func *func);
+WAG_API size_t wag_func_param_count(const wag_func *func);
+WAG_API size_t wag_func_result_count(const wag_func *func);
+WAG_API wag_val_kind wag_func_param_kind(const wag_func *func, size_t index);  /* WAG_I32 when out of range */
+WAG_API wag_val_kind wag_func_result_kind(const wag_func *func, size_t index); /* WAG_I32 when out of range */
+
+/* Call a function. Typed layer: no coercion.
+ *  args, results  arrays of exactly the function's counts; may be NULL when the count is 0. References in args are
+ *                 borrowed for the call; references in results are own (wag_val_unref).
+ *  Fails with WAG_TYPE (counts or kinds differ; nothing ran), a trap code, a host function's error unchanged,
+ *  WAG_INTERRUPTED, WAG_STACK_OVERFLOW, WAG_WRONG_AGENT. The instance stays usable. */
+WAG_API wag_err wag_call(wag_func *func, const wag_val *args, size_t arg_count, wag_val *results, size_t result_count,
+                         wag_error **reterr_error);
+
+/* ---- memory ---- */
+
+/* new WebAssembly.Memory({initial, maximum}). 32-bit, unshared. maximum: UINT64_MAX is none. Counts are pages of 64 KiB.
+ * WAG_RANGE when maximum < initial or above the limit or memory cannot be had. ret_memory: own. */
+WAG_API wag_err wag_memory_new(uint64_t initial, uint64_t maximum, wag_memory **ret_memory, wag_error **reterr_error);
+WAG_API wag_memory *wag_memory_ref(wag_memory *memory);
+WAG_API void wag_memory_unref(wag_memory *memory);
+/* The bytes now. borrow: until the memory grows (by the host, or in any call into wasm). */
+WAG_API uint8_t *wag_memory_data(const wag_memory *memory);
+WAG_API size_t wag_memory_size(const wag_memory *memory); /* in bytes */
+WAG_API uint64_t wag_memory_pages(const wag_memory *memory);
+/* ret_old_pages: the size before. WAG_RANGE when the maximum or a limit forbids it; nothing changed then. */
+WAG_API wag_err wag_memory_grow(wag_memory *memory, uint64_t delta_pages, uint64_t *ret_old_pages,
+                                wag_error **reterr_error);
+/* Copy with bounds check: WAG_RANGE and nothing copied when [offset, offset + size) is not inside. */
+WAG_API wag_err wag_memory_read(const wag_memory *memory, uint64_t offset, void *destination, size_t size);
+WAG_API wag_err wag_memory_write(wag_memory *memory, uint64_t offset, const void *source, size_t size);
+
+/* ---- table ---- */
+
+/* new WebAssembly.Table({element, initial, maximum}, value). kind: WAG_FUNCREF or WAG_EXTERNREF; init: borrow, of that
+ * kind. maximum: UINT64_MAX is none. WAG_TYPE, WAG_RANGE. ret_table: own. */
+WAG_API wag_err wag_table_new(wag_val_kind kind, uint64_t initial, uint64_t maximum, wag_val init, wag_table **ret_table,
+                              wag_error **reterr_error);
+WAG_API wag_table *wag_table_ref(wag_table *table);
+WAG_API void wag_table_unref(wag_table *table);
+WAG_API uint64_t wag_table_size(const wag_table *table);
+/* ret_value: own reference. WAG_RANGE. */
+WAG_API wag_err wag_table_get(const wag_table *table, uint64_t index, wag_val *ret_value);
+/* value: borrow. WAG_RANGE, WAG_TYPE. */
+WAG_API wag_err wag_table_set(wag_table *table, uint64_t index, wag_val value);
+WAG_API wag_err wag_table_grow(wag_table *table, uint64_t delta, wag_val init, uint64_t *ret_old_size);
+
+/* ---- global ---- */
+
+/* new WebAssembly.Global({value, mutable}, init). init: borrow. WAG_TYPE for v128 and exnref. ret_global: own. */
+WAG_API wag_err wag_global_new(wag_val init, bool is_mutable, wag_global **ret_global, wag_error **reterr_error);
+WAG_API wag_global *wag_global_ref(wag_global *global);
+WAG_API void wag_global_unref(wag_global *global);
+WAG_API bool wag_global_mutable(const wag_global *global);
+/* ret_value: own reference. WAG_TYPE for v128. */
+WAG_API wag_err wag_global_get(const wag_global *global, wag_val *ret_value);
+/* value: borrow. WAG_TYPE for a constant global or another kind. */
+WAG_API wag_err wag_global_set(wag_global *global, wag_val value);
+
+/* ---- tag ---- */
+
+/* new WebAssembly.Tag({parameters}). signature as wag_func_new, without results. ret_tag: own. */
+WAG_API wag_err wag_tag_new(const char *signature, wag_tag **ret_tag, wag_error **reterr_error);
+WAG_API wag_tag *wag_tag_ref(wag_tag *tag);
+WAG_API void wag_tag_unref(wag_tag *tag);
+
+/* ---- host references (externref) ---- */
+
+/* Wrap a host pointer as an externref. The same wag_extern is the same reference. finalize may be NULL; it is called with
+ * host once the reference is unreachable. own; NULL when memory is out. */
+WAG_API wag_extern *wag_extern_new(void *host, void (*finalize)(void *host));
+WAG_API wag_extern *wag_extern_ref(wag_extern *ext);
+WAG_API void wag_extern_unref(wag_extern *ext);
+WAG_API void *wag_extern_host(const wag_extern *ext);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,114 @@
+/* WebAssembly.Module: compiled code without a store. Immutable, atomically counted, any thread; it may be shared by all
+ * threads and outlives the thread and the cluster handle that made it. Source: JS API, "Modules".
+ */
+#ifndef WAGGLE_MODULE_H
+#define WAGGLE_MODULE_H
+
+#include "waggle/value.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct wag_cluster wag_cluster;
+
+/* How a module's code runs. */
+typedef enum wag_tier {
+    WAG_TIER_DEFAULT, /* the fastest that this machine supports */
+    WAG_TIER_INTERP,  /* the in-place interpreter */
+} wag_tier;
+
+/* Zero-initialised it means the defaults. */
+typedef struct wag_compile_options {
+    wag_cluster *cluster; /* borrow; NULL: the default cluster */
+    wag_tier tier;
+} wag_compile_options;
+
+typedef enum wag_extern_kind {
+    WAG_EXTERN_FUNC,
+    WAG_EXTERN_TABLE,
+    WAG_EXTERN_MEMORY,
+    WAG_EXTERN_GLOBAL,
+    WAG_EXTERN_TAG,
+} wag_extern_kind;
+
+/* "function", "table", "memory", "global", "tag": the JS API's words. Any thread. borrow: static storage. */
+WAG_API const char *wag_extern_kind_name(wag_extern_kind kind);
+
+/* Module.exports() / Module.imports() descriptors. Names: borrow, live as long as the module. */
+typedef struct wag_export_desc {
+    wag_name name;
+    wag_extern_kind kind;
+} wag_export_desc;
+typedef struct wag_import_desc {
+    wag_name module;
+    wag_name name;
+    wag_extern_kind kind;
+} wag_import_desc;
+
+/* WebAssembly.validate(): true when the bytes are a valid module. Any thread.
+ * A module that is valid but uses a feature that this build cannot run validates and does not compile.
+ * bytes: borrow. options: borrow, may be NULL. */
+WAG_API bool wag_validate(wag_bytes bytes, const wag_compile_options *options);
+
+/* new WebAssembly.Module(bytes): decode, validate and compile, synchronously. Any thread.
+ *  bytes       borrowed; copied before anything is looked at
+ *  options     borrowed, may be NULL
+ *  ret_module  own, one reference
+ *  Fails with WAG_TYPE (NULL data with a size), WAG_MALFORMED, WAG_INVALID, WAG_LIMIT, WAG_UNSUPPORTED, WAG_NOMEM. */
+WAG_API wag_err wag_module_new(wag_bytes bytes, const wag_compile_options *options, wag_module **ret_module,
+                               wag_error **reterr_error);
+
+WAG_API wag_module *wag_module_ref(wag_module *module); /* returns its argument; NULL is a no-op */
+WAG_API void wag_module_unref(wag_module *module);      /* NULL is a no-op */
+
+/* Module.exports(): in the module's order. Any thread. *_at is false when the index is out of range. */
+WAG_API size_t wag_module_export_count(const wag_module *module);
+WAG_API bool wag_module_export_at(const wag_module *module, size_t index, wag_export_desc *ret_export);
+/* Module.imports(): in the module's order. */
+WAG_API size_t wag_module_import_count(const wag_module *module);
+WAG_API bool wag_module_import_at(const wag_module *module, size_t index, wag_import_desc *ret_import);
+/* The type of an export or import in the text format's words, as "(func (param i32) (result i32))", "(memory 1 2)".
+ * own: free with wag_text_free. NULL when the index is out of range or memory is out. */
+WAG_API char *wag_module_export_type(const wag_module *module, size_t index);
+WAG_API char *wag_module_import_type(const wag_module *module, size_t index);
+WAG_API void wag_text_free(char *text);
+
+/* Module.customSections(): how many sections have exactly this name / the index-th one. The JS API gives copies; here
+ * the bytes are borrowed from the immutable module and live as long as it. Any thread. */
+WAG_API size_t wag_module_custom_section_count(const wag_module *module, wag_name name);
+WAG_API bool wag_module_custom_section_at(const wag_module *module, wag_name name, size_t index, wag_bytes *ret_bytes);
+
+/* The source bytes. borrow: live as long as the module. Any thread. */
+WAG_API wag_bytes wag_module_bytes(const wag_module *module);
+
+/* ---- cluster: the agent cluster of the specification ---- */
+
+typedef enum wag_limit {
+#define LIMIT(name, value, text) WAG_LIMIT_##name,
+#include "waggle/limits.def"
+#undef LIMIT
+    WAG_LIMIT_COUNT
+} wag_limit;
+
+/* Zero-initialised it means the defaults. */
+typedef struct wag_cluster_options {
+    uint32_t compile_threads; /* 0: one per processor, 4 at the most */
+} wag_cluster_options;
+
+/* A cluster of its own: compile threads, limits, types. Objects of two clusters do not mix. Any thread.
+ * ret_cluster: own. Fails with WAG_NOMEM. */
+WAG_API wag_err wag_cluster_new(const wag_cluster_options *options, wag_cluster **ret_cluster);
+WAG_API wag_cluster *wag_cluster_ref(wag_cluster *cluster);
+WAG_API void wag_cluster_unref(wag_cluster *cluster);
+/* The default cluster, made on first use. borrow: static. NULL when memory is out. Any thread. */
+WAG_API wag_cluster *wag_cluster_default(void);
+/* Lower a limit (waggle/limits.def) for modules and objects made afterwards. WAG_RANGE when value is above the built-in
+ * one. Any thread, but not while the cluster compiles. */
+WAG_API wag_err wag_cluster_set_limit(wag_cluster *cluster, wag_limit limit, uint64_t value);
+WAG_API uint64_t wag_cluster_get_limit(const wag_cluster *cluster, wag_limit limit);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,78 @@
+/* Workers: a thread with an agent, and a pair of ports (an nng channel) between it and the thread that made it.
+ * HTML: dedicated workers, postMessage, terminate.
+ */
+#ifndef WAGGLE_WORKER_H
+#define WAGGLE_WORKER_H
+
+#include "waggle/promise.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct wag_worker wag_worker;             /* the outside: belongs to the agent that made it */
+typedef struct wag_worker_scope wag_worker_scope; /* the inside: belongs to the worker's agent */
+
+/* What a post does while the queue is full. */
+typedef enum wag_queue_policy {
+    WAG_QUEUE_ERROR,       /* fails with WAG_QUEUE_FULL (the default) */
+    WAG_QUEUE_BLOCK,       /* waits; ends with WAG_CLOSED or WAG_INTERRUPTED when there is nothing to wait for */
+    WAG_QUEUE_DROP_OLDEST, /* the oldest message that has not left is discarded */
+} wag_queue_policy;
+
+/* The worker's script: it runs first, registers handlers, may do work, and returns; then the worker's loop runs. */
+typedef void (*wag_worker_entry)(wag_worker_scope *self, void *context);
+
+/* Zero-initialised it means the defaults, except entry. */
+typedef struct wag_worker_options {
+    wag_worker_entry entry;
+    void *context;
+    const char *name;       /* borrow, copied; thread name and messages; NULL: "worker" */
+    size_t stack_bytes;     /* 0: the system's default */
+    size_t queue_messages;  /* messages that may wait in each direction; 0: 1024 */
+    wag_queue_policy queue_policy;
+} wag_worker_options;
+
+/* message: borrow, gone when the handler returns (wag_value_ref keeps it). */
+typedef void (*wag_message_handler)(void *context, wag_value message);
+/* An uncaught error of the worker, or a message that could not be read (then WAG_PROTOCOL or WAG_DATA_CLONE). borrow. */
+typedef void (*wag_error_handler)(void *context, const wag_error *error);
+
+/* new Worker(). Owner thread: the caller's agent becomes the parent. ret_worker: own.
+ * Fails with WAG_TYPE (no entry), WAG_SYSTEM (no thread, no socket), WAG_NOMEM. */
+WAG_API wag_err wag_worker_new(const wag_worker_options *options, wag_worker **ret_worker, wag_error **reterr_error);
+/* Drop the handle: terminates the worker if it still runs, and joins it before it returns. NULL is a no-op. */
+WAG_API void wag_worker_free(wag_worker *worker);
+
+/* worker.postMessage(). message: borrow; it is serialised before the call returns. Kinds that cannot be cloned fail with
+ * WAG_DATA_CLONE here, at the sender. To a worker that has ended: WAG_OK, the message is dropped (HTML). */
+WAG_API wag_err wag_worker_post_message(wag_worker *worker, wag_value message, wag_error **reterr_error);
+/* Bytes posted that the other side has not taken yet. */
+WAG_API size_t wag_worker_buffered_amount(const wag_worker *worker);
+/* worker.onmessage / onerror / onmessageerror. Messages wait until there is a handler. */
+WAG_API wag_err wag_worker_on_message(wag_worker *worker, wag_message_handler handler, void *context);
+WAG_API wag_err wag_worker_on_error(wag_worker *worker, wag_error_handler handler, void *context);
+WAG_API wag_err wag_worker_on_message_error(wag_worker *worker, wag_error_handler handler, void *context);
+/* worker.terminate(): stop whatever it runs, discard what was not delivered. The promise settles when the thread has been
+ * joined. Calling it again is fine. returns own; NULL when memory is out. */
+WAG_API wag_promise_exit *wag_worker_terminate(wag_worker *worker);
+/* Settles when the worker has ended, for whatever reason. returns own; NULL when memory is out. */
+WAG_API wag_promise_exit *wag_worker_exited(wag_worker *worker);
+
+/* ---- inside the worker ---- */
+
+WAG_API wag_err wag_scope_post_message(wag_worker_scope *self, wag_value message, wag_error **reterr_error);
+WAG_API size_t wag_scope_buffered_amount(const wag_worker_scope *self);
+WAG_API wag_err wag_scope_on_message(wag_worker_scope *self, wag_message_handler handler, void *context);
+WAG_API wag_err wag_scope_on_message_error(wag_worker_scope *self, wag_error_handler handler, void *context);
+/* Give an error to the parent's onerror, as an uncaught exception would. error: borrow. */
+WAG_API void wag_scope_report_error(wag_worker_scope *self, const wag_error *error);
+/* close(): the current task finishes, no further one runs, the thread ends. */
+WAG_API void wag_scope_close(wag_worker_scope *self);
+/* The name given in the options. borrow: as long as the worker. */
+WAG_API const char *wag_scope_name(const wag_worker_scope *self);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,87 @@
+/* The agent's inside: the store of one thread, its stacks, its interrupt flag and its loop. */
+#ifndef WAGI_RUNTIME_AGENT_H
+#define WAGI_RUNTIME_AGENT_H
+
+#include <stdatomic.h>
+
+#include "base/sync.h"
+#include "runtime/object.h"
+
+/* The agent cluster. Immutable apart from what says otherwise; atomically counted. */
+struct wag_cluster {
+    atomic_size_t count;
+    wagi_limits limits;       /* lowered by wag_cluster_set_limit only */
+    wagi_registry *registry;
+    uint32_t compile_threads;
+    struct wagi_compile_pool *pool; /* made on first use, under lock */
+    wagi_mutex lock;
+};
+
+struct wag_agent {
+    wag_cluster *cluster; /* one reference */
+
+    /* store */
+    wagi_unit *units;         /* all of them */
+    size_t unit_count, escaped_dead; /* escaped_dead: escaped units whose counts fell to 0 since the last collection */
+    size_t collect_threshold; /* collect when escaped_dead reaches it */
+
+    /* interpreter stack: grows upward; the used part is scanned by the collector */
+    wagi_slot *stack, *stack_end;
+    wagi_slot *stack_top;     /* first free slot; set by the interpreter before it calls out */
+    uint32_t host_depth;      /* wasm<->host calls that are open */
+    uintptr_t native_limit;   /* lowest address of the native stack that may be used; 0 unknown */
+
+    /* Set from any thread by wag_agent_interrupt; polled by loops, function entries and every wait.
+     * relaxed is enough for the poll: the flag publishes nothing but itself. */
+    atomic_bool interrupt;
+
+    struct wagi_loop *loop;   /* runtime/loop.h */
+};
+
+static inline bool wagi_agent_poll(wag_agent *agent)
+{
+    return atomic_load_explicit(&agent->interrupt, memory_order_relaxed);
+}
+
+/* This thread's agent without making one; NULL when there is none yet. */
+wag_agent *wagi_agent_peek(void);
+/* True when the object is this thread's. The check of every public function that takes a store object. */
+bool wagi_is_owner(const wagi_object *object);
+
+/* ---- units ---- */
+void wagi_unit_init(wagi_unit *unit, wag_agent *agent, wagi_object_kind kind); /* handles 1, linked into the agent */
+void wagi_unit_hold(wagi_unit *unit);    /* one more handle */
+void wagi_unit_release(wagi_unit *unit); /* one handle less; may free the unit, and collect */
+void wagi_unit_ref(wagi_unit *unit);     /* one more strong reference from another unit */
+void wagi_unit_unref(wagi_unit *unit);
+/* Trace and free. Called by itself when enough escaped units have lost their counts. */
+void wagi_store_collect(wag_agent *agent);
+
+/* ---- calls ---- */
+/* Call any function with slots (tier.h invoke's rules): wasm through its tier, host directly. Keeps the callee alive. Checks
+ * depth and the native stack. The error's backtrace is complete. */
+wag_error *wagi_call_slots(wag_func *func, wagi_slot *slots);
+/* Call a host function: converts slots to wag_val and back, marks escapes, checks the results' kinds (WAG_TYPE when the
+ * host wrote another) and polls the interrupt flag afterwards. */
+wag_error *wagi_call_host(wag_func *func, wagi_slot *slots);
+
+/* ---- values ---- */
+/* Conversions between the layers. to_slot: WAG_TYPE when the kind or the reference does not fit the type; slot receives one
+ * word (two for v128). Marks escapes for a reference that enters `into` (may be NULL). */
+wag_err wagi_val_to_slot(const wagi_registry *registry, wagi_valtype type, wag_val val, wagi_unit *into, wagi_slot *slot);
+/* borrow: does not count the reference. */
+wag_val wagi_slot_to_val(const wagi_registry *registry, wagi_valtype type, const wagi_slot *slot);
+
+/* ---- instances ---- */
+/* Imports that have been read: one object per import, each held by one handle. */
+typedef struct wagi_linked {
+    wag_module *module; /* one reference */
+    wagi_object **objects; /* import_count */
+} wagi_linked;
+/* Read the imports (JS API "read the imports"), import by import, in order. */
+wag_err wagi_imports_read(wag_module *module, wag_imports *imports, wagi_linked *ret_linked, wag_error **reterr_error);
+void wagi_linked_fini(wagi_linked *linked);
+/* Check the types, make the instance, run segments and start. linked: stays the caller's. ret_instance: own. */
+wag_err wagi_instantiate(const wagi_linked *linked, wag_instance **ret_instance, wag_error **reterr_error);
+
+#endif
