@@ -40,7 +40,7 @@ typedef struct wag_exit {
  * All: owner thread. */
 #define WAG_PROMISE_DECLARE(T, result_type)                                                                            \
     typedef struct wag_promise_##T wag_promise_##T;                                                                    \
-    typedef void (*wag_##T##_reaction)(void *context, const result_type *result, const wag_error *error);              \
+    typedef void (*wag_##T##_reaction)(void *context, result_type const *result, const wag_error *error);              \
     WAG_API wag_promise_state wag_promise_##T##_state(const wag_promise_##T *promise);                                 \
     WAG_API wag_err wag_promise_##T##_then(wag_promise_##T *promise, wag_##T##_reaction reaction, void *context);      \
     WAG_API wag_err wag_promise_##T##_await(wag_promise_##T *promise, int64_t timeout_ms, result_type *ret_result,     \
