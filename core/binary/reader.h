@@ -15,11 +15,12 @@ typedef struct wagi_reader {
     const uint8_t *pos, *end;
     const char *error; /* NULL as long as all is well; static text */
     size_t error_offset;
+    bool invalid; /* the error is one of validity (an unknown type), not of form */
 } wagi_reader;
 
 static inline wagi_reader wagi_reader_make(const uint8_t *start, const uint8_t *pos, const uint8_t *end)
 {
-    return (wagi_reader){.start = start, .pos = pos, .end = end, .error = NULL, .error_offset = 0};
+    return (wagi_reader){.start = start, .pos = pos, .end = end, .error = NULL, .error_offset = 0, .invalid = false};
 }
 
 static inline size_t wagi_reader_offset(const wagi_reader *reader)
@@ -34,6 +35,14 @@ static inline void wagi_reader_fail_at(wagi_reader *reader, const uint8_t *where
     reader->error = error;
     reader->error_offset = (size_t)(where - reader->start);
     reader->pos = reader->end;
+}
+
+/* The same for an error that is WAG_INVALID instead of WAG_MALFORMED. */
+static inline void wagi_reader_invalid_at(wagi_reader *reader, const uint8_t *where, const char *error)
+{
+    if (!reader->error)
+        reader->invalid = true;
+    wagi_reader_fail_at(reader, where, error);
 }
 
 /* Unsigned and signed LEB128 of at most `bits` bits: out of line, all lengths. */

@@ -39,7 +39,8 @@ wag_err wagi_validate_body(wagi_validator *validator, uint32_t func_index, const
 wag_err wagi_validate_const(wagi_validator *validator, wagi_reader *reader, wagi_valtype expected, uint32_t global_limit,
                             wagi_const_expr *ret_expr, wag_error **reterr_error);
 
-/* Readers of types inside code and sections, shared with the decoder. Type indices must be below type_count. */
+/* Readers of types inside code and sections, shared with the decoder (decode_types.c). Type indices must be below
+ * type_count, otherwise the reader fails with `invalid` set (binary/fail.h turns it into the error). */
 wagi_valtype wagi_read_valtype(wagi_reader *reader, const wagi_module_data *data);
 /* A heap type as the non-null reference to it. */
 wagi_valtype wagi_read_heap_type(wagi_reader *reader, const wagi_module_data *data);
