@@ -71,11 +71,26 @@ typedef struct wagi_side_entry {
     uint32_t drop;
 } wagi_side_entry;
 
+/* One try_table of a function. The regions are in the order of their try_table opcodes, so the innermost one around an
+ * instruction is the last whose range holds it. Offsets count from wagi_func_body.code. When an exception arrives: cut the
+ * operand stack to `height`, push the values of the clause that matches (its side entry's `keep` of them, the exception
+ * reference last), then take the clause's side entry with ip at the try_table's opcode. */
+typedef struct wagi_try_region {
+    uint32_t ip;         /* of the try_table opcode */
+    uint32_t begin, end; /* the body: its first instruction, and its `end` (not in the range) */
+    uint32_t catches;    /* of the first catch clause's bytes */
+    uint32_t count;      /* catch clauses */
+    uint32_t side;       /* index of the first clause's side entry */
+    uint32_t height;     /* values on the operand stack below the try_table's parameters */
+} wagi_try_region;
+
 typedef struct wagi_func_body {
     const uint8_t *code; /* first instruction, behind the local declarations */
     const uint8_t *end;  /* one past the final `end` */
     const wagi_side_entry *side;
     uint32_t side_count;
+    uint32_t try_count;
+    const wagi_try_region *tries; /* NULL without try_table */
     uint32_t func_index;    /* in the function index space */
     const wagi_type *type;
     uint32_t param_count, result_count;
