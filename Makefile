@@ -1,39 +1,301 @@
-# Waggle. `make help` lists the targets.
+# Waggle. This file is the manual: `make help` lists the targets.
+#
+# On a fresh Debian 12 with nothing but make and a network, as root or with sudo, these two set everything up:
+#   make demo        installs what is missing, builds, runs the main/worker demo
+#   make test        the same, then every test; the last line is "N passed, N failed"
+# A test is found by its place: tests/unit/test_*.c, tests/api/test_*.c, tests/load/*.c, tests/bench/bench_*.c and
+# tests/fuzz/fuzz_*.c are a program each, demos/NAME/*.c is one, tests/spec/*.c is one, tests/lint/*.sh are checks.
+# Every *.wat of demos/ and tests/ becomes $(BUILD)/same/path.wasm.
+
 CC ?= gcc
+CXX ?= g++
+ifeq ($(origin CC),default)
+CC = gcc
+endif
 CFLAGS ?= -O2 -g
+# CI sets -Werror.
 WERROR ?=
+# Every kind of build has a folder of its own.
 BUILD ?= build/release
+# Sanitizer flags, for compiling and linking.
 SAN ?=
-WAG_CFLAGS = -std=c11 -Wall -Wextra -Wpedantic $(WERROR) -fvisibility=hidden -fPIC -pthread $(SAN)
-WAG_CPPFLAGS = -Icore/include -Icore -I. -MMD -MP
-LIB_SRC = $(wildcard core/*/*.c workers/*.c ipc/*.c)
-LIB_OBJ = $(LIB_SRC:%.c=$(BUILD)/%.o)
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DESTDIR ?=
+# The official WebAssembly test suite as JSON and .wasm. `make spec SPEC=FOLDER` takes any folder made by wast2json, too.
+SPEC ?=
+# Seconds for each target of `make fuzz`.
+FUZZ_TIME ?= 60
+# `make demo` and `make test` install packages; DEPS=no trusts that all is there.
+DEPS ?= yes
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+ifeq ($(MAKELEVEL)$(findstring -j,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
+endif
+
+VERSION := $(shell sed -n 's/^.define WAG_VERSION_[MP][A-Z]* //p' core/include/waggle/base.h | paste -sd.)
+SOVERSION := $(firstword $(subst ., ,$(VERSION)))
+
+WAG_CPPFLAGS = -Icore/include -Icore -I. -MMD -MP $(CPPFLAGS)
+WAG_CFLAGS = $(CFLAGS) -std=c11 -Wall -Wextra -Wpedantic $(WERROR) -fvisibility=hidden -fPIC -pthread $(SAN)
 LIBS = -lnng -pthread -lm
-UNIT_SRC = $(wildcard tests/unit/test_*.c)
+LINK = $(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
+
+LIB_SRC := $(sort $(wildcard core/*/*.c workers/*.c ipc/*.c))
+UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
+API_SRC := $(sort $(wildcard tests/api/test_*.c))
+LOAD_SRC := $(sort $(wildcard tests/load/*.c))
+BENCH_SRC := $(sort $(wildcard tests/bench/bench_*.c))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+SPEC_SRC := $(sort $(wildcard tests/spec/*.c))
+DEMO_SRC := $(sort $(wildcard demos/*/*.c))
+# What the programs of a folder share: its files that are no program themselves.
+UNIT_HELP := $(filter-out $(UNIT_SRC),$(sort $(wildcard tests/unit/*.c)))
+API_HELP := $(filter-out $(API_SRC),$(sort $(wildcard tests/api/*.c)))
+BENCH_HELP := $(filter-out $(BENCH_SRC),$(sort $(wildcard tests/bench/*.c)))
+WAT := $(sort $(wildcard demos/*.wat demos/*/*.wat tests/*/*.wat tests/*/*/*.wat))
+ALL_SRC := $(LIB_SRC) $(sort $(wildcard tests/*/*.c)) $(DEMO_SRC)
+
+obj = $(1:%.c=$(BUILD)/%.o)
+LIB = $(BUILD)/libwaggle.a
+SHARED = $(BUILD)/libwaggle.so.$(VERSION)
 UNIT_BIN = $(UNIT_SRC:%.c=$(BUILD)/%)
+API_BIN = $(API_SRC:%.c=$(BUILD)/%)
+LOAD_BIN = $(LOAD_SRC:%.c=$(BUILD)/%)
+BENCH_BIN = $(BENCH_SRC:%.c=$(BUILD)/%)
+FUZZ_BIN = $(FUZZ_SRC:%.c=$(BUILD)/%)
+REPLAY_BIN = $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/tests/fuzz/replay_%)
+SPEC_BIN = $(SPEC_SRC:%=$(BUILD)/tests/spec/spec)
+DEMO_BIN = $(sort $(foreach d,$(DEMO_SRC:demos/%=%),$(BUILD)/demos/$(firstword $(subst /, ,$d))/$(firstword $(subst /, ,$d))))
+WASM = $(WAT:%.wat=$(BUILD)/%.wasm)
 
-## help: list targets
+## help: list the targets
 help:
-	@sed -n 's/^## \([^:]*\): */  \1\t/p' $(MAKEFILE_LIST) | expand -t22
+	@sed -n 's/^## \([^:]*\): */  \1\t/p' Makefile | expand -t24
 
-## lib: the static library
-lib: $(BUILD)/libwaggle.a
+# ---- what has to be installed ----
 
-$(BUILD)/%.o: %.c
+PACKAGES = gcc libc6-dev libnng-dev libcmocka-dev libjansson-dev wabt pkg-config
+PACKAGES_DEV = g++ clang clang-format libclang-rt-14-dev valgrind binaryen gnuplot-nox git
+
+## deps: install what the build and the tests need (Debian packages; quiet when all is there)
+deps:
+	@DEPS=$(DEPS) sh .ci/deps $(PACKAGES)
+
+## deps-dev: what only clang builds, fuzzing, valgrind, lint, benchmarks and CI need on top
+deps-dev:
+	@DEPS=$(DEPS) sh .ci/deps $(PACKAGES) $(PACKAGES_DEV)
+
+# ---- the library ----
+
+## lib: the static library, build/release/libwaggle.a
+lib: $(LIB)
+
+## shared: the shared library; it exports wag_* and nothing else
+shared: $(SHARED)
+
+# Objects depend on how they are compiled: other flags or another compiler, and all is built again.
+$(BUILD)/flags: force
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WAG_CFLAGS) $(WAG_CPPFLAGS) -c $< -o $@
+	@echo '$(CC) $(WAG_CFLAGS) $(WAG_CPPFLAGS)' | cmp -s - $@ || echo '$(CC) $(WAG_CFLAGS) $(WAG_CPPFLAGS)' >$@
 
-$(BUILD)/libwaggle.a: $(LIB_OBJ)
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(WAG_CFLAGS) $(WAG_CPPFLAGS) $(DEFINES) -c $< -o $@
+
+$(BUILD)/%.wasm: %.wat
+	@mkdir -p $(@D)
+	wat2wasm --debug-names $< -o $@
+
+$(LIB): $(call obj,$(LIB_SRC))
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libwaggle.a
-	$(CC) $(CFLAGS) $(WAG_CFLAGS) $^ -o $@ -lcmocka $(LIBS)
+$(SHARED): $(call obj,$(LIB_SRC))
+	$(LINK) -shared -Wl,-soname,libwaggle.so.$(SOVERSION) -Wl,-z,defs $(LIBS)
+	@ln -sf $(@F) $(BUILD)/libwaggle.so.$(SOVERSION)
+	@ln -sf $(@F) $(BUILD)/libwaggle.so
 
-## unit: build and run the unit tests
-unit: $(UNIT_BIN)
-	@for t in $^; do $$t || exit 1; done
+$(BUILD)/waggle.pc: $(BUILD)/flags Makefile
+	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$(INCLUDEDIR)' '' 'Name: waggle' \
+	  'Description: WebAssembly runtime: compile once, post the Module, instantiate in each worker' \
+	  'Version: $(VERSION)' 'Libs: -L$${libdir} -lwaggle' 'Libs.private: $(LIBS)' 'Cflags: -I$${includedir}' >$@
 
-.PHONY: help lib unit
+## install: headers, both libraries and waggle.pc into $(DESTDIR)$(PREFIX)
+install: $(LIB) $(SHARED) $(BUILD)/waggle.pc
+	install -d $(DESTDIR)$(INCLUDEDIR)/waggle $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m 644 core/include/waggle.h $(DESTDIR)$(INCLUDEDIR)/
+	install -m 644 core/include/waggle/*.h core/include/waggle/*.def $(DESTDIR)$(INCLUDEDIR)/waggle/
+	install -m 644 $(LIB) $(DESTDIR)$(LIBDIR)/
+	install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)/
+	ln -sf libwaggle.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libwaggle.so.$(SOVERSION)
+	ln -sf libwaggle.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libwaggle.so
+	install -m 644 $(BUILD)/waggle.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
+
+## uninstall: remove what install put there
+uninstall:
+	rm -rf $(DESTDIR)$(INCLUDEDIR)/waggle
+	rm -f $(DESTDIR)$(INCLUDEDIR)/waggle.h $(DESTDIR)$(LIBDIR)/libwaggle.a $(DESTDIR)$(LIBDIR)/libwaggle.so \
+	  $(DESTDIR)$(LIBDIR)/libwaggle.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libwaggle.so.$(VERSION) \
+	  $(DESTDIR)$(LIBDIR)/pkgconfig/waggle.pc
+
+# ---- demos ----
+
+$(BUILD)/demos/%.o: DEFINES = -DSIMPLE_WASM='"$(abspath $(BUILD))/demos/main_worker/simple.wasm"'
+define demo_program
+$(1): $(call obj,$(filter demos/$(notdir $(1))/%,$(DEMO_SRC))) $(LIB) | $(filter $(BUILD)/demos/%,$(WASM))
+	$$(LINK) $(LIBS)
+endef
+$(foreach d,$(DEMO_BIN),$(eval $(call demo_program,$d)))
+
+demos: $(DEMO_BIN)
+
+## demo: install what is missing, build, and run the main/worker demo
+demo: deps
+	@$(MAKE) demos
+	$(BUILD)/demos/main_worker/main_worker
+
+# ---- tests ----
+
+$(UNIT_BIN): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(UNIT_HELP)) $(LIB)
+	$(LINK) -lcmocka $(LIBS)
+$(API_BIN): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(API_HELP)) $(LIB)
+	$(LINK) -lcmocka $(LIBS)
+$(LOAD_BIN): $(BUILD)/%: $(BUILD)/%.o $(LIB) | $(filter $(BUILD)/tests/load/%,$(WASM))
+	$(LINK) $(LIBS)
+$(BENCH_BIN): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(BENCH_HELP)) $(LIB) | $(filter $(BUILD)/tests/bench/%,$(WASM))
+	$(LINK) $(LIBS)
+$(SPEC_BIN): $(call obj,$(SPEC_SRC)) $(LIB)
+	$(LINK) -ljansson $(LIBS)
+$(REPLAY_BIN): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(LIB)
+	$(LINK) $(LIBS)
+$(FUZZ_BIN): $(BUILD)/%: $(BUILD)/%.o $(LIB)
+	$(LINK) -fsanitize=fuzzer $(LIBS)
+
+# Test programs may ask where the compiled .wat files are.
+$(BUILD)/tests/%.o: DEFINES = -DWAG_TEST_BUILD='"$(abspath $(BUILD))"'
+
+# Commands for tests/run, one word each (quoted).
+SPEC_RUN = $(SPEC_BIN:%='% $(SPEC)')
+# Instantiations per worker of the short load test.
+LOAD_COUNT ?= 2000
+LOAD_RUN = $(LOAD_BIN:%='% $(BUILD)/tests/load/load.wasm -n 8 -m $(LOAD_COUNT)')
+REPLAY_RUN = $(foreach r,$(REPLAY_BIN),'$r tests/fuzz/corpus/$(r:$(BUILD)/tests/fuzz/replay_%=%)')
+DEMO_RUN = $(DEMO_BIN)
+LINT = $(sort $(wildcard tests/lint/*.sh))
+LINT_RUN = $(LINT:%='sh % $(BUILD)')
+PROGRAMS = $(UNIT_BIN) $(API_BIN) $(SPEC_BIN) $(LOAD_BIN) $(REPLAY_BIN) $(DEMO_BIN) $(WASM)
+# $(call run_tests,programs,commands): build all that can be built, run all one at a time, sum up.
+run_tests = @CC='$(CC)' CXX='$(CXX)' ; export CC CXX; built=0; $(MAKE) -k $(1) || built=$$?; sh tests/run -b $$built $(2)
+
+## test: install what is missing, build, run everything; ends with "N passed, N failed"
+test: deps
+	$(call run_tests,$(PROGRAMS) $(SHARED),$(UNIT_BIN) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN) $(REPLAY_RUN) $(SPEC_RUN) $(LINT_RUN))
+
+## unit: the unit tests
+unit:
+	$(call run_tests,$(UNIT_BIN) $(WASM),$(UNIT_BIN))
+
+## api: the tests of the public interface
+api:
+	$(call run_tests,$(API_BIN) $(WASM),$(API_BIN))
+
+## spec: the official test suites (SPEC=FOLDER; default ../shared/spec)
+spec:
+	$(call run_tests,$(SPEC_BIN),$(SPEC_RUN))
+
+## load: the load test at full length: throughput, latencies, leak verdict
+load: LOAD_COUNT = 100000
+load:
+	$(call run_tests,$(LOAD_BIN),$(LOAD_RUN))
+
+## lint: layers, exported symbols, headers, banned calls, file lengths, README's examples, format
+lint:
+	$(call run_tests,$(LIB) $(SHARED),$(LINT_RUN))
+
+## fuzz-replay: run the fuzzers' corpus once through every fuzz target (part of test)
+fuzz-replay:
+	$(call run_tests,$(REPLAY_BIN),$(REPLAY_RUN))
+
+# The builds with a sanitizer: the tests below run in each of them, in a folder of its own.
+check-asan check-ubsan:
+	$(call run_tests,$(PROGRAMS),$(UNIT_BIN) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN) $(REPLAY_RUN) $(SPEC_RUN))
+check-tsan:
+	$(call run_tests,$(UNIT_BIN) $(API_BIN) $(LOAD_BIN) $(DEMO_BIN) $(WASM),$(UNIT_BIN) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN))
+check-valgrind:
+	$(call run_tests,$(UNIT_BIN) $(API_BIN) $(DEMO_BIN) $(WASM),$(UNIT_BIN) $(API_BIN) $(DEMO_RUN))
+
+ASAN = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+## asan: everything but lint under AddressSanitizer and UndefinedBehaviorSanitizer
+asan:
+	@$(MAKE) BUILD=build/asan CFLAGS='-O1 -g' SAN='$(ASAN)' LOAD_COUNT=200 check-asan
+
+## ubsan: the same under UndefinedBehaviorSanitizer alone, optimised
+ubsan:
+	@$(MAKE) BUILD=build/ubsan CFLAGS='-O2 -g' SAN='-fsanitize=undefined -fno-sanitize-recover=all' check-ubsan
+
+## tsan: unit, api, demos and a small load under ThreadSanitizer
+tsan:
+	@TSAN_OPTIONS="halt_on_error=0 second_deadlock_stack=1 suppressions=$(CURDIR)/tests/tsan.supp $$TSAN_OPTIONS" \
+	  WRAP='setarch -R' $(MAKE) BUILD=build/tsan CFLAGS='-O1 -g' SAN='-fsanitize=thread' LOAD_COUNT=200 check-tsan
+
+## valgrind: unit, api and demos under memcheck
+valgrind:
+	@WRAP='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' TEST_TIMEOUT=1800 \
+	  $(MAKE) BUILD=build/valgrind CFLAGS='-O1 -g' check-valgrind
+
+## clang: everything but lint, built by clang
+clang:
+	@$(MAKE) CC=clang BUILD=build/clang check-asan
+
+fuzzers: $(FUZZ_BIN)
+## fuzz: libFuzzer on every fuzz target for FUZZ_TIME seconds (needs deps-dev); what it finds is in build/fuzz/corpus
+fuzz:
+	@$(MAKE) CC=clang BUILD=build/fuzz CFLAGS='-O1 -g' SAN='$(ASAN) -fsanitize=fuzzer-no-link' fuzzers
+	@set -e; for f in $(FUZZ_SRC:tests/fuzz/fuzz_%.c=%); do mkdir -p build/fuzz/corpus/$$f tests/fuzz/corpus/$$f; \
+	  echo "fuzz $$f: $(FUZZ_TIME) s"; build/fuzz/tests/fuzz/fuzz_$$f -max_total_time=$(FUZZ_TIME) -print_final_stats=1 \
+	  -artifact_prefix=build/fuzz/$$f- build/fuzz/corpus/$$f tests/fuzz/corpus/$$f; done
+
+# ---- benchmarks ----
+
+benches: $(BENCH_BIN) $(filter $(BUILD)/tests/bench/%,$(WASM))
+## bench: the benchmarks of the library
+bench:
+	@$(MAKE) benches
+	@set -e; for b in $(BENCH_BIN); do echo "== $${b##*/}"; $$b; done
+
+## bench-peers: side by side with the peers that are on this machine, as ratios of one run
+bench-peers:
+	@$(MAKE) benches
+	BUILD=$(BUILD) sh tests/bench/peers.sh
+
+# ---- for those who write code ----
+
+FORMATTED := $(sort $(wildcard core/*/*.[ch] core/include/*/*.h workers/*.[ch] ipc/*.[ch] demos/*.[ch] demos/*/*.[ch] \
+  tests/*/*.[ch]))
+## format: clang-format on every C file
+format:
+	clang-format -i $(FORMATTED)
+
+## format-check: fails when format would change something
+format-check:
+	clang-format --dry-run -Werror $(FORMATTED)
+
+## compile_commands.json: for clangd and other tools
+compile_commands.json: force
+	@{ echo '['; sep=''; for f in $(ALL_SRC); do printf '%s{"directory":"%s","file":"%s","arguments":[' "$$sep" '$(CURDIR)' $$f; \
+	  for a in $(CC) $(filter-out -MMD -MP,$(WAG_CFLAGS) $(WAG_CPPFLAGS)) -c; do printf '"%s",' "$$a"; done; \
+	  printf '"%s"]}' $$f; sep=',\n'; sep=$$(printf '%b' "$$sep"); done; printf '\n]\n'; } >$@
+
+## clean: remove all that was built
+clean:
+	rm -rf build compile_commands.json
+
+force:
+.PHONY: help deps deps-dev lib shared install uninstall demos demo test unit api spec load lint fuzz-replay asan ubsan tsan \
+  valgrind clang fuzzers fuzz benches bench bench-peers format format-check clean force check-asan check-ubsan check-tsan \
+  check-valgrind
 .SECONDARY:
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(patsubst %.c,$(BUILD)/%.d,$(ALL_SRC))
