@@ -34,9 +34,53 @@ struct wag_agent {
     /* Set from any thread by wag_agent_interrupt; polled by loops, function entries and every wait.
      * relaxed is enough for the poll: the flag publishes nothing but itself. */
     atomic_bool interrupt;
+    /* Set once, from any thread, when a worker is terminated: the interrupt is never cleared again. */
+    atomic_bool terminated;
 
     struct wagi_loop *loop;   /* runtime/loop.h */
+    struct wagi_teardown *teardowns; /* newest first */
 };
+
+/* Something that must end before its agent does (a worker joins its thread). Embed it. wag_agent_close, and the end of
+ * the thread, run the hooks before anything of the agent goes. Owner thread. */
+typedef struct wagi_teardown {
+    struct wagi_teardown *next;
+    void (*run)(struct wagi_teardown *teardown); /* it has been taken off the list */
+} wagi_teardown;
+
+static inline void wagi_agent_on_teardown(wag_agent *agent, wagi_teardown *teardown)
+{
+    teardown->next = agent->teardowns;
+    agent->teardowns = teardown;
+}
+
+/* Take a hook off; one that is not on the list is a no-op. */
+static inline void wagi_agent_off_teardown(wag_agent *agent, wagi_teardown *teardown)
+{
+    for (wagi_teardown **link = &agent->teardowns; *link; link = &(*link)->next)
+        if (*link == teardown) {
+            *link = teardown->next;
+            return;
+        }
+}
+
+static inline void wagi_agent_run_teardowns(wag_agent *agent)
+{
+    while (agent->teardowns) {
+        wagi_teardown *teardown = agent->teardowns;
+        agent->teardowns = teardown->next;
+        teardown->run(teardown);
+    }
+}
+
+/* Forget an interrupt that has been answered, unless the agent is terminated for good. Owner thread. Both are seq_cst:
+ * terminate stores terminated, then interrupt; this stores interrupt, then loads terminated, so one of the two sets it. */
+static inline void wagi_agent_clear_interrupt(wag_agent *agent)
+{
+    atomic_store(&agent->interrupt, false);
+    if (atomic_load(&agent->terminated))
+        atomic_store(&agent->interrupt, true);
+}
 
 static inline bool wagi_agent_poll(wag_agent *agent)
 {
