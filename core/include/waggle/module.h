@@ -82,6 +82,21 @@ WAG_API bool wag_module_custom_section_at(const wag_module *module, wag_name nam
 /* The source bytes. borrow: live as long as the module. Any thread. */
 WAG_API wag_bytes wag_module_bytes(const wag_module *module);
 
+/* SHA-256 of the source bytes: the module's name between processes. Any thread. */
+typedef struct wag_digest {
+    uint8_t bytes[32];
+} wag_digest;
+WAG_API void wag_module_digest(const wag_module *module, wag_digest *ret_digest);
+
+/* A form to keep in a file or send to another process: a header with the digest, and the source bytes; no machine code,
+ * which would have to be trusted. ret_data: own, free with wag_buffer_free. WAG_NOMEM. Any thread. */
+WAG_API wag_err wag_module_serialize(const wag_module *module, uint8_t **ret_data, size_t *ret_size);
+WAG_API void wag_buffer_free(uint8_t *data);
+/* The module of a serialised form: everything is checked, then it is compiled. data: borrow. options and ret_module as
+ * wag_module_new; WAG_MALFORMED also for bytes that are no serialised module or have been damaged. */
+WAG_API wag_err wag_module_deserialize(wag_bytes data, const wag_compile_options *options, wag_module **ret_module,
+                                       wag_error **reterr_error);
+
 /* ---- cluster: the agent cluster of the specification ---- */
 
 typedef enum wag_limit {
