@@ -40,7 +40,7 @@ SOVERSION := $(firstword $(subst ., ,$(VERSION)))
 
 WAG_CPPFLAGS = -Icore/include -Icore -I. -MMD -MP $(CPPFLAGS)
 WAG_CFLAGS = $(CFLAGS) -std=c11 -Wall -Wextra -Wpedantic $(WERROR) -fvisibility=hidden -fPIC -pthread $(SAN)
-LIBS = -lnng -pthread -lm
+LIBS = -lnng -lmbedcrypto -pthread -lm
 LINK = $(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
 
 LIB_SRC := $(sort $(wildcard core/*/*.c workers/*.c ipc/*.c))
@@ -77,7 +77,7 @@ help:
 
 # ---- what has to be installed ----
 
-PACKAGES = gcc libc6-dev libnng-dev libcmocka-dev libjansson-dev wabt pkg-config
+PACKAGES = gcc libc6-dev libnng-dev libmbedtls-dev libcmocka-dev libjansson-dev wabt pkg-config
 PACKAGES_DEV = g++ clang clang-format libclang-rt-14-dev valgrind binaryen gnuplot-nox git
 
 ## deps: install what the build and the tests need (Debian packages; quiet when all is there)
@@ -164,9 +164,9 @@ $(UNIT_BIN): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(UNIT_HELP)) $(LIB)
 $(API_BIN): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(API_HELP)) $(LIB)
 	$(LINK) -lcmocka $(LIBS)
 $(LOAD_BIN): $(BUILD)/%: $(BUILD)/%.o $(LIB) | $(filter $(BUILD)/tests/load/%,$(WASM))
-	$(LINK) $(LIBS)
+	$(LINK) -ljansson $(LIBS)
 $(BENCH_BIN): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(BENCH_HELP)) $(LIB) | $(filter $(BUILD)/tests/bench/%,$(WASM))
-	$(LINK) $(LIBS)
+	$(LINK) -ljansson $(LIBS)
 $(SPEC_BIN): $(call obj,$(SPEC_SRC)) $(LIB)
 	$(LINK) -ljansson $(LIBS)
 $(REPLAY_BIN): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(LIB)

@@ -1,4 +1,5 @@
 /* Core instantiation and the start function. One test per statement, named by its id. */
+#define _GNU_SOURCE
 #include <pthread.h>
 #include <stdatomic.h>
 

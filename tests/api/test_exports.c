@@ -1,4 +1,5 @@
 /* The exports object. One test per statement, named by its id. */
+#define _GNU_SOURCE
 #include "tests/support/check.h"
 
 static const char *const all_kinds =

@@ -1,4 +1,5 @@
 /* JS API: instantiate(). One test per statement of the checklist, named by its id. */
+#define _GNU_SOURCE
 #include "tests/support/check.h"
 
 static const char *const simple_text = "(module (func $f (import \"my_namespace\" \"imported_func\") (param i32))"

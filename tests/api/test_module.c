@@ -1,4 +1,5 @@
 /* Module: validate, compile, the statics, immutability. One test per statement, named by its id. */
+#define _GNU_SOURCE
 #include <pthread.h>
 
 #include "tests/support/check.h"

@@ -1,4 +1,5 @@
 /* JS API: "read the imports" and the matching of their types. One test per statement, named by its id. */
+#define _GNU_SOURCE
 #include "tests/support/check.h"
 
 static wag_error *do_nothing(void *context, const wag_val *args, wag_val *results)
