@@ -17,15 +17,28 @@ struct wag_cluster {
     wagi_mutex lock;
 };
 
+/* Something that belongs to an agent and is no store object: it dies with the agent at the latest. Embed it. */
+typedef struct wagi_owned {
+    struct wagi_owned *previous, *next;
+    /* Called on the owner thread when the agent ends before the thing; already unlinked. */
+    void (*destroy)(struct wagi_owned *owned);
+} wagi_owned;
+
 struct wag_agent {
     wag_cluster *cluster; /* one reference */
 
     /* store */
     wagi_unit *units;         /* all of them */
     size_t unit_count, escaped_dead; /* escaped_dead: escaped units whose counts fell to 0 since the last collection */
-    size_t collect_threshold; /* collect when escaped_dead reaches it */
+    size_t escaped_dead_bytes; /* about what they hold */
+    size_t collect_threshold; /* collect when escaped_dead reaches it; 0: a default */
+    bool collect_stress;      /* collect at every release */
+    bool collecting;
+    bool draining;            /* the units of `dying` are being freed */
+    wagi_unit *dying;
 
-    /* interpreter stack: grows upward; the used part is scanned by the collector */
+    /* interpreter stack: grows upward; the used part is scanned by the collector. Mapped with the agent (the system makes
+     * its pages when they are touched), so that no call has to look. */
     wagi_slot *stack, *stack_end;
     wagi_slot *stack_top;     /* first free slot; set by the interpreter before it calls out */
     uint32_t host_depth;      /* wasm<->host calls that are open */
@@ -89,17 +102,39 @@ static inline bool wagi_agent_poll(wag_agent *agent)
 
 /* This thread's agent without making one; NULL when there is none yet. */
 wag_agent *wagi_agent_peek(void);
+/* Make this thread's agent. WAG_TYPE when it has one, WAG_NOMEM, WAG_SYSTEM. cluster: borrow. */
+wag_err wagi_agent_open(wag_cluster *cluster);
+/* Free this thread's agent, if any. WAG_TYPE while a call or a turn is open, or from a finalizer that this runs. */
+wag_err wagi_agent_close(void);
+/* To be called by whoever returns WAG_INTERRUPTED to the host: clears the flag when no other call or run is open on the
+ * thread that will return it too (own host_depth or run_depth already given back). */
+void wagi_agent_interrupt_taken(wag_agent *agent);
+
+/* Tie a thing's life to the agent's. When the agent ends: first the loop discards its queues, then the owned things are
+ * destroyed, newest first, then the promises, then the store. */
+void wagi_agent_own(wag_agent *agent, wagi_owned *owned);
+void wagi_agent_disown(wag_agent *agent, wagi_owned *owned);
+
+/* Free every unit, whatever its counts; runs the finalizers. Only when the agent ends. */
+void wagi_store_free_all(wag_agent *agent);
+
 /* True when the object is this thread's. The check of every public function that takes a store object. */
 bool wagi_is_owner(const wagi_object *object);
 
 /* ---- units ---- */
 void wagi_unit_init(wagi_unit *unit, wag_agent *agent, wagi_object_kind kind); /* handles 1, linked into the agent */
 void wagi_unit_hold(wagi_unit *unit);    /* one more handle */
-void wagi_unit_release(wagi_unit *unit); /* one handle less; may free the unit, and collect */
+void wagi_unit_release(wagi_unit *unit); /* one handle less; may free the unit, and collect when no call is open */
+void wagi_unit_drop(wagi_unit *unit);    /* the same, but never collects */
 void wagi_unit_ref(wagi_unit *unit);     /* one more strong reference from another unit */
 void wagi_unit_unref(wagi_unit *unit);
-/* Trace and free. Called by itself when enough escaped units have lost their counts. */
+/* Trace and free. Called by itself when enough escaped units have lost their counts. Without memory, or from a finalizer,
+ * it does nothing. */
 void wagi_store_collect(wag_agent *agent);
+/* Collect if enough has died since the last time, or under stress. */
+void wagi_store_poll(wag_agent *agent);
+/* Stress switch for tests: collect at every release of a handle and after every host function. */
+void wagi_store_stress(wag_agent *agent, bool on);
 
 /* ---- calls ---- */
 /* Call any function with slots (tier.h invoke's rules): wasm through its tier, host directly. Keeps the callee alive. Checks
@@ -108,10 +143,14 @@ wag_error *wagi_call_slots(wag_func *func, wagi_slot *slots);
 /* Call a host function: converts slots to wag_val and back, marks escapes, checks the results' kinds (WAG_TYPE when the
  * host wrote another) and polls the interrupt flag afterwards. */
 wag_error *wagi_call_host(wag_func *func, wagi_slot *slots);
+/* wag_call without the check of the agent. */
+wag_err wagi_call_vals(wag_func *func, const wag_val *args, size_t arg_count, wag_val *results, size_t result_count,
+                       wag_error **reterr_error);
 
 /* ---- values ---- */
 /* Conversions between the layers. to_slot: WAG_TYPE when the kind or the reference does not fit the type; slot receives one
- * word (two for v128). Marks escapes for a reference that enters `into` (may be NULL). */
+ * word (two for v128). WAG_WRONG_AGENT for a reference of another agent. Marks escapes for a reference that enters `into`
+ * (NULL: an unknown place). */
 wag_err wagi_val_to_slot(const wagi_registry *registry, wagi_valtype type, wag_val val, wagi_unit *into, wagi_slot *slot);
 /* borrow: does not count the reference. */
 wag_val wagi_slot_to_val(const wagi_registry *registry, wagi_valtype type, const wagi_slot *slot);

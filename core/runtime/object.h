@@ -3,16 +3,31 @@
  * Units. Objects are freed in units: an instance with everything it defines is one, a host-made memory, table, global,
  * function, tag or host reference is one each. A unit has two counts, both plain (owner thread only):
  *   handles   host handles, and calls that are running in it
- *   refs      other units that hold it strongly: an instance counts each of its imports' units and, through its
- *             import vectors, nothing else
- * References that travel as values (in tables, globals, element segments, wasm stacks) are not counted. Before a
- * reference can be stored or carried outside its own unit, that unit is marked `escaped` (wagi_unit_escape). Hence:
+ *   refs      other units that hold it strongly: an instance counts each of its imports' units; a function made from an
+ *             untyped one counts that, an externref made from a store object counts that
+ * References that travel as values (in tables, globals, element segments, wasm stacks) are not counted. Instead a unit
+ * whose functions (or host reference) may be held as a value outside of it is marked `escaped`. Hence:
  *   handles == 0, refs == 0, not escaped   nothing can reach it: freed at once
  *   handles == 0, refs == 0, escaped       perhaps garbage: found by tracing (wagi_store_collect)
- * Who marks: linking (the owner of every imported table, reference global or function that takes or gives references, and
- * the importer of such), the host boundary (a function reference that enters a unit other than its own, both sides).
- * Tracing: roots are units with handles and, conservatively, every word of the interpreter's stack; edges are the import
- * vectors and all reference words in tables, globals and element segments.
+ *
+ * Who marks. A channel carries functions when its type mentions a reference that can lead to a function (every hierarchy
+ * but extern; wagi_carries_functions).
+ *   1. Linking marks the importer of a carrying table, global, tag or wasm function, and of a host function that can
+ *      return functions (what it passes to a host function crosses the host boundary, rule 2).
+ *   2. The host boundary marks the unit of every reference that becomes a value inside another unit (arguments of
+ *      wag_call, results of host functions, elements, globals), and, when that reference is a function whose own type
+ *      carries functions, the instance it enters: that may now hand out its functions through it.
+ *   3. When an escaped instance dies, the units of its imports are marked before they lose its count: it may have passed
+ *      its imported functions on. This is why owners need no mark while their importer lives: it holds them.
+ * A host reference that became a value is always marked, so externref channels need no marks of their own. (Once GC
+ * objects exist an externref can wrap a structure with functions in it: wagi_carries_functions must say so then.)
+ *
+ * Tracing: roots are units with handles and, while calls are open, conservatively every word of the interpreter's stack;
+ * edges are the import vectors, the other strong references and all reference words in tables, globals and segments.
+ *
+ * While a call is open (agent->host_depth > 0) nothing is collected except at the end of a host function, and functions
+ * and host references that lose their last handle wait for that: so a host function may return a reference that it has
+ * made and released.
  */
 #ifndef WAGI_RUNTIME_OBJECT_H
 #define WAGI_RUNTIME_OBJECT_H
@@ -37,9 +52,12 @@ typedef enum wagi_object_kind {
 
 typedef struct wagi_unit {
     wag_agent *agent;
-    struct wagi_unit *previous, *next; /* the agent's list of all units */
+    struct wagi_unit *previous, *next; /* the agent's list of all units; next also links those that are being freed */
+    struct wagi_unit *work;            /* the collector's work list */
     size_t handles, refs;
-    bool escaped, marked;
+    bool escaped;
+    bool marked; /* reached; only during a collection */
+    bool dying;  /* taken out of the store: its counts decide nothing any more */
     uint8_t kind; /* wagi_object_kind of what it was made as */
 } wagi_unit;
 
@@ -51,26 +69,29 @@ typedef struct wagi_object {
 
 struct wag_func {
     wagi_object object;
-    const wagi_type *type;
+    const wagi_type *type;       /* NULL: an import object's function that takes the type of the import it is given to */
     wag_instance *instance;      /* NULL for a host function */
     const wagi_func_body *body;  /* NULL for a host function */
     wag_host_func host;
     void *context;
     void (*finalize)(void *context);
+    wag_func *origin; /* the untyped function that it was made from, held strongly; else NULL */
 };
 
 struct wag_memory {
     wagi_object object;
-    uint8_t *base;        /* moves when the memory grows */
+    uint8_t *base;        /* never NULL; moves when the memory grows */
     uint64_t size;        /* bytes */
     uint64_t pages, max_pages; /* max_pages: smaller of declared and run-time limit */
-    wagi_memory_type type;
+    wagi_memory_type type; /* as declared: the minimum does not follow growth */
+    bool is_mapped;        /* pages of the system's, else (small) a heap block or nothing */
 };
 
 struct wag_table {
     wagi_object object;
-    wagi_slot *elements;
-    uint64_t size, capacity, max_size;
+    wagi_slot *elements;   /* NULL when the capacity is 0 */
+    uint64_t size, capacity, max_size; /* max_size: smaller of declared and run-time limit */
+    bool in_block;         /* elements are part of the instance's block */
     wagi_table_type type;
 };
 
@@ -89,6 +110,7 @@ struct wag_extern {
     wagi_object object;
     void *host;
     void (*finalize)(void *host);
+    wagi_unit *held; /* strong; a reference that stands for a store object holds it; else NULL */
 };
 
 typedef struct wagi_elem_instance {
@@ -109,6 +131,8 @@ struct wag_instance {
     wagi_unit unit;
     wag_module *module; /* one reference */
     const wagi_module_data *data;
+    size_t block_size; /* the instance, its arrays and small tables are one block */
+    bool linked;       /* the imports are counted */
     /* Index spaces, imports first. Functions: only imports are in funcs; own ones that can be referenced are in
      * own_funcs[data->func_ref_slot[index]]. */
     wag_func **funcs; /* func_import_count */
@@ -140,6 +164,9 @@ static inline wagi_unit *wagi_slot_unit(wagi_slot slot)
 {
     return ((wagi_object *)(uintptr_t)slot)->unit;
 }
+
+/* True when a value of this type can lead to a function (see above). */
+bool wagi_carries_functions(const wagi_registry *registry, wagi_valtype type);
 
 /* Operations with bounds that both the public API and the tiers use. All owner thread, no checks of the agent. */
 
