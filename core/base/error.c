@@ -33,8 +33,7 @@ static const struct {
 };
 
 static char nomem_text[] = "out of memory";
-static wag_error nomem_error = {
-    .code = WAG_NOMEM, .error_class = WAG_CLASS_RANGE_ERROR, .message = nomem_text};
+static wag_error nomem_error = {.code = WAG_NOMEM, .error_class = WAG_CLASS_RANGE_ERROR, .message = nomem_text};
 
 static size_t err_row(wag_err err)
 {
@@ -228,17 +227,9 @@ void wagi_error_set_types(wag_error *error, const char *wanted, const char *give
     error->given = given ? copy_text(given, strlen(given)) : NULL;
 }
 
-void wagi_error_set_frames(wag_error *error, const wag_frame *frames, size_t count)
+/* Copy frames to `copy`, their names to `name`; gives the end of the names. */
+static char *copy_frames(wag_frame *copy, char *name, const wag_frame *frames, size_t count)
 {
-    if (error == &nomem_error || error->frames || count == 0)
-        return;
-    size_t names = 0;
-    for (size_t i = 0; i < count; i++)
-        names += frames[i].func_name.size;
-    wag_frame *copy = wagi_alloc(count * sizeof *copy + names);
-    if (!copy)
-        return;
-    char *name = (char *)(copy + count);
     for (size_t i = 0; i < count; i++) {
         copy[i] = frames[i];
         copy[i].func_name.data = name;
@@ -246,8 +237,44 @@ void wagi_error_set_frames(wag_error *error, const wag_frame *frames, size_t cou
             memcpy(name, frames[i].func_name.data, frames[i].func_name.size);
         name += frames[i].func_name.size;
     }
+    return name;
+}
+
+static size_t name_bytes(const wag_frame *frames, size_t count)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += frames[i].func_name.size;
+    return bytes;
+}
+
+void wagi_error_append_frames(wag_error *error, const wag_frame *frames, size_t count, size_t limit)
+{
+    /* acquire: pairs with the release of whoever gave up the other reference. */
+    if (error == &nomem_error || atomic_load_explicit(&error->count, memory_order_acquire) != 1)
+        return;
+    size_t old = error->frame_count;
+    if (old >= limit)
+        return;
+    if (count > limit - old)
+        count = limit - old;
+    if (count == 0)
+        return;
+    wag_frame *copy =
+        wagi_alloc((old + count) * sizeof *copy + name_bytes(error->frames, old) + name_bytes(frames, count));
+    if (!copy)
+        return;
+    char *name = copy_frames(copy, (char *)(copy + old + count), error->frames, old);
+    copy_frames(copy + old, name, frames, count);
+    wagi_free(error->frames);
     error->frames = copy;
-    error->frame_count = count;
+    error->frame_count = old + count;
+}
+
+void wagi_error_set_frames(wag_error *error, const wag_frame *frames, size_t count)
+{
+    if (error->frame_count == 0)
+        wagi_error_append_frames(error, frames, count, count);
 }
 
 wag_err wagi_fail(wag_error *error, wag_error **reterr_error)

@@ -18,6 +18,9 @@ void wagi_error_set_import(wag_error *error, size_t index, wag_name module, wag_
 void wagi_error_set_types(wag_error *error, const char *wanted, const char *given);
 /* frames: copied, with their names. An error that has frames keeps them. */
 void wagi_error_set_frames(wag_error *error, const wag_frame *frames, size_t count);
+/* More frames, outward of those that it has, up to limit in all. An error that somebody else holds too (a host keeps the
+ * one it returned) stays as it is: it is immutable for others. Without memory it stays as it is as well. */
+void wagi_error_append_frames(wag_error *error, const wag_frame *frames, size_t count, size_t limit);
 
 /* The usual last line of a function that fails: give `error` (own) to *reterr_error (or release it when NULL) and return
  * its code. */
