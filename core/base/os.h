@@ -30,4 +30,12 @@ void wagi_wakeup_free(int wakeup);
 /* Wait until readable or the time has passed (timeout_ns < 0: no limit). True when readable. */
 bool wagi_wakeup_wait(int wakeup, int64_t timeout_ns);
 
+/* An alarm: a descriptor that polls readable from a point of wagi_clock_ns on, until it is set again. */
+int wagi_alarm_new(void);                                /* never due; -1 when there is none to be had */
+void wagi_alarm_set(int alarm, uint64_t deadline_ns);    /* UINT64_MAX: never due */
+void wagi_alarm_free(int alarm);
+/* A descriptor that polls readable while one of the two does. They must outlive it. -1 when there is none to be had. */
+int wagi_poller_new(int first, int second);
+void wagi_poller_free(int poller);
+
 #endif

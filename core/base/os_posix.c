@@ -5,9 +5,11 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -134,4 +136,44 @@ bool wagi_wakeup_wait(int wakeup, int64_t timeout_ns)
     struct pollfd item = {.fd = wakeup, .events = POLLIN};
     struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / 1000000000), .tv_nsec = (long)(timeout_ns % 1000000000)};
     return ppoll(&item, 1, timeout_ns < 0 ? NULL : &timeout, NULL) > 0 && (item.revents & POLLIN);
+}
+
+int wagi_alarm_new(void)
+{
+    return timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+}
+
+void wagi_alarm_set(int alarm, uint64_t deadline_ns)
+{
+    struct itimerspec when = {.it_value = {0}};
+    if (deadline_ns != UINT64_MAX) {
+        when.it_value.tv_sec = (time_t)(deadline_ns / 1000000000u);
+        /* 0.0 would disarm it: a deadline at the clock's origin is as due one nanosecond later. */
+        when.it_value.tv_nsec = deadline_ns ? (long)(deadline_ns % 1000000000u) : 1;
+    }
+    timerfd_settime(alarm, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+void wagi_alarm_free(int alarm)
+{
+    if (alarm >= 0)
+        close(alarm);
+}
+
+int wagi_poller_new(int first, int second)
+{
+    int poller = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN};
+    if (poller >= 0 && (epoll_ctl(poller, EPOLL_CTL_ADD, first, &event) != 0 ||
+                        epoll_ctl(poller, EPOLL_CTL_ADD, second, &event) != 0)) {
+        close(poller);
+        poller = -1;
+    }
+    return poller;
+}
+
+void wagi_poller_free(int poller)
+{
+    if (poller >= 0)
+        close(poller);
 }

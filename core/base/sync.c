@@ -102,3 +102,42 @@ void wagi_thread_join(wagi_thread thread)
 {
     pthread_join(thread, NULL);
 }
+
+void wagi_thread_detach(wagi_thread thread)
+{
+    pthread_detach(thread);
+}
+
+wagi_thread wagi_thread_self(void)
+{
+    return pthread_self();
+}
+
+bool wagi_thread_equal(wagi_thread a, wagi_thread b)
+{
+    return pthread_equal(a, b) != 0;
+}
+
+/* The key is made on first use, so that a process that only links the library has none. */
+static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
+static pthread_key_t exit_key;
+static bool exit_key_ok;
+
+static void exit_run(void *value)
+{
+    wagi_thread_hook *hook = value;
+    hook->run(hook);
+}
+
+static void exit_make_key(void)
+{
+    exit_key_ok = pthread_key_create(&exit_key, exit_run) == 0;
+}
+
+bool wagi_thread_on_exit(wagi_thread_hook *hook)
+{
+    pthread_once(&exit_once, exit_make_key);
+    if (!exit_key_ok)
+        return hook == NULL;
+    return pthread_setspecific(exit_key, hook) == 0 || hook == NULL;
+}

@@ -29,5 +29,16 @@ void wagi_cond_broadcast(wagi_cond *cond);
 bool wagi_thread_start(wagi_thread *ret_thread, const char *name, size_t stack_bytes, void *(*entry)(void *),
                        void *context);
 void wagi_thread_join(wagi_thread thread);
+void wagi_thread_detach(wagi_thread thread);
+wagi_thread wagi_thread_self(void);
+bool wagi_thread_equal(wagi_thread a, wagi_thread b);
+
+/* What runs on a thread when it ends (returns, pthread_exit, cancelled); not when the process exits. One hook a thread:
+ * a later call replaces it, NULL removes it. Embed it; it must live until it runs or is removed. False when the system
+ * has no room; NULL never fails. */
+typedef struct wagi_thread_hook {
+    void (*run)(struct wagi_thread_hook *hook);
+} wagi_thread_hook;
+bool wagi_thread_on_exit(wagi_thread_hook *hook);
 
 #endif

@@ -17,13 +17,6 @@ struct wag_cluster {
     wagi_mutex lock;
 };
 
-/* Something that belongs to an agent and is no store object: it dies with the agent at the latest. Embed it. */
-typedef struct wagi_owned {
-    struct wagi_owned *previous, *next;
-    /* Called on the owner thread when the agent ends before the thing; already unlinked. */
-    void (*destroy)(struct wagi_owned *owned);
-} wagi_owned;
-
 struct wag_agent {
     wag_cluster *cluster; /* one reference */
 
@@ -52,6 +45,17 @@ struct wag_agent {
 
     struct wagi_loop *loop;   /* runtime/loop.h */
     struct wagi_teardown *teardowns; /* newest first */
+    uint32_t run_depth;       /* runs and awaits of the loop that are open: they will return WAG_INTERRUPTED */
+    bool closing;             /* the agent is being freed */
+    wagi_thread_hook hook;    /* frees the agent with its thread */
+
+    struct {                            /* runtime/promise.c only */
+        struct wagi_promise *all;       /* newest first */
+        struct wagi_promise *unhandled; /* rejected without reaction, not reported yet; oldest first */
+        void (*hook)(void *context, const wag_error *error);
+        void *hook_context;
+    } promises;
+    struct wagi_pending_list *pending; /* api/instantiate.c only: compilations under way */
 };
 
 /* Something that must end before its agent does (a worker joins its thread). Embed it. wag_agent_close, and the end of
@@ -109,11 +113,6 @@ wag_err wagi_agent_close(void);
 /* To be called by whoever returns WAG_INTERRUPTED to the host: clears the flag when no other call or run is open on the
  * thread that will return it too (own host_depth or run_depth already given back). */
 void wagi_agent_interrupt_taken(wag_agent *agent);
-
-/* Tie a thing's life to the agent's. When the agent ends: first the loop discards its queues, then the owned things are
- * destroyed, newest first, then the promises, then the store. */
-void wagi_agent_own(wag_agent *agent, wagi_owned *owned);
-void wagi_agent_disown(wag_agent *agent, wagi_owned *owned);
 
 /* Free every unit, whatever its counts; runs the finalizers. Only when the agent ends. */
 void wagi_store_free_all(wag_agent *agent);

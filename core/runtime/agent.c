@@ -1,0 +1,119 @@
+/* The agent's life: made on first use, freed with its thread.
+ *
+ * End of an agent, in this order, so that each step still finds what it needs: the loop closes (queued tasks and jobs
+ * are discarded, later posts are too); owned things are destroyed; promises; the store; the loop's memory; the agent.
+ * While that runs the thread's pointer still names the agent, so that releasing a handle in a finalizer works; it
+ * cannot open another one.
+ */
+#include "runtime/agent.h"
+
+#include "base/alloc.h"
+#include "base/os.h"
+#include "runtime/loop.h"
+#include "runtime/promise.h"
+
+static _Thread_local wag_agent *current;
+
+/* Native stack that is kept free below the limit: for the library's own frames, and a host function's. */
+#define NATIVE_RESERVE ((uintptr_t)128 * 1024)
+
+/* First threshold of the collector; the collector itself adapts it (store). */
+#define FIRST_COLLECT 64
+
+wag_agent *wagi_agent_peek(void)
+{
+    return current;
+}
+
+bool wagi_is_owner(const wagi_object *object)
+{
+    return object->unit->agent == current;
+}
+
+static void agent_free(wag_agent *agent)
+{
+    agent->closing = true;
+    wagi_agent_run_teardowns(agent);
+    if (agent->loop)
+        wagi_loop_close(agent->loop);
+    wagi_promises_free_all(agent);
+    wagi_store_free_all(agent);
+    wagi_promises_free_all(agent); /* a finalizer may have made some */
+    wagi_loop_free(agent->loop);
+    if (agent->stack)
+        wagi_os_unmap(agent->stack, (size_t)((char *)agent->stack_end - (char *)agent->stack));
+    wag_cluster_unref(agent->cluster);
+    current = NULL;
+    wagi_free(agent);
+}
+
+static void thread_ended(wagi_thread_hook *hook)
+{
+    (void)hook; /* it is the current agent's */
+    agent_free(current);
+}
+
+/* With little stack left, as on a thread that was made with little, keep a quarter of it instead of the reserve. */
+static uintptr_t native_limit(void)
+{
+    char here;
+    uintptr_t bottom = wagi_os_stack_bottom(), top = (uintptr_t)&here;
+    if (bottom == 0 || bottom >= top)
+        return 0;
+    uintptr_t reserve = (top - bottom) / 4;
+    return bottom + (reserve < NATIVE_RESERVE ? reserve : NATIVE_RESERVE);
+}
+
+wag_err wagi_agent_open(wag_cluster *cluster)
+{
+    if (current)
+        return WAG_TYPE;
+    wag_agent *agent = WAGI_NEW(wag_agent);
+    if (!agent)
+        return WAG_NOMEM;
+    current = agent;
+    agent->cluster = wag_cluster_ref(cluster);
+    agent->collect_threshold = FIRST_COLLECT;
+    atomic_init(&agent->interrupt, false);
+    atomic_init(&agent->terminated, false);
+    agent->native_limit = native_limit();
+    agent->hook.run = thread_ended;
+    size_t slots = (size_t)(cluster->limits.interp_stack_bytes / sizeof(wagi_slot));
+    agent->stack = wagi_os_map(slots * sizeof(wagi_slot), WAGI_PROT_READ_WRITE);
+    agent->stack_end = agent->stack ? agent->stack + slots : NULL;
+    agent->stack_top = agent->stack;
+    agent->loop = wagi_loop_new(agent);
+    if (!agent->stack || !agent->loop || !wagi_thread_on_exit(&agent->hook)) {
+        agent_free(agent);
+        return WAG_NOMEM;
+    }
+    return WAG_OK;
+}
+
+wag_err wagi_agent_close(void)
+{
+    wag_agent *agent = current;
+    if (!agent)
+        return WAG_OK;
+    if (agent->closing || agent->host_depth != 0 || agent->run_depth != 0 || wagi_loop_depth(agent->loop) != 0)
+        return WAG_TYPE;
+    wagi_thread_on_exit(NULL);
+    agent_free(agent);
+    return WAG_OK;
+}
+
+wag_agent *wag_agent_current(void)
+{
+    if (!current) {
+        wag_cluster *cluster = wag_cluster_default();
+        if (!cluster || wagi_agent_open(cluster) != WAG_OK)
+            return NULL;
+    }
+    return current;
+}
+
+void wagi_agent_interrupt_taken(wag_agent *agent)
+{
+    if (agent->host_depth == 0 && agent->run_depth == 0)
+        wagi_agent_clear_interrupt(agent);
+}
