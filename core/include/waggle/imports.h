@@ -41,6 +41,7 @@ WAG_API wag_err wag_imports_set_n(wag_imports *imports, wag_name module, wag_nam
 /* imports[module] = value: a map of fields, an instance (all its exports), or anything else (which a look-up then
  * refuses with a TypeError, as JavaScript does). value: borrow. */
 WAG_API wag_err wag_imports_set_namespace(wag_imports *imports, const char *module, wag_value value);
+WAG_API wag_err wag_imports_set_namespace_n(wag_imports *imports, wag_name module, wag_value value);
 
 /* imports[module][field] = a new host function.
  *  signature  as wag_func_new; NULL: the function takes the type that the import asks for (JS API: any callable fits)
