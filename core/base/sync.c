@@ -92,7 +92,8 @@ bool wagi_thread_start(wagi_thread *ret_thread, const char *name, size_t stack_b
     pthread_attr_destroy(&attributes);
     if (ok && name) {
         char short_name[16] = {0};
-        strncpy(short_name, name, sizeof short_name - 1);
+        size_t size = strlen(name);
+        memcpy(short_name, name, size < sizeof short_name ? size : sizeof short_name - 1);
         pthread_setname_np(*ret_thread, short_name);
     }
     return ok;
