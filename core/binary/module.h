@@ -185,8 +185,8 @@ typedef struct wagi_module_data {
 /* WebAssembly.Module. The head is in the heap (the count must be writable); the data is in the sealed arena. */
 struct wag_module {
     atomic_size_t count;
-    struct wag_cluster *cluster;  /* one reference */
-    wagi_registry *registry;      /* the cluster's */
+    struct wag_cluster *cluster;  /* one reference, taken by wagi_compile; NULL in tests of this layer */
+    wagi_registry *registry;      /* the cluster's; one reference */
     wagi_arena arena;
     const wagi_module_data *data;
     const struct wagi_tier *tier; /* how its code runs (runtime/tier.h); NULL until compiled */
@@ -194,13 +194,18 @@ struct wag_module {
 };
 
 /* Decode and validate the whole module. bytes: copied first, into the arena. On success the module is unsealed, without
- * tier, count 1. cluster may be NULL only in tests of this layer (then registry must not be).
+ * tier, count 1. cluster is only written into the module, not counted: this layer does not know clusters.
  * Fails with WAG_MALFORMED, WAG_INVALID, WAG_LIMIT, WAG_NOMEM; the error has the byte offset, and the function index inside
  * bodies. Any thread. */
 wag_err wagi_module_decode(wag_bytes bytes, struct wag_cluster *cluster, wagi_registry *registry,
                            const wagi_limits *limits, wag_module **ret_module, wag_error **reterr_error);
 /* Map the module's memory read-only. False when the system refuses. */
 bool wagi_module_seal(wag_module *module);
+/* An empty module with count 1; cluster is not counted. NULL without memory. */
+wag_module *wagi_module_alloc(struct wag_cluster *cluster, wagi_registry *registry);
+/* Free the module: types, arena, head. The tier's data and the cluster are the caller's business (wag_module_unref). */
+void wagi_module_free(wag_module *module);
+size_t wagi_module_live_count(void); /* modules alive in this process */
 
 /* The name of a function for backtraces, empty when unknown. */
 wag_name wagi_module_func_name(const wagi_module_data *data, uint32_t func_index);

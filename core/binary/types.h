@@ -121,6 +121,9 @@ wagi_registry *wagi_registry_new(const wagi_limits *limits);
 wagi_registry *wagi_registry_ref(wagi_registry *registry);
 void wagi_registry_unref(wagi_registry *registry);
 
+/* Lower the number of types that may be alive at once. Types that exist stay. Any thread. */
+void wagi_registry_set_limit(wagi_registry *registry, uint64_t canonical_types);
+
 /* A recursion group as decoded: inside it, WAGI_REF_CONCRETE of WAGI_REC_LOCAL + i means the i-th type of the group; all
  * other concrete references are canonical ids already. supertype: WAGI_NO_TYPE, a canonical id, or WAGI_REC_LOCAL + i. */
 #define WAGI_REC_LOCAL 0x00800000u
@@ -185,6 +188,7 @@ typedef struct wagi_global_type {
  * whole would be (as snprintf). Concrete references print as (ref null (type N)) with the canonical id N. */
 size_t wagi_valtype_text(wagi_valtype type, char *buffer, size_t size);
 size_t wagi_func_type_text(const wagi_type *type, char *buffer, size_t size);    /* (func (param i32) (result i32)) */
+size_t wagi_tag_type_text(const wagi_type *type, char *buffer, size_t size);     /* (tag (param i32)) */
 size_t wagi_table_type_text(wagi_table_type type, char *buffer, size_t size);    /* (table 1 2 funcref) */
 size_t wagi_memory_type_text(wagi_memory_type type, char *buffer, size_t size);  /* (memory i64 1 2 shared) */
 size_t wagi_global_type_text(wagi_global_type type, char *buffer, size_t size);  /* (global (mut i32)) */

@@ -14,6 +14,8 @@ struct wag_cluster {
     wagi_registry *registry;
     uint32_t compile_threads;
     struct wagi_compile_pool *pool; /* made on first use, under lock */
+    /* Set together with pool; the last wag_cluster_unref calls it, perhaps on a thread of the pool. */
+    void (*pool_free)(struct wagi_compile_pool *pool);
     wagi_mutex lock;
 };
 
@@ -51,7 +53,7 @@ struct wag_agent {
 
     struct {                            /* runtime/promise.c only */
         struct wagi_promise *all;       /* newest first */
-        struct wagi_promise *unhandled; /* rejected without reaction, not reported yet; oldest first */
+        struct wagi_promise *unhandled; /* rejected without reaction, not reported yet; newest first */
         void (*hook)(void *context, const wag_error *error);
         void *hook_context;
     } promises;

@@ -1,0 +1,279 @@
+/* Decoding a module: preamble, sections in order, and what can be said only at the end. */
+#include "binary/decode.h"
+
+#include <string.h>
+
+/* ---- shared by decode*.c ---- */
+
+wag_err wagi_decode_check(wagi_decoder *decoder)
+{
+    return decoder->reader.error ? wagi_fail_reader(&decoder->reader, WAGI_NO_INDEX, decoder->reterr_error) : WAG_OK;
+}
+
+wag_err wagi_decode_nomem(wagi_decoder *decoder)
+{
+    return wagi_fail(wagi_error_nomem(), decoder->reterr_error);
+}
+
+wag_err wagi_decode_count(wagi_decoder *decoder, uint32_t *ret_count)
+{
+    wagi_reader *reader = &decoder->reader;
+    const uint8_t *where = reader->pos;
+    uint32_t count = wagi_read_u32(reader);
+    /* Every element has at least one byte. */
+    if (!reader->error && count > (size_t)(reader->end - reader->pos))
+        wagi_reader_fail_at(reader, where, "unexpected end: more elements than bytes");
+    *ret_count = count;
+    return wagi_decode_check(decoder);
+}
+
+void wagi_decode_feature(wagi_decoder *decoder, wagi_feature feature, const uint8_t *where)
+{
+    wagi_module_data *data = decoder->data;
+    if (data->features >> feature & 1u)
+        return;
+    data->features |= (uint64_t)1 << feature;
+    data->feature_offset[feature] = (size_t)(where - decoder->reader.start);
+}
+
+wag_err wagi_decode_validator(wagi_decoder *decoder)
+{
+    if (decoder->validator)
+        return WAG_OK;
+    wagi_module_data *data = decoder->data;
+    if (!decoder->declared_funcs && !(decoder->declared_funcs = wagi_alloc_zero(data->func_count, 1)))
+        return wagi_decode_nomem(decoder);
+    wagi_validate_context context = {.data = data,
+                                     .registry = decoder->registry,
+                                     .limits = decoder->limits,
+                                     .arena = decoder->arena,
+                                     .declared_funcs = decoder->declared_funcs,
+                                     .has_data_count = decoder->has_data_count,
+                                     .data_count = decoder->data_count,
+                                     .features = &data->features,
+                                     .feature_func = data->feature_func,
+                                     .feature_offset = data->feature_offset};
+    decoder->validator = wagi_validator_new(&context);
+    return decoder->validator ? WAG_OK : wagi_decode_nomem(decoder);
+}
+
+void *wagi_decode_extend(wagi_decoder *decoder, const void *imported, uint32_t import_count, uint32_t own, size_t size)
+{
+    uint8_t *all = wagi_arena_alloc_array(decoder->arena, (size_t)import_count + own, size);
+    if (all && import_count)
+        memcpy(all, imported, import_count * size);
+    return all;
+}
+
+/* ---- sections ---- */
+
+/* The place of each section in a module; custom sections may be anywhere. */
+static const uint8_t section_order[WAGI_SECTION_COUNT] = {
+    [WAGI_SECTION_TYPE] = 1,   [WAGI_SECTION_IMPORT] = 2,   [WAGI_SECTION_FUNCTION] = 3,    [WAGI_SECTION_TABLE] = 4,
+    [WAGI_SECTION_MEMORY] = 5, [WAGI_SECTION_TAG] = 6,      [WAGI_SECTION_GLOBAL] = 7,      [WAGI_SECTION_EXPORT] = 8,
+    [WAGI_SECTION_START] = 9,  [WAGI_SECTION_ELEMENT] = 10, [WAGI_SECTION_DATA_COUNT] = 11, [WAGI_SECTION_CODE] = 12,
+    [WAGI_SECTION_DATA] = 13,
+};
+
+static wag_err decode_custom_section(wagi_decoder *decoder)
+{
+    wagi_reader *reader = &decoder->reader;
+    wagi_custom_section custom = {.name = wagi_read_name(reader)};
+    wag_err err = wagi_decode_check(decoder);
+    if (err != WAG_OK)
+        return err;
+    custom.bytes = (wag_bytes){reader->pos, (size_t)(reader->end - reader->pos)};
+    reader->pos = reader->end;
+    return WAGI_VEC_PUSH(&decoder->customs, custom) ? WAG_OK : wagi_decode_nomem(decoder);
+}
+
+static wag_err (*const section_decoders[WAGI_SECTION_COUNT])(wagi_decoder *decoder) = {
+    [WAGI_SECTION_CUSTOM] = decode_custom_section,
+    [WAGI_SECTION_TYPE] = wagi_decode_type_section,
+    [WAGI_SECTION_IMPORT] = wagi_decode_import_section,
+    [WAGI_SECTION_FUNCTION] = wagi_decode_function_section,
+    [WAGI_SECTION_TABLE] = wagi_decode_table_section,
+    [WAGI_SECTION_MEMORY] = wagi_decode_memory_section,
+    [WAGI_SECTION_GLOBAL] = wagi_decode_global_section,
+    [WAGI_SECTION_EXPORT] = wagi_decode_export_section,
+    [WAGI_SECTION_START] = wagi_decode_start_section,
+    [WAGI_SECTION_ELEMENT] = wagi_decode_element_section,
+    [WAGI_SECTION_CODE] = wagi_decode_code_section,
+    [WAGI_SECTION_DATA] = wagi_decode_data_section,
+    [WAGI_SECTION_DATA_COUNT] = wagi_decode_data_count_section,
+    [WAGI_SECTION_TAG] = wagi_decode_tag_section,
+};
+
+static wag_err decode_preamble(wagi_decoder *decoder)
+{
+    wagi_reader *reader = &decoder->reader;
+    const uint8_t *magic = wagi_read_bytes(reader, 4);
+    if (magic && memcmp(magic, "\0asm", 4) != 0)
+        wagi_reader_fail_at(reader, magic, "magic header not detected");
+    const uint8_t *version = wagi_read_bytes(reader, 4);
+    if (version && memcmp(version, "\1\0\0\0", 4) != 0)
+        wagi_reader_fail_at(reader, version, "unknown binary version");
+    return wagi_decode_check(decoder);
+}
+
+/* One section. module: the reader of the whole module. */
+static wag_err decode_section(wagi_decoder *decoder, wagi_reader *module, uint8_t *last_order)
+{
+    const uint8_t *where = module->pos;
+    decoder->reader = wagi_reader_make(module->start, module->pos, module->end);
+    uint8_t id = wagi_read_u8(&decoder->reader);
+    uint32_t size = wagi_read_u32(&decoder->reader);
+    wag_err err = wagi_decode_check(decoder);
+    if (err != WAG_OK)
+        return err;
+    if (id >= WAGI_SECTION_COUNT)
+        return WAGI_DECODE_FAIL(decoder, WAG_MALFORMED, where, "malformed section id %u", id);
+    if (size > (size_t)(module->end - decoder->reader.pos))
+        return WAGI_DECODE_FAIL(decoder, WAG_MALFORMED, where, "unexpected end: section %u is longer than the module",
+                                id);
+    if (id != WAGI_SECTION_CUSTOM) {
+        if (section_order[id] <= *last_order)
+            return WAGI_DECODE_FAIL(decoder, WAG_MALFORMED, where, "unexpected section %u: %s", id,
+                                    decoder->seen[id] ? "it occurs twice" : "out of order");
+        *last_order = section_order[id];
+        decoder->seen[id] = true;
+    }
+    decoder->reader.end = decoder->reader.pos + size;
+    module->pos = decoder->reader.end;
+    if ((err = section_decoders[id](decoder)) != WAG_OK)
+        return err;
+    if (decoder->reader.pos != decoder->reader.end)
+        return WAGI_DECODE_FAIL(decoder, WAG_MALFORMED, decoder->reader.pos,
+                                "section size mismatch: section %u has more bytes than contents", id);
+    return WAG_OK;
+}
+
+/* ---- the end ---- */
+
+/* Into the arena what is in the heap still. False without memory. */
+static bool settle(wagi_decoder *decoder)
+{
+    wagi_module_data *data = decoder->data;
+    const wagi_type *const *types = wagi_arena_copy(decoder->arena, decoder->types.p, decoder->types.n * sizeof *types);
+    if (!types)
+        return false; /* data->types stays: it is how the groups are given back */
+    data->types = types;
+    if (!decoder->seen[WAGI_SECTION_FUNCTION])
+        data->func_types =
+            wagi_decode_extend(decoder, data->func_types, data->func_import_count, 0, sizeof *data->func_types);
+    if (!decoder->seen[WAGI_SECTION_TABLE])
+        data->tables = wagi_decode_extend(decoder, data->tables, data->table_import_count, 0, sizeof *data->tables);
+    if (!decoder->seen[WAGI_SECTION_MEMORY])
+        data->memories =
+            wagi_decode_extend(decoder, data->memories, data->memory_import_count, 0, sizeof *data->memories);
+    if (!decoder->seen[WAGI_SECTION_GLOBAL])
+        data->globals = wagi_decode_extend(decoder, data->globals, data->global_import_count, 0, sizeof *data->globals);
+    if (!decoder->seen[WAGI_SECTION_TAG])
+        data->tags = wagi_decode_extend(decoder, data->tags, data->tag_import_count, 0, sizeof *data->tags);
+    data->customs = wagi_arena_copy(decoder->arena, decoder->customs.p, decoder->customs.n * sizeof *data->customs);
+    data->custom_count = (uint32_t)decoder->customs.n;
+    return data->func_types && data->tables && data->memories && data->globals && data->tags && data->customs &&
+           wagi_decode_func_names(decoder);
+}
+
+/* A dense number for each own function that can become a reference. False without memory. */
+static bool number_references(wagi_decoder *decoder)
+{
+    wagi_module_data *data = decoder->data;
+    uint32_t *slots = wagi_arena_alloc_array(decoder->arena, data->func_count, sizeof *slots);
+    if (!slots)
+        return false;
+    for (uint32_t i = 0; i < data->func_count; i++) {
+        bool referenced = i >= data->func_import_count && decoder->declared_funcs && decoder->declared_funcs[i];
+        slots[i] = referenced ? data->func_ref_count++ : WAGI_NO_INDEX;
+    }
+    data->func_ref_slot = slots;
+    return true;
+}
+
+static wag_err finish(wagi_decoder *decoder, const wagi_reader *module)
+{
+    decoder->reader = *module;
+    if (!decoder->seen[WAGI_SECTION_CODE] && decoder->expected_bodies)
+        return WAGI_DECODE_FAIL(decoder, WAG_MALFORMED, module->end,
+                                "function and code section have inconsistent lengths: %u and 0",
+                                decoder->expected_bodies);
+    if (!decoder->seen[WAGI_SECTION_DATA] && decoder->has_data_count && decoder->data_count)
+        return WAGI_DECODE_FAIL(decoder, WAG_MALFORMED, module->end,
+                                "data count and data section have inconsistent lengths: %u and 0", decoder->data_count);
+    return settle(decoder) && number_references(decoder) ? WAG_OK : wagi_decode_nomem(decoder);
+}
+
+static wag_err decode_all(wagi_decoder *decoder)
+{
+    wag_bytes bytes = decoder->data->bytes;
+    wagi_reader module = wagi_reader_make(bytes.data, bytes.data, bytes.data + bytes.size);
+    decoder->reader = module;
+    wag_err err = decode_preamble(decoder);
+    if (err != WAG_OK)
+        return err;
+    module.pos += 8;
+    uint8_t last_order = 0;
+    while (module.pos < module.end)
+        if ((err = decode_section(decoder, &module, &last_order)) != WAG_OK)
+            return err;
+    return finish(decoder, &module);
+}
+
+static void decoder_fini(wagi_decoder *decoder)
+{
+    wagi_validator_free(decoder->validator);
+    wagi_free(decoder->declared_funcs);
+    WAGI_VEC_FREE(&decoder->types);
+    WAGI_VEC_FREE(&decoder->raw_types);
+    WAGI_VEC_FREE(&decoder->defs);
+    WAGI_VEC_FREE(&decoder->words);
+    WAGI_VEC_FREE(&decoder->fields);
+    WAGI_VEC_FREE(&decoder->funcs);
+    WAGI_VEC_FREE(&decoder->tables);
+    WAGI_VEC_FREE(&decoder->memories);
+    WAGI_VEC_FREE(&decoder->globals);
+    WAGI_VEC_FREE(&decoder->tags);
+    WAGI_VEC_FREE(&decoder->items);
+    WAGI_VEC_FREE(&decoder->customs);
+}
+
+/* The module's data, empty but for its bytes. NULL without memory. */
+static wagi_module_data *data_new(wagi_arena *arena, wag_bytes bytes)
+{
+    wagi_module_data *data = wagi_arena_alloc(arena, sizeof *data);
+    const uint8_t *copy = wagi_arena_copy(arena, bytes.data, bytes.size);
+    if (!data || !copy)
+        return NULL;
+    data->bytes = (wag_bytes){copy, bytes.size};
+    data->start = WAGI_NO_INDEX;
+    for (size_t i = 0; i < WAGI_FEATURE_COUNT; i++)
+        data->feature_func[i] = WAGI_NO_INDEX;
+    return data;
+}
+
+wag_err wagi_module_decode(wag_bytes bytes, struct wag_cluster *cluster, wagi_registry *registry,
+                           const wagi_limits *limits, wag_module **ret_module, wag_error **reterr_error)
+{
+    if (bytes.size > limits->module_bytes)
+        return WAGI_FAIL_LIMIT(limits, module_bytes, bytes.size, 0, WAGI_NO_INDEX, reterr_error);
+    wag_module *module = wagi_module_alloc(cluster, registry);
+    if (!module)
+        return wagi_fail(wagi_error_nomem(), reterr_error);
+    wagi_decoder decoder = {.data = data_new(&module->arena, bytes),
+                            .arena = &module->arena,
+                            .registry = registry,
+                            .limits = limits,
+                            .reterr_error = reterr_error};
+    wag_err err = decoder.data ? decode_all(&decoder) : wagi_decode_nomem(&decoder);
+    module->data = decoder.data;
+    if (err == WAG_OK) {
+        decoder_fini(&decoder);
+        *ret_module = module;
+        return WAG_OK;
+    }
+    /* The types' groups are released by way of data->types, which may still be the decoder's vector. */
+    wagi_module_free(module);
+    decoder_fini(&decoder);
+    return err;
+}

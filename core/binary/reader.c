@@ -1,0 +1,117 @@
+/* The out-of-line part of reading: LEB128 of all lengths, ranges of bytes, names. */
+#include "binary/reader.h"
+
+uint64_t wagi_read_leb_u(wagi_reader *reader, unsigned bits)
+{
+    const uint8_t *start = reader->pos;
+    uint64_t value = 0;
+    for (unsigned shift = 0;; shift += 7) {
+        if (shift >= bits) {
+            wagi_reader_fail_at(reader, start, "integer representation too long");
+            return 0;
+        }
+        if (reader->pos == reader->end) {
+            wagi_reader_fail_at(reader, reader->end, "unexpected end");
+            return 0;
+        }
+        uint8_t byte = *reader->pos++;
+        unsigned room = bits - shift;
+        if (room < 7 && (byte & 0x7Fu) >> room != 0) {
+            wagi_reader_fail_at(reader, start, byte & 0x80u ? "integer representation too long" : "integer too large");
+            return 0;
+        }
+        value |= (uint64_t)(byte & 0x7Fu) << shift;
+        if (!(byte & 0x80u))
+            return value;
+    }
+}
+
+int64_t wagi_read_leb_s(wagi_reader *reader, unsigned bits)
+{
+    const uint8_t *start = reader->pos;
+    uint64_t value = 0;
+    for (unsigned shift = 0;; shift += 7) {
+        if (shift >= bits) {
+            wagi_reader_fail_at(reader, start, "integer representation too long");
+            return 0;
+        }
+        if (reader->pos == reader->end) {
+            wagi_reader_fail_at(reader, reader->end, "unexpected end");
+            return 0;
+        }
+        uint8_t byte = *reader->pos++;
+        unsigned room = bits - shift;
+        if (room < 7) {
+            /* The last byte: its bits from the sign bit up must all be equal. */
+            unsigned sign_and_above = (byte & 0x7Fu) >> (room - 1), ones = 0x7Fu >> (room - 1);
+            if (byte & 0x80u || (sign_and_above != 0 && sign_and_above != ones)) {
+                wagi_reader_fail_at(reader, start,
+                                    byte & 0x80u ? "integer representation too long" : "integer too large");
+                return 0;
+            }
+        }
+        value |= (uint64_t)(byte & 0x7Fu) << shift;
+        if (byte & 0x80u)
+            continue;
+        if (byte & 0x40u && shift + 7 < 64)
+            value |= UINT64_MAX << (shift + 7);
+        return (int64_t)value;
+    }
+}
+
+const uint8_t *wagi_read_bytes(wagi_reader *reader, size_t size)
+{
+    if ((size_t)(reader->end - reader->pos) < size || reader->error) {
+        wagi_reader_fail_at(reader, reader->pos, "unexpected end");
+        return NULL;
+    }
+    const uint8_t *bytes = reader->pos;
+    reader->pos += size;
+    return bytes;
+}
+
+wag_name wagi_read_name(wagi_reader *reader)
+{
+    uint32_t size = wagi_read_u32(reader);
+    const uint8_t *bytes = wagi_read_bytes(reader, size);
+    if (!bytes)
+        return (wag_name){"", 0};
+    if (!wagi_utf8_valid(bytes, size)) {
+        wagi_reader_fail_at(reader, bytes, "malformed UTF-8 encoding");
+        return (wag_name){"", 0};
+    }
+    return (wag_name){(const char *)bytes, size};
+}
+
+/* Unicode 15, table 3-7: the second byte's range excludes overlong forms, surrogates and what is above U+10FFFF. */
+bool wagi_utf8_valid(const uint8_t *bytes, size_t size)
+{
+    const uint8_t *end = bytes + size;
+    while (bytes < end) {
+        uint8_t lead = *bytes++;
+        if (lead < 0x80)
+            continue;
+        unsigned more;
+        uint8_t low = 0x80, high = 0xBF;
+        if (lead >= 0xC2 && lead <= 0xDF) {
+            more = 1;
+        } else if (lead >= 0xE0 && lead <= 0xEF) {
+            more = 2;
+            low = lead == 0xE0 ? 0xA0 : 0x80;
+            high = lead == 0xED ? 0x9F : 0xBF;
+        } else if (lead >= 0xF0 && lead <= 0xF4) {
+            more = 3;
+            low = lead == 0xF0 ? 0x90 : 0x80;
+            high = lead == 0xF4 ? 0x8F : 0xBF;
+        } else {
+            return false;
+        }
+        if ((size_t)(end - bytes) < more || bytes[0] < low || bytes[0] > high)
+            return false;
+        for (unsigned i = 1; i < more; i++)
+            if ((bytes[i] & 0xC0) != 0x80)
+                return false;
+        bytes += more;
+    }
+    return true;
+}
