@@ -17,8 +17,10 @@ bool wagi_os_protect(void *address, size_t size, wagi_protection protection);
 void wagi_os_unmap(void *address, size_t size);
 
 uint64_t wagi_clock_ns(void);     /* monotonic */
+uint64_t wagi_clock_after_ms(uint64_t milliseconds); /* wagi_clock_ns then; at most UINT64_MAX - 1 */
 uint32_t wagi_os_cpu_count(void); /* that this process may use; at least 1 */
 bool wagi_os_random(void *bytes, size_t size);
+int wagi_os_pid(void); /* of this process: another one after fork */
 /* The lowest usable address of the calling thread's stack, 0 when unknown. */
 uintptr_t wagi_os_stack_bottom(void);
 

@@ -76,6 +76,12 @@ uint64_t wagi_clock_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+uint64_t wagi_clock_after_ms(uint64_t milliseconds)
+{
+    uint64_t now = wagi_clock_ns();
+    return milliseconds > (UINT64_MAX - 1 - now) / 1000000u ? UINT64_MAX - 1 : now + milliseconds * 1000000u;
+}
+
 uint32_t wagi_os_cpu_count(void)
 {
     cpu_set_t set;
@@ -88,6 +94,11 @@ uint32_t wagi_os_cpu_count(void)
 bool wagi_os_random(void *bytes, size_t size)
 {
     return getrandom(bytes, size, 0) == (ssize_t)size;
+}
+
+int wagi_os_pid(void)
+{
+    return (int)getpid();
 }
 
 uintptr_t wagi_os_stack_bottom(void)

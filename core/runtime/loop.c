@@ -369,7 +369,7 @@ bool wagi_loop_turn(wagi_loop *loop)
         ran = true;
     }
     ran = run_jobs(loop) || ran;
-    if (run_task(loop)) {
+    if (!loop->jobs.first && run_task(loop)) { /* an interrupt may have left jobs: they stay ahead of tasks */
         run_jobs(loop);
         ran = true;
     }

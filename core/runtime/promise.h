@@ -31,11 +31,10 @@ typedef struct wagi_promise {
     const wagi_result_type *type;
     size_t count;
     wag_promise_state state;
-    bool handled;      /* somebody has seen, or will see, how it ends */
-    uint32_t awaiting; /* awaits that are open */
-    uint32_t depth;    /* turns that were open when it was rejected */
-    bool listed;       /* in the agent's list of unhandled ones, which holds a reference */
-    struct wagi_promise *next_unhandled;
+    bool handled;                        /* somebody has seen, or will see, how it ends */
+    uint32_t awaiting;                   /* awaits that are open */
+    uint32_t depth;                      /* turns that were open when it was rejected */
+    struct wagi_promise *next_unhandled; /* the agent's list holds a reference */
     struct wagi_promise *previous, *next;
     struct wagi_reaction *first, **last;
     wag_error *error; /* REJECTED */

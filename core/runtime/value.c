@@ -382,16 +382,16 @@ wag_err wag_map_set_n(wag_value map, wag_name key, wag_value value)
         return WAG_TYPE;
     }
     entry *found = map_find(map.of.box, key);
+    wag_value old = found ? found->value : WAG_UNDEFINED;
     if (found) {
-        wag_value old = found->value;
         found->value = value;
-        wag_value_unref(old); /* last: a finalizer may look at the map */
     } else if (map_append(map.of.box, key, value) != WAG_OK) {
         wag_value_unref(value);
         return WAG_NOMEM;
     }
     if (is_box(value))
         value.of.box->contained = true;
+    wag_value_unref(old); /* last: a finalizer may change the map */
     return WAG_OK;
 }
 
