@@ -1,0 +1,485 @@
+/* Validator: the loop over instructions.
+ *
+ * Every instruction can be handled by step(): read the immediates that its row names, then apply its row's signature or
+ * go to its case. fast() does the instructions that code is mostly made of without leaving its registers; wherever
+ * anything is out of the ordinary (long LEB, mismatch, empty stack, reference without default) it leaves the
+ * instruction to step(), which alone reports errors.
+ */
+#include <string.h>
+
+#include "binary/validate_internal.h"
+
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+
+/* --- immediates --- */
+
+static void read_memarg(wagi_validator *v)
+{
+    wagi_v_imm *imm = &v->imm;
+    const uint8_t *where = v->r.pos;
+    uint32_t flags = wagi_read_u32(&v->r);
+    if (flags >= 0x80)
+        wagi_reader_fail_at(&v->r, where, "malformed memop flags");
+    imm->align_log2 = flags & 0x3F;
+    imm->memory = flags & 0x40 ? wagi_read_u32(&v->r) : 0;
+    imm->offset = wagi_read_u64(&v->r);
+}
+
+static void read_block_type(wagi_validator *v)
+{
+    wagi_v_imm *imm = &v->imm;
+    const wagi_module_data *data = v->context.data;
+    imm->block = NULL;
+    imm->type = WAGI_NONE;
+    const uint8_t *where = v->r.pos;
+    if (where < v->r.end && *where == 0x40) {
+        v->r.pos++;
+        return;
+    }
+    if (where < v->r.end && (*where & 0xC0) == 0x40) {
+        imm->type = wagi_read_valtype(&v->r, data);
+        return;
+    }
+    int64_t index = wagi_read_s33(&v->r);
+    if (v->r.error)
+        return;
+    if (index < 0)
+        wagi_reader_fail_at(&v->r, where, "malformed block type");
+    else if ((uint64_t)index >= data->type_count || data->types[index]->comp != WAGI_COMP_FUNC)
+        wagi_reader_invalid_at(&v->r, where, "unknown type of a block");
+    else
+        imm->block = data->types[index];
+}
+
+static void read_br_on_cast(wagi_validator *v)
+{
+    wagi_v_imm *imm = &v->imm;
+    const uint8_t *where = v->r.pos;
+    uint8_t flags = wagi_read_u8(&v->r);
+    if (flags > 3)
+        wagi_reader_fail_at(&v->r, where, "malformed cast flags");
+    imm->a = wagi_read_u32(&v->r);
+    imm->type = wagi_read_heap_type(&v->r, v->context.data) | (flags & 1 ? WAGI_NULLABLE : 0);
+    imm->type2 = wagi_read_heap_type(&v->r, v->context.data) | (flags & 2 ? WAGI_NULLABLE : 0);
+}
+
+/* select's vector: `a` is its length, which must be 1; the types of a longer one are read and forgotten. */
+static void read_select(wagi_validator *v)
+{
+    v->imm.a = wagi_read_u32(&v->r);
+    for (uint32_t i = 0; i < v->imm.a && !v->r.error; i++)
+        v->imm.type = wagi_read_valtype(&v->r, v->context.data);
+}
+
+static void read_bits(wagi_validator *v, size_t size)
+{
+    const uint8_t *bytes = wagi_read_bytes(&v->r, size);
+    uint64_t bits[2] = {0, 0};
+    for (size_t i = 0; bytes && i < size; i++)
+        bits[i / 8] |= (uint64_t)bytes[i] << (i % 8 * 8);
+    memcpy(v->imm.bits, bits, sizeof bits);
+}
+
+static bool read_immediates(wagi_validator *v, wagi_imm kind)
+{
+    wagi_v_imm *imm = &v->imm;
+    wagi_reader *r = &v->r;
+    switch (kind) {
+    case WAGI_IMM_NONE:
+    case WAGI_IMM_BR_TABLE: /* reads its own, in step with judging it */
+        return true;
+    case WAGI_IMM_BLOCK:
+    case WAGI_IMM_TRY_TABLE: /* the clauses are read later */
+        read_block_type(v);
+        break;
+    case WAGI_IMM_LABEL:
+    case WAGI_IMM_FUNC:
+    case WAGI_IMM_TYPE:
+    case WAGI_IMM_LOCAL:
+    case WAGI_IMM_GLOBAL:
+    case WAGI_IMM_TABLE:
+    case WAGI_IMM_ELEM:
+    case WAGI_IMM_DATA:
+    case WAGI_IMM_TAG:
+        imm->a = wagi_read_u32(r);
+        break;
+    case WAGI_IMM_MEMORY:
+        imm->memory = wagi_read_u32(r);
+        break;
+    case WAGI_IMM_CALL_INDIRECT:
+    case WAGI_IMM_TABLE2:
+    case WAGI_IMM_ELEM_TABLE:
+    case WAGI_IMM_MEMORY2:
+    case WAGI_IMM_TYPE_FIELD:
+    case WAGI_IMM_TYPE_N:
+    case WAGI_IMM_TYPE_DATA:
+    case WAGI_IMM_TYPE_ELEM:
+    case WAGI_IMM_TYPE2:
+        imm->a = wagi_read_u32(r);
+        imm->b = wagi_read_u32(r);
+        break;
+    case WAGI_IMM_DATA_MEMORY:
+        imm->a = wagi_read_u32(r);
+        imm->memory = wagi_read_u32(r);
+        break;
+    case WAGI_IMM_MEMARG:
+        read_memarg(v);
+        break;
+    case WAGI_IMM_MEMARG_LANE:
+        read_memarg(v);
+        imm->lane = wagi_read_u8(r);
+        break;
+    case WAGI_IMM_LANE:
+        imm->lane = wagi_read_u8(r);
+        break;
+    case WAGI_IMM_I32:
+        imm->bits[0] = (uint32_t)wagi_read_s32(r);
+        break;
+    case WAGI_IMM_I64:
+        imm->bits[0] = (uint64_t)wagi_read_s64(r);
+        break;
+    case WAGI_IMM_F32:
+        read_bits(v, 4);
+        break;
+    case WAGI_IMM_F64:
+        read_bits(v, 8);
+        break;
+    case WAGI_IMM_V128:
+        read_bits(v, 16);
+        break;
+    case WAGI_IMM_SHUFFLE:
+        imm->bytes = wagi_read_bytes(r, 16);
+        break;
+    case WAGI_IMM_SELECT:
+        read_select(v);
+        break;
+    case WAGI_IMM_HEAP:
+        imm->type = wagi_read_heap_type(r, v->context.data);
+        break;
+    case WAGI_IMM_BR_ON_CAST:
+        read_br_on_cast(v);
+        break;
+    case WAGI_IMM_FENCE: {
+        const uint8_t *where = r->pos;
+        if (wagi_read_u8(r) != 0)
+            wagi_reader_fail_at(r, where, "zero byte expected");
+        break;
+    }
+    }
+    return !r->error || wagi_v_fail_reader(v);
+}
+
+/* --- one instruction with a signature --- */
+
+static uint8_t sig_type(char letter)
+{
+    switch (letter) {
+    case 'i':
+        return WAGI_KIND_I32;
+    case 'I':
+        return WAGI_KIND_I64;
+    case 'f':
+        return WAGI_KIND_F32;
+    case 'F':
+        return WAGI_KIND_F64;
+    case 'v':
+        return WAGI_KIND_V128;
+    default:
+        return WAGI_SIG_ADDRESS;
+    }
+}
+
+static const wagi_v_sig *parse_sig(wagi_validator *v, wagi_op op)
+{
+    const wagi_op_info *info = &wagi_ops[op];
+    wagi_v_sig *sig = &v->sigs[op];
+    sig->feature = info->feature;
+    sig->align_log2 = info->align_log2;
+    sig->out = WAGI_SIG_NOTHING;
+    const char *text = info->signature;
+    if (!text) {
+        sig->state = WAGI_SIG_OWN;
+        return sig;
+    }
+    for (; *text != ':'; text++)
+        sig->in[sig->in_count++] = sig_type(*text);
+    if (text[1])
+        sig->out = sig_type(text[1]);
+    sig->state = info->imm == WAGI_IMM_NONE ? WAGI_SIG_PLAIN : WAGI_SIG_IMMEDIATE;
+    bool is_fast = info->imm == WAGI_IMM_NONE || info->imm == WAGI_IMM_MEMARG;
+    if (info->prefix == 0 && is_fast) {
+        wagi_v_sig *copy = &v->fast[info->code];
+        *copy = *sig;
+        if (copy->in[0] == WAGI_SIG_ADDRESS)
+            copy->in[0] = WAGI_KIND_I32; /* fast() asks for a 32-bit memory */
+    }
+    return sig;
+}
+
+static inline const wagi_v_sig *sig_of(wagi_validator *v, wagi_op op)
+{
+    const wagi_v_sig *sig = &v->sigs[op];
+    return LIKELY(sig->state != WAGI_SIG_UNKNOWN) ? sig : parse_sig(v, op);
+}
+
+bool wagi_v_memory_immediate(wagi_validator *v, wagi_valtype *ret_address)
+{
+    const wagi_module_data *data = v->context.data;
+    const wagi_v_imm *imm = &v->imm;
+    if (imm->memory >= data->memory_count)
+        return wagi_v_unknown(v, "memory", imm->memory);
+    *ret_address = data->memories[imm->memory].limits.is_64 ? WAGI_I64 : WAGI_I32;
+    return true;
+}
+
+static bool check_memarg(wagi_validator *v, wagi_valtype *ret_address)
+{
+    const wagi_op_info *info = &wagi_ops[v->op];
+    const wagi_v_imm *imm = &v->imm;
+    if (!wagi_v_memory_immediate(v, ret_address))
+        return false;
+    bool is_atomic = info->prefix == 0xFE;
+    if (imm->align_log2 > info->align_log2)
+        return wagi_v_fail(v, WAG_INVALID, "alignment must not be larger than natural: %s has 2**%u, found 2**%u",
+                           info->text, info->align_log2, (unsigned)imm->align_log2);
+    if (is_atomic && imm->align_log2 < info->align_log2)
+        return wagi_v_fail(v, WAG_INVALID, "atomic alignment must be natural: %s has 2**%u, found 2**%u", info->text,
+                           info->align_log2, (unsigned)imm->align_log2);
+    if (*ret_address == WAGI_I32 && imm->offset > UINT32_MAX)
+        return wagi_v_fail(v, WAG_INVALID, "offset out of range: the memory of %s has 32-bit addresses", info->text);
+    if (info->imm == WAGI_IMM_MEMARG_LANE && imm->lane >= 16u >> info->align_log2)
+        return wagi_v_fail(v, WAG_INVALID, "invalid lane index %u of %s", imm->lane, info->text);
+    return true;
+}
+
+/* What the immediate of an instruction with a signature must satisfy. ret_address: the type that 'a' stands for. */
+static bool check_immediate(wagi_validator *v, wagi_valtype *ret_address)
+{
+    const wagi_op_info *info = &wagi_ops[v->op];
+    const wagi_v_imm *imm = &v->imm;
+    switch (info->imm) {
+    case WAGI_IMM_MEMARG:
+    case WAGI_IMM_MEMARG_LANE:
+        return check_memarg(v, ret_address);
+    case WAGI_IMM_MEMORY:
+        return wagi_v_memory_immediate(v, ret_address);
+    case WAGI_IMM_DATA_MEMORY:
+        if (!v->context.has_data_count)
+            return wagi_v_fail(v, WAG_MALFORMED, "data count section required by %s", info->text);
+        if (!wagi_v_memory_immediate(v, ret_address))
+            return false;
+        return imm->a < v->context.data_count || wagi_v_unknown(v, "data segment", imm->a);
+    case WAGI_IMM_LANE: {
+        /* "i8x16.extract_lane_s": the lanes of a shape are in its name. */
+        unsigned lanes = 0;
+        for (const char *digit = strchr(info->text, 'x') + 1; *digit != '.'; digit++)
+            lanes = lanes * 10 + (unsigned)(*digit - '0');
+        return imm->lane < lanes || wagi_v_fail(v, WAG_INVALID, "invalid lane index %u of %s", imm->lane, info->text);
+    }
+    case WAGI_IMM_SHUFFLE:
+        for (unsigned i = 0; i < 16; i++)
+            if (imm->bytes[i] >= 32)
+                return wagi_v_fail(v, WAG_INVALID, "invalid lane index %u of %s", imm->bytes[i], info->text);
+        return true;
+    default:
+        return true;
+    }
+}
+
+static bool apply_sig(wagi_validator *v, const wagi_v_sig *sig)
+{
+    wagi_valtype address = WAGI_I32;
+    if (sig->state == WAGI_SIG_IMMEDIATE && !check_immediate(v, &address))
+        return false;
+    for (unsigned i = sig->in_count; i--;)
+        if (!wagi_v_pop(v, sig->in[i] == WAGI_SIG_ADDRESS ? address : sig->in[i]))
+            return false;
+    if (sig->feature == WAGI_FEATURE_SIMD || sig->feature == WAGI_FEATURE_RELAXED_SIMD)
+        v->uses_v128 = true;
+    return sig->out == WAGI_SIG_NOTHING || wagi_v_push(v, sig->out == WAGI_SIG_ADDRESS ? address : sig->out);
+}
+
+/* --- the loop --- */
+
+static bool fail_opcode(wagi_validator *v, uint8_t byte, uint32_t code)
+{
+    v->op = WAGI_OP_NONE;
+    if (byte < 0xFB || byte > 0xFE)
+        return wagi_v_fail(v, WAG_MALFORMED, "illegal opcode 0x%02x", byte);
+    return wagi_v_fail(v, WAG_MALFORMED, "illegal opcode 0x%02x 0x%02x", byte, (unsigned)code);
+}
+
+/* Every instruction of a constant expression leaves one value. */
+static void note_const(wagi_validator *v)
+{
+    v->const_count++;
+    v->const_op = v->op;
+    v->const_type = v->stack[v->height - 1];
+    bool is_arithmetic = v->sigs[v->op].in_count > 0;
+    bool own_global = v->op == WAGI_OP_global_get && v->imm.a >= v->context.data->global_import_count;
+    if (is_arithmetic || own_global)
+        wagi_v_note(v, WAGI_FEATURE_EXTENDED_CONST);
+}
+
+/* The instruction at r.pos, whatever it is. */
+static bool step(wagi_validator *v)
+{
+    v->op_pos = v->r.pos;
+    if (v->r.pos == v->r.end)
+        return wagi_v_fail(v, WAG_MALFORMED, "END opcode expected: unexpected end");
+    uint8_t byte = *v->r.pos++, prefix = 0;
+    uint32_t code = byte;
+    if (byte >= 0xFB && byte <= 0xFE) {
+        prefix = byte;
+        code = wagi_read_u32(&v->r);
+        if (v->r.error)
+            return wagi_v_fail_reader(v);
+    }
+    wagi_op op = wagi_op_find(prefix, code);
+    if (op == WAGI_OP_NONE)
+        return fail_opcode(v, byte, code);
+    v->op = op;
+    const wagi_op_info *info = &wagi_ops[op];
+    if (!read_immediates(v, (wagi_imm)info->imm))
+        return false;
+    if (v->is_const && !(info->effects & WAGI_EFFECT_CONST))
+        return wagi_v_fail(v, WAG_INVALID, "constant expression required: %s is not allowed", info->text);
+    const wagi_v_sig *sig = sig_of(v, op);
+    if (sig->feature != WAGI_FEATURE_MVP)
+        wagi_v_note(v, (wagi_feature)sig->feature);
+    bool ok = sig->state == WAGI_SIG_OWN ? wagi_v_control(v) : apply_sig(v, sig);
+    if (v->is_const && ok && op != WAGI_OP_end)
+        note_const(v);
+    return ok;
+}
+
+/* Skip a LEB of at most 4 bytes, whose value cannot be out of range; NULL for longer ones and at the end. */
+static inline const uint8_t *skip_leb(const uint8_t *pos, const uint8_t *end)
+{
+    if (LIKELY(pos < end && *pos < 0x80))
+        return pos + 1;
+    if (end - pos < 4)
+        return NULL;
+    for (int i = 1; i < 4; i++)
+        if (pos[i] < 0x80)
+            return pos + i + 1;
+    return NULL;
+}
+
+/* The same with the value. */
+static inline const uint8_t *read_leb(const uint8_t *pos, const uint8_t *end, uint32_t *ret_value)
+{
+    if (LIKELY(pos < end && *pos < 0x80)) {
+        *ret_value = *pos;
+        return pos + 1;
+    }
+    if (end - pos < 2 || pos[1] >= 0x80)
+        return NULL;
+    *ret_value = (uint32_t)(pos[0] & 0x7F) | (uint32_t)pos[1] << 7;
+    return pos + 2;
+}
+
+static inline bool needs_init(wagi_valtype type)
+{
+    return (type & (15u | WAGI_NULLABLE)) == WAGI_KIND_REF;
+}
+
+/* Run ordinary instructions until one is not; r.pos is then at its opcode. */
+static void fast(wagi_validator *v)
+{
+    const uint8_t *pos = v->r.pos, *end = v->r.end;
+    const wagi_module_data *data = v->context.data;
+    wagi_valtype *base = v->stack + v->frame->height, *sp = v->stack + v->height, *top = v->stack + v->max_height;
+    wagi_valtype *limit = v->stack + v->stack_cap;
+    const wagi_valtype *locals = v->locals;
+    const uint32_t local_count = v->local_count;
+    const bool memory32 = data->memory_count && !data->memories[0].limits.is_64;
+    for (;; top = sp > top ? sp : top) {
+        if (pos == end)
+            break;
+        const uint8_t *next = pos + 1;
+        uint32_t index;
+        switch (*pos) {
+        case 0x20: /* local.get */
+            next = read_leb(next, end, &index);
+            if (!next || index >= local_count || needs_init(locals[index]) || sp == limit)
+                goto out;
+            *sp++ = locals[index];
+            break;
+        case 0x21: /* local.set */
+            next = read_leb(next, end, &index);
+            if (!next || index >= local_count || sp == base || sp[-1] != locals[index] || needs_init(locals[index]))
+                goto out;
+            sp--;
+            break;
+        case 0x22: /* local.tee */
+            next = read_leb(next, end, &index);
+            if (!next || index >= local_count || sp == base || sp[-1] != locals[index] || needs_init(locals[index]))
+                goto out;
+            break;
+        case 0x23: /* global.get */
+            next = read_leb(next, end, &index);
+            if (!next || index >= data->global_count || sp == limit || data->globals[index].type.content >= WAGI_V128)
+                goto out;
+            *sp++ = data->globals[index].type.content;
+            break;
+        case 0x1A: /* drop */
+            if (sp == base)
+                goto out;
+            sp--;
+            break;
+        case 0x41: /* i32.const */
+            next = skip_leb(next, end);
+            if (!next || sp == limit)
+                goto out;
+            *sp++ = WAGI_I32;
+            break;
+        case 0x42: /* i64.const */
+            next = skip_leb(next, end);
+            if (!next || sp == limit)
+                goto out;
+            *sp++ = WAGI_I64;
+            break;
+        default: {
+            const wagi_v_sig *sig = &v->fast[*pos];
+            if (sig->state == WAGI_SIG_UNKNOWN)
+                goto out;
+            if (sig->state == WAGI_SIG_IMMEDIATE) {
+                /* Loads and stores: alignment in one byte, without memory index. */
+                if (next == end || *next > sig->align_log2 || !memory32)
+                    goto out;
+                next = skip_leb(next + 1, end);
+                if (!next)
+                    goto out;
+            }
+            if (sp - base < sig->in_count)
+                goto out;
+            if (sig->in_count == 2 ? sp[-1] != sig->in[1] || sp[-2] != sig->in[0]
+                                   : sig->in_count && sp[-1] != sig->in[0])
+                goto out;
+            sp -= sig->in_count;
+            if (sig->out != WAGI_SIG_NOTHING)
+                *sp++ = sig->out;
+            break;
+        }
+        }
+        pos = next;
+    }
+out:
+    v->r.pos = pos;
+    v->height = (uint32_t)(sp - v->stack);
+    v->max_height = (uint32_t)(top - v->stack);
+}
+
+bool wagi_v_run(wagi_validator *v)
+{
+    if (!wagi_v_reserve(v, 1))
+        return false;
+    while (v->frames.n) {
+        if (!v->is_const)
+            fast(v);
+        if (!step(v))
+            return false;
+    }
+    return true;
+}
