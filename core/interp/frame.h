@@ -1,16 +1,18 @@
 /* The interpreter's stack frames, shared by the loop and by what surrounds it.
  *
- * All frames are on the agent's value stack; the C stack holds one wagi_interp_run per entry from the host. One activation:
+ * All frames are on the agent's value stack; the C stack holds one wagi_interp_run per entry from the host. One
+ * activation:
  *
  *   locals                  locals + local_count         record + 1
  *   | arguments | locals ... | record (of the caller)     | operands ... up to max_height |
  *
- * The arguments are the caller's topmost operands, in place; the results go to where the arguments began. The record says
- * how to go on in the caller. The activation that the host entered has a record whose ip is the exit pseudo-op, whose body
- * is NULL, and whose instance is its own.
+ * The arguments are the caller's topmost operands, in place; the results go to where the arguments began. The record
+ * says how to go on in the caller. The activation that the host entered has a record whose ip is the exit pseudo-op,
+ * whose body is NULL, and whose instance is its own.
  *
- * An instance that runs is kept alive: by wagi_call_slots for the one that the host entered, and by a handle (unit.handles)
- * for every activation whose instance is not the one in its record. So calls inside an instance count nothing.
+ * An instance that runs is kept alive: by wagi_call_slots for the one that the host entered, and by a handle
+ * (unit.handles) for every activation whose instance is not the one in its record. So calls inside an instance count
+ * nothing.
  */
 #ifndef WAGI_INTERP_FRAME_H
 #define WAGI_INTERP_FRAME_H
@@ -18,11 +20,11 @@
 #include "runtime/agent.h"
 
 typedef struct wagi_interp_record {
-    const uint8_t *ip;           /* where the caller goes on, behind the call */
+    const uint8_t *ip; /* where the caller goes on, behind the call */
     const wagi_side_entry *stp;
     wagi_slot *locals;
     const wagi_func_body *body;
-    uintptr_t instance;          /* | WAGI_INTERP_INDIRECT */
+    uintptr_t instance; /* | WAGI_INTERP_INDIRECT */
 } wagi_interp_record;
 
 /* The call has two immediates (call_indirect), not one: needed to find the opcode from the ip behind it. */
@@ -53,8 +55,8 @@ static inline size_t wagi_interp_need(const wagi_func_body *body)
  * `locals` then. Leaves agent->stack_top anywhere. */
 wag_error *wagi_interp_run(wag_agent *agent, wag_instance *instance, const wagi_func_body *body, wagi_slot *locals);
 
-/* What the loop does when a call ends with an error: add the frames from (body, ip, locals) outward to the error, give the
- * handles back. Returns error. */
+/* What the loop does when a call ends with an error: add the frames from (body, ip, locals) outward to the error, give
+ * the handles back. Returns error. */
 wag_error *wagi_interp_unwind(wag_agent *agent, wag_instance *instance, const wagi_func_body *body, const uint8_t *ip,
                               wagi_slot *locals, wag_error *error);
 

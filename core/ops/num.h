@@ -387,6 +387,12 @@ static inline double num_f64_sqrt(double x)
     return sqrt(x);
 }
 
+/* A reference is 0 when it is null. */
+static inline uint32_t num_ref_is_null(uint64_t x)
+{
+    return x == 0;
+}
+
 /* ---- conversions ---- */
 
 static inline float num_f32_convert_i32_s(uint32_t x)

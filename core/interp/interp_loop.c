@@ -1,0 +1,494 @@
+/* The interpreter's loop: one function that runs the module's own bytes.
+ *
+ * Registers. ip is at the opcode while its body runs, and is moved at the end of the body, so that a trap knows where
+ * it happened. stp walks the side table (binary/module.h). sp is the first free slot of the operand stack.
+ *
+ * Operand caching. The loop is in one of three states, which is part of the place in the code, not a variable:
+ *   0   all operands are in memory; the top is sp[-1]
+ *   1   the top is in a; the one below is sp[-1]
+ *   2   the top is in b, the one below in a; the next is sp[-1]
+ * Most statements of a compiled program begin with an empty operand stack, so they run in registers alone. An op that
+ * is worth it has a body for each state; for the others OP_FLUSHED writes the registers to memory first. A branch that
+ * is taken continues in state 0, so do calls; a function that gives one result returns in state 1.
+ *
+ * Bodies are in ops_*.inc, in terms of these macros:
+ *   STATE0(op) STATE1(op) STATE2(op)   entry of an op in a state; a body without NEXT before the next entry runs into
+ * it OP_FLUSHED(op)                     entry of an op in all states, with everything in memory NEXT(state) go on at ip
+ * in a state TRAP(code)                         end the call Dispatch is a computed goto through one table a state, or
+ * (other compilers, WAGI_INTERP_SWITCH) one switch over state and opcode; the tables and case numbers come from
+ * binary/op.def. A function with v128 values will be an instantiation of the same bodies with 16-byte slots; for that,
+ * they touch the operand stack as sp[...] and a, b only.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "binary/op.h"
+#include "interp/frame.h"
+#include "interp/interp.h"
+#include "ops/access.h"
+#include "ops/num.h"
+
+#if defined(__GNUC__) && !defined(WAGI_INTERP_SWITCH)
+#define THREADED 1
+/* Labels as values and range designators are extensions; the table sets holes first and opcodes after. */
+#pragma GCC diagnostic ignored "-Wpedantic"
+#pragma GCC diagnostic ignored "-Woverride-init"
+#if defined(__clang__)
+#pragma GCC diagnostic ignored "-Winitializer-overrides"
+#endif
+#else
+#define THREADED 0
+#endif
+
+#if defined(__GNUC__)
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define NOINLINE __attribute__((noinline))
+#else
+#define LIKELY(x) (x)
+#define UNLIKELY(x) (x)
+#define NOINLINE
+#endif
+
+/* Opcodes by name; for prefixed ones the number behind the prefix. */
+enum {
+#define OP(name, text, prefix, code, imm, signature, align, feature, effects) CODE_##name = (code),
+#include "binary/op.def"
+#undef OP
+    CODE_prefix_gc = 0xFB,
+    CODE_prefix_misc = 0xFC,
+    CODE_prefix_simd = 0xFD,
+    CODE_prefix_threads = 0xFE,
+    CODE_exit_ = WAGI_INTERP_EXIT,
+};
+
+static const uint8_t exit_code[] = {WAGI_INTERP_EXIT};
+
+/* ---- immediates that are longer than one byte, and other things that are rare enough to be calls ----
+ * Each gives two words, which come back in registers, so that the loop's variables never have an address. */
+
+typedef struct leb {
+    uint64_t value;
+    const uint8_t *next;
+} leb;
+
+static NOINLINE leb leb_u(const uint8_t *at)
+{
+    uint64_t value = 0;
+    unsigned shift = 0;
+    for (;; shift += 7) {
+        uint8_t byte = *at++;
+        value |= (uint64_t)(byte & 0x7F) << shift;
+        if (byte < 0x80)
+            return (leb){value, at};
+    }
+}
+
+static NOINLINE leb leb_s(const uint8_t *at)
+{
+    uint64_t value = 0;
+    unsigned shift = 0;
+    for (;;) {
+        uint8_t byte = *at++;
+        value |= (uint64_t)(byte & 0x7F) << shift;
+        shift += 7;
+        if (byte < 0x80) {
+            if (shift < 64 && (byte & 0x40))
+                value |= ~(uint64_t)0 << shift;
+            return (leb){value, at};
+        }
+    }
+}
+
+/* Behind a block type or value type. */
+static NOINLINE const uint8_t *skip_type(const uint8_t *at)
+{
+    uint8_t first = *at++;
+    if (first == 0x63 || first == 0x64) /* (ref null ht), (ref ht) */
+        first = *at++;
+    while (first & 0x80)
+        first = *at++;
+    return at;
+}
+
+static NOINLINE const uint8_t *skip_types(const uint8_t *at)
+{
+    leb count = leb_u(at);
+    at = count.next;
+    for (uint64_t i = 0; i < count.value; i++)
+        at = skip_type(at);
+    return at;
+}
+
+typedef struct address {
+    uint8_t *at; /* NULL: out of bounds */
+    const uint8_t *next;
+} address;
+
+/* A memarg of any form. */
+static NOINLINE address memarg(const wag_instance *instance, const uint8_t *at, uint64_t index, uint64_t width)
+{
+    leb align = leb_u(at), which = {0, align.next};
+    if (align.value & 0x40)
+        which = leb_u(align.next);
+    leb offset = leb_u(which.next);
+    const wag_memory *memory = instance->memories[which.value];
+    uint64_t effective;
+    if (!access_address(index, offset.value, width, memory->size, &effective))
+        return (address){NULL, offset.next};
+    return (address){memory->base + effective, offset.next};
+}
+
+/* Move the `keep` topmost values down over `drop` others. */
+static NOINLINE void move_down(wagi_slot *sp, size_t keep, size_t drop)
+{
+    memmove(sp - keep - drop, sp - keep, keep * sizeof *sp);
+}
+
+typedef struct callee {
+    wag_func *func;
+    wag_err trap; /* when func is NULL */
+} callee;
+
+static inline callee find_indirect(const wag_instance *instance, uint64_t type, uint64_t table_index, uint64_t index)
+{
+    const wag_table *table = instance->tables[table_index];
+    if (UNLIKELY(index >= table->size))
+        return (callee){NULL, WAG_UNDEFINED_ELEMENT};
+    wag_func *func = (wag_func *)(uintptr_t)table->elements[index];
+    if (UNLIKELY(!func))
+        return (callee){NULL, WAG_UNINITIALIZED_ELEMENT};
+    if (UNLIKELY(!wagi_type_is_sub(func->type, instance->data->types[type])))
+        return (callee){NULL, WAG_INDIRECT_CALL_TYPE};
+    return (callee){func, WAG_OK};
+}
+
+/* Call a function that this loop does not run: a host's or another tier's. */
+static NOINLINE wag_error *call_out(wag_agent *agent, wag_func *func, wagi_slot *slots)
+{
+    const wagi_type *type = func->type;
+    uint32_t room = type->param_count > type->result_count ? type->param_count : type->result_count;
+    if ((size_t)(agent->stack_end - slots) < room)
+        return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
+    agent->stack_top = slots + room;
+    return func->instance ? wagi_call_slots(func, slots) : wagi_call_host(func, slots);
+}
+
+static inline bool runs_here(const wag_func *func)
+{
+    return func->instance && func->instance->module->tier == &wagi_tier_interp;
+}
+
+/* memory.grow and table.grow give -1 in the width of the address type. */
+static uint64_t grow_result(uint64_t old, bool is_64)
+{
+    return is_64 ? old : (uint32_t)old;
+}
+
+#if THREADED
+#define STATE0(op) S0_##op:
+#define STATE1(op) S1_##op:
+#define STATE2(op) S2_##op:
+#define NEXT(state) goto *table##state[*ip]
+#define RUN_INTO (void)0
+#else
+#define STATE0(op) case CODE_##op:
+#define STATE1(op) case 0x100 | CODE_##op:
+#define STATE2(op) case 0x200 | CODE_##op:
+#define NEXT(state)                                                                                                    \
+    do {                                                                                                               \
+        dispatch = (state) << 8 | *ip;                                                                                 \
+        goto next;                                                                                                     \
+    } while (0)
+#if defined(__GNUC__)
+#define RUN_INTO __attribute__((fallthrough))
+#else
+#define RUN_INTO (void)0
+#endif
+#endif
+
+#define OP_FLUSHED(op)                                                                                                 \
+    STATE2(op)                                                                                                         \
+    *sp++ = a;                                                                                                         \
+    a = b;                                                                                                             \
+    RUN_INTO;                                                                                                          \
+    STATE1(op)                                                                                                         \
+    *sp++ = a;                                                                                                         \
+    RUN_INTO;                                                                                                          \
+    STATE0(op)
+/* State 0 of an op that needs its top operand in a: load it and run into state 1. */
+#define STATE0_LOAD(op)                                                                                                \
+    STATE0(op)                                                                                                         \
+    a = *--sp;                                                                                                         \
+    RUN_INTO;
+
+#define TRAP(code)                                                                                                     \
+    do {                                                                                                               \
+        trap = (code);                                                                                                 \
+        goto trapped;                                                                                                  \
+    } while (0)
+
+/* Read an unsigned LEB at `from`; ret_next is behind it. */
+#define LEB_U(ret_value, from, ret_next)                                                                               \
+    do {                                                                                                               \
+        const uint8_t *from_ = (from);                                                                                 \
+        (ret_value) = *from_;                                                                                          \
+        (ret_next) = from_ + 1;                                                                                        \
+        if (UNLIKELY((ret_value) >= 0x80)) {                                                                           \
+            leb leb_ = leb_u(from_);                                                                                   \
+            (ret_value) = leb_.value;                                                                                  \
+            (ret_next) = leb_.next;                                                                                    \
+        }                                                                                                              \
+    } while (0)
+
+#define LOAD_MEMORY()                                                                                                  \
+    do {                                                                                                               \
+        if (instance->data->memory_count) {                                                                            \
+            memory_base = instance->memories[0]->base;                                                                 \
+            memory_size = instance->memories[0]->size;                                                                 \
+        }                                                                                                              \
+    } while (0)
+
+/* Take the branch of side entry e, in state 0. */
+#define BRANCH(e)                                                                                                      \
+    do {                                                                                                               \
+        const wagi_side_entry *e_ = (e);                                                                               \
+        if (UNLIKELY(e_->drop)) {                                                                                      \
+            move_down(sp, e_->keep, e_->drop);                                                                         \
+            sp -= e_->drop;                                                                                            \
+        }                                                                                                              \
+        ip += e_->ip_delta;                                                                                            \
+        stp = e_ + e_->stp_delta;                                                                                      \
+    } while (0)
+
+/* loop.c's function: its length is the opcode table's. */
+wag_error *wagi_interp_run(wag_agent *agent, wag_instance *instance, const wagi_func_body *body, wagi_slot *locals)
+{
+#if THREADED
+#define ROW(state, prefix, code, name, feature) ROW_##prefix(state, code, name, feature)
+#define ROW_0(state, code, name, feature) [code] = TARGET_##feature(state, name),
+#define ROW_0xFB(state, code, name, feature)
+#define ROW_0xFC(state, code, name, feature)
+#define ROW_0xFD(state, code, name, feature)
+#define ROW_0xFE(state, code, name, feature)
+#define TARGET_MVP(state, name) &&S##state##_##name
+#define TARGET_SIGN_EXTENSION TARGET_MVP
+#define TARGET_MULTI_VALUE TARGET_MVP
+#define TARGET_REFERENCE_TYPES TARGET_MVP
+#define TARGET_TAIL_CALL TARGET_MVP
+#define TARGET_FUNCTION_REFERENCES TARGET_MVP
+#define TARGET_EXCEPTIONS(state, name) &&unsupported
+#define TARGET_GC(state, name) &&unsupported
+#define OP(name, text, prefix, code, imm, signature, align, feature, effects) ROW(0, prefix, code, name, feature)
+    static const void *const table0[256] = {
+        [0 ... 255] = &&unsupported,
+        [CODE_prefix_misc] = &&S0_prefix_misc,
+        [CODE_exit_] = &&S0_exit_,
+#include "binary/op.def"
+    };
+#undef OP
+#define OP(name, text, prefix, code, imm, signature, align, feature, effects) ROW(1, prefix, code, name, feature)
+    static const void *const table1[256] = {
+        [0 ... 255] = &&unsupported,
+        [CODE_prefix_misc] = &&S1_prefix_misc,
+        [CODE_exit_] = &&S1_exit_,
+#include "binary/op.def"
+    };
+#undef OP
+#define OP(name, text, prefix, code, imm, signature, align, feature, effects) ROW(2, prefix, code, name, feature)
+    static const void *const table2[256] = {
+        [0 ... 255] = &&unsupported,
+        [CODE_prefix_misc] = &&S2_prefix_misc,
+        [CODE_exit_] = &&S2_exit_,
+#include "binary/op.def"
+    };
+#undef OP
+#else
+    unsigned dispatch;
+#endif
+
+    const uint8_t *ip = exit_code, *next_ip;
+    const wagi_side_entry *stp = NULL;
+    wagi_slot *sp = locals + body->param_count;
+    wagi_slot a = 0, b = 0;
+    uint8_t *memory_base = NULL;
+    uint64_t memory_size = 0;
+    wag_err trap = WAG_OK;
+    wag_error *error;
+    /* Operands of the shared tails below: the function to call, and the mark of its record. */
+    const wagi_func_body *target = body;
+    wag_instance *target_instance = instance;
+    uintptr_t mark = 0;
+    wag_func *func;
+
+    agent->stack_top = sp;
+    next_ip = exit_code;
+    body = NULL;
+    {
+        /* The first activation: as a call from the exit pseudo-op. */
+        wagi_slot *entry_locals = locals;
+        locals = NULL;
+        sp = entry_locals + target->param_count;
+    }
+    LOAD_MEMORY();
+    goto call_body;
+
+    /* ---- tails that several ops share ---- */
+
+call_func: /* func, next_ip, mark; arguments in memory */
+    if (LIKELY(runs_here(func))) {
+        target = func->body;
+        target_instance = func->instance;
+        goto call_body;
+    }
+    sp -= func->type->param_count;
+    error = call_out(agent, func, sp);
+    LOAD_MEMORY();
+    if (UNLIKELY(error))
+        goto failed;
+    sp += func->type->result_count;
+    ip = next_ip;
+    NEXT(0);
+
+call_body : /* target, target_instance, next_ip, mark; arguments in memory */
+{
+    wagi_slot *target_locals = sp - target->param_count;
+    if (UNLIKELY((size_t)(agent->stack_end - target_locals) < wagi_interp_need(target)))
+        TRAP(WAG_STACK_OVERFLOW);
+    wagi_interp_record *record = wagi_interp_record_of(target_locals, target);
+    while (sp < (wagi_slot *)(void *)record)
+        *sp++ = 0;
+    record->ip = next_ip;
+    record->stp = stp;
+    record->locals = locals;
+    record->body = body;
+    record->instance = (uintptr_t)instance | mark;
+    locals = target_locals;
+    sp = (wagi_slot *)(void *)(record + 1);
+    body = target;
+    ip = target->code;
+    stp = target->side;
+    if (UNLIKELY(target_instance != instance)) {
+        wagi_unit_hold(&target_instance->unit);
+        instance = target_instance;
+        LOAD_MEMORY();
+    }
+    if (UNLIKELY(wagi_agent_poll(agent)))
+        TRAP(WAG_INTERRUPTED);
+    NEXT(0);
+}
+
+tail_call_func: /* func; arguments in memory */
+    if (LIKELY(runs_here(func))) {
+        target = func->body;
+        target_instance = func->instance;
+        goto tail_call_body;
+    }
+    sp -= func->type->param_count;
+    error = call_out(agent, func, sp);
+    LOAD_MEMORY();
+    if (UNLIKELY(error))
+        goto failed;
+    sp += func->type->result_count;
+    goto do_return;
+
+tail_call_body : /* target, target_instance; arguments in memory */
+{
+    if (UNLIKELY((size_t)(agent->stack_end - locals) < wagi_interp_need(target)))
+        TRAP(WAG_STACK_OVERFLOW);
+    /* The arguments may be moved over the record, and the new record over them. */
+    wagi_interp_record old = *wagi_interp_record_of(locals, body);
+    memmove(locals, sp - target->param_count, target->param_count * sizeof *sp);
+    wagi_interp_record *record = wagi_interp_record_of(locals, target);
+    for (sp = locals + target->param_count; sp < (wagi_slot *)(void *)record; sp++)
+        *sp = 0;
+    *record = old;
+    sp = (wagi_slot *)(void *)(record + 1);
+    body = target;
+    ip = target->code;
+    stp = target->side;
+    if (UNLIKELY(target_instance != instance)) {
+        wag_instance *left = instance, *caller = wagi_interp_record_instance(record);
+        if (target_instance != caller)
+            wagi_unit_hold(&target_instance->unit);
+        instance = target_instance;
+        agent->stack_top = sp;
+        if (left != caller)
+            wagi_unit_release(&left->unit);
+        LOAD_MEMORY();
+    }
+    if (UNLIKELY(wagi_agent_poll(agent)))
+        TRAP(WAG_INTERRUPTED);
+    NEXT(0);
+}
+
+do_return : /* the results are the topmost operands, in memory */
+{
+    const wagi_interp_record *record = wagi_interp_record_of(locals, body);
+    const wagi_slot *from = sp - body->result_count, *end = sp;
+    uintptr_t caller = record->instance;
+    ip = record->ip;
+    stp = record->stp;
+    body = record->body;
+    sp = locals;
+    locals = record->locals;
+    while (from < end) /* from here on the record may be overwritten */
+        *sp++ = *from++;
+    if (UNLIKELY(caller != (uintptr_t)instance)) {
+        wag_instance *left = instance;
+        instance = (wag_instance *)(caller & ~WAGI_INTERP_INDIRECT);
+        if (left != instance) {
+            agent->stack_top = sp;
+            wagi_unit_release(&left->unit);
+            LOAD_MEMORY();
+        }
+    }
+    NEXT(0);
+}
+
+return_a : /* the only result is in a */
+{
+    const wagi_interp_record *record = wagi_interp_record_of(locals, body);
+    if (UNLIKELY(record->instance != (uintptr_t)instance)) {
+        *sp++ = a;
+        goto do_return;
+    }
+    ip = record->ip;
+    stp = record->stp;
+    body = record->body;
+    sp = locals;
+    locals = record->locals;
+    NEXT(1);
+}
+
+#if !THREADED
+next:
+    switch (dispatch) {
+#endif
+
+#include "interp/ops_control.inc"
+#include "interp/ops_memory.inc"
+#include "interp/ops_numeric.inc"
+#include "interp/ops_reference.inc"
+
+        OP_FLUSHED(exit_)
+        {
+            return NULL;
+        }
+
+#if THREADED
+    unsupported:
+#else
+default:
+#endif
+        TRAP(WAG_UNSUPPORTED); /* cannot be reached: compile refuses the module */
+#if !THREADED
+    }
+#endif
+
+trapped:
+    error = wagi_error_new(trap, NULL);
+failed:
+    /* Before the first record there is nothing to unwind. */
+    return body ? wagi_interp_unwind(agent, instance, body, ip, locals, error) : error;
+}
