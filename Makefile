@@ -67,7 +67,7 @@ LOAD_BIN = $(LOAD_SRC:%.c=$(BUILD)/%)
 BENCH_BIN = $(BENCH_SRC:%.c=$(BUILD)/%)
 FUZZ_BIN = $(FUZZ_SRC:%.c=$(BUILD)/%)
 REPLAY_BIN = $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/tests/fuzz/replay_%)
-SPEC_BIN = $(SPEC_SRC:%=$(BUILD)/tests/spec/spec)
+SPEC_BIN = $(sort $(SPEC_SRC:%=$(BUILD)/tests/spec/spec))
 DEMO_BIN = $(sort $(foreach d,$(DEMO_SRC:demos/%=%),$(BUILD)/demos/$(firstword $(subst /, ,$d))/$(firstword $(subst /, ,$d))))
 WASM = $(WAT:%.wat=$(BUILD)/%.wasm)
 

@@ -37,6 +37,9 @@ static void failed(const command *c, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    for (char *p = text; *p; p++) /* names may hold line ends and worse */
+        if ((unsigned char)*p < ' ')
+            *p = '?';
     c->env->tally->failed++;
     printf("%s.wast:%lld: %s: %s\n", c->env->run->label,
            (long long)json_integer_value(json_object_get(c->json, "line")), c->type, text);
@@ -128,6 +131,8 @@ static bool compile_valid(const command *c, wag_module **ret_module, const char 
             *ret_missing = c->env->run->proposal;
         else if (wag_error_code(error) == WAG_UNSUPPORTED)
             *ret_missing = spec_feature_of(error);
+        else if (wag_error_code(error) == WAG_LIMIT)
+            *ret_missing = "beyond-js-api-limits"; /* the core specification has fewer limits */
         else
             failed(c, "%s: %s: %s", spec_json_text(c->json, "filename"), wag_err_name(wag_error_code(error)),
                    text_of(error));
