@@ -200,7 +200,7 @@ unit:
 
 ## api: the tests of the public interface
 api:
-	$(call run_tests,$(API_BIN) $(WASM),$(API_BIN))
+	$(call run_tests,$(API_BIN) $(DEMO_BIN) $(WASM),$(API_BIN))
 
 ## spec: the official test suites (SPEC=FOLDER; default ../shared/spec)
 spec:
