@@ -356,7 +356,7 @@ static void assert_not_instantiable(const command *c, bool link)
 
 /* ---- actions ---- */
 
-enum { MOST_VALUES = 1000 };
+enum { MOST_ARGS = 64 };
 
 /* What an action did. */
 typedef struct outcome {
@@ -382,9 +382,9 @@ static outcome impossible(const char *reason)
 
 static outcome invoke(spec_env *env, wag_func *func, const json_t *args)
 {
-    wag_val values[16] = {0};
     size_t arg_count = json_array_size(args);
-    if (arg_count > sizeof values / sizeof *values)
+    wag_val values[MOST_ARGS] = {0};
+    if (arg_count > MOST_ARGS)
         return impossible("too many arguments for the runner");
     for (size_t i = 0; i < arg_count; i++)
         if (!spec_value_read(env, json_array_get(args, i), &values[i]))
