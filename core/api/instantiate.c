@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "exec/compile.h"
 #include "runtime/compile_pool.h"
+#include "runtime/imports.h"
 
 /* A compilation: the pool's from submit to the post, then the loop's. */
 typedef struct compilation {
@@ -276,8 +277,13 @@ wag_promise_source *wag_instantiate_bytes(wag_bytes bytes, wag_imports *imports)
         return promise;
     }
     pending->source_promise = wag_promise_source_ref(promise);
-    pending->imports = wag_imports_ref(imports);
-    wag_error *error = start_checked(bytes, NULL, WAG_TIER_DEFAULT, pending);
+    wag_error *error;
+    if (imports && imports->agent != wagi_agent_peek()) {
+        error = wagi_error_new(WAG_WRONG_AGENT, "the import object belongs to another agent");
+    } else {
+        pending->imports = wag_imports_ref(imports);
+        error = start_checked(bytes, NULL, WAG_TIER_DEFAULT, pending);
+    }
     if (error) {
         pending_free(pending);
         wagi_promise_source_reject(promise, error);
