@@ -188,7 +188,7 @@ LINT = $(sort $(wildcard tests/lint/*.sh))
 LINT_RUN = $(LINT:%='sh % $(BUILD)')
 PROGRAMS = $(UNIT_BIN) $(API_BIN) $(SPEC_BIN) $(LOAD_BIN) $(REPLAY_BIN) $(DEMO_BIN) $(WASM)
 # $(call run_tests,programs,commands): build all that can be built, run all one at a time, sum up.
-run_tests = @CC='$(CC)' CXX='$(CXX)' ; export CC CXX; built=0; $(MAKE) -k $(1) || built=$$?; sh tests/run -b $$built $(2)
+run_tests = +@CC='$(CC)' CXX='$(CXX)' ; export CC CXX; built=0; $(MAKE) -k $(1) || built=$$?; sh tests/run -b $$built $(2)
 
 ## test: install what is missing, build, run everything; ends with "N passed, N failed"
 test: deps
