@@ -60,6 +60,106 @@ static void features_say_where_they_were_first_used(void **state)
     assert_true(has_feature(WAGI_FEATURE_MULTI_VALUE));
 }
 
+/* --- every row with a signature --- */
+
+static void put_const(buffer *to, char letter)
+{
+    static const uint8_t zeros[16];
+    switch (letter) {
+    case 'I':
+        put(to, BYTES(0x42, 0));
+        break;
+    case 'f':
+        put(to, BYTES(0x43, 0, 0, 0, 0));
+        break;
+    case 'F':
+        put(to, BYTES(0x44));
+        put(to, zeros, 8);
+        break;
+    case 'v':
+        put(to, BYTES(0xFD, 12));
+        put(to, zeros, 16);
+        break;
+    default: /* i, and a: the memory has 32-bit addresses */
+        put(to, BYTES(0x41, 0));
+    }
+}
+
+static void put_op(buffer *to, const wagi_op_info *info)
+{
+    static const uint8_t zeros[16];
+    uint8_t code = (uint8_t)info->code;
+    if (info->prefix) {
+        put(to, &info->prefix, 1);
+        put_u32(to, info->code);
+    } else {
+        put(to, &code, 1);
+    }
+    switch ((wagi_imm)info->imm) {
+    case WAGI_IMM_MEMARG:
+    case WAGI_IMM_MEMARG_LANE:
+        put(to, &info->align_log2, 1);
+        put(to, zeros, info->imm == WAGI_IMM_MEMARG ? 1 : 2);
+        break;
+    case WAGI_IMM_MEMORY:
+    case WAGI_IMM_LANE:
+    case WAGI_IMM_FENCE:
+    case WAGI_IMM_I32:
+    case WAGI_IMM_I64:
+        put(to, zeros, 1);
+        break;
+    case WAGI_IMM_F32:
+        put(to, zeros, 4);
+        break;
+    case WAGI_IMM_F64:
+        put(to, zeros, 8);
+        break;
+    case WAGI_IMM_V128:
+    case WAGI_IMM_SHUFFLE:
+        put(to, zeros, 16);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Operands as the signature says, but operand `wrong` of another type; the function returns `result`. */
+static wag_err decode_op(const wagi_op_info *info, size_t wrong, char result)
+{
+    static buffer body;
+    body.size = 0;
+    put(&body, BYTES(0));
+    const char *letter = info->signature;
+    for (size_t i = 0; letter[i] != ':'; i++)
+        put_const(&body, i != wrong ? letter[i] : letter[i] == 'f' ? 'F' : 'f');
+    put_op(&body, info);
+    put(&body, BYTES(END));
+    uint8_t signature[] = {0, result != 0, 0};
+    signature[2] = result == 'I' ? I64 : result == 'f' ? F32 : result == 'F' ? F64 : result == 'v' ? V128 : I32;
+    return decode_body(signature, result ? 3 : 2, body.bytes, body.size);
+}
+
+static void every_signature_is_enforced(void **state)
+{
+    (void)state;
+    for (unsigned op = 0; op < WAGI_OP_COUNT; op++) {
+        const wagi_op_info *info = &wagi_ops[op];
+        if (!info->signature || info->imm == WAGI_IMM_DATA_MEMORY) /* memory.init needs a segment */
+            continue;
+        const char *colon = strchr(info->signature, ':');
+        size_t operands = (size_t)(colon - info->signature);
+        if (decode_op(info, operands, colon[1]) != WAG_OK)
+            fail_msg("%s: %s", info->text, wag_error_message(current_error));
+        assert_int_equal(current->data->bodies[0].max_height, operands ? operands : colon[1] != 0);
+        assert_true(info->feature == WAGI_FEATURE_MVP || has_feature((wagi_feature)info->feature));
+        for (size_t wrong = 0; wrong < operands; wrong++)
+            if (decode_op(info, wrong, colon[1]) != WAG_INVALID)
+                fail_msg("%s takes a wrong operand %zu", info->text, wrong);
+        if (decode_op(info, operands, colon[1] == 'f' ? 'F' : 'f') != WAG_INVALID)
+            fail_msg("%s gives a wrong result", info->text);
+    }
+}
+
 /* --- refusals; offsets count from the local declarations --- */
 
 static void mismatches_say_what_was_wanted_and_what_was_found(void **state)
@@ -381,6 +481,7 @@ int main(void)
         BODY_TEST(locals_are_parameters_first),
         BODY_TEST(vectors_are_noticed_wherever_they_are),
         BODY_TEST(features_say_where_they_were_first_used),
+        BODY_TEST(every_signature_is_enforced),
         BODY_TEST(mismatches_say_what_was_wanted_and_what_was_found),
         BODY_TEST(unknown_indices_are_named),
         BODY_TEST(bad_binaries_are_malformed),
