@@ -1,3 +1,4 @@
+/* Arenas: chunks of pages, sealed together. */
 #include "base/arena.h"
 
 #include <stdint.h>
