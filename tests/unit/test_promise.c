@@ -340,6 +340,42 @@ static void test_another_threads_promise_is_refused_and_unchanged(void **state)
     wag_promise_unref(stranger.promise);
 }
 
+typedef struct foreign {
+    wag_imports *imports;
+    wag_err bytes, module;
+} foreign;
+
+static void *foreign_main(void *context)
+{
+    foreign *foreign = context;
+    wag_bytes bytes = {empty_module, sizeof empty_module};
+    wag_instantiated_source pair;
+    wag_instance *instance;
+    wag_module *module = NULL;
+    wag_promise_source *source = wag_instantiate_bytes(bytes, foreign->imports);
+    foreign->bytes = wag_await(source, &pair, NULL);
+    wag_promise_unref(source);
+    if (wag_module_new(bytes, NULL, &module, NULL) != WAG_OK)
+        return NULL;
+    wag_promise_instance *promise = wag_instantiate_module(module, foreign->imports);
+    foreign->module = wag_await(promise, &instance, NULL);
+    wag_promise_unref(promise);
+    wag_module_unref(module);
+    return NULL;
+}
+
+static void test_another_threads_import_object_rejects(void **state)
+{
+    (void)state;
+    foreign foreign = {.imports = wag_imports_new()};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, foreign_main, &foreign), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(foreign.bytes, WAG_WRONG_AGENT);
+    assert_int_equal(foreign.module, WAG_WRONG_AGENT);
+    wag_imports_unref(foreign.imports);
+}
+
 static void test_promises_die_with_their_agent(void **state)
 {
     (void)state;
@@ -440,6 +476,13 @@ static void test_bad_arguments_reject_and_never_fail_in_the_call(void **state)
     assert_int_equal(wag_await(promise, &module, NULL), WAG_LIMIT);
     wag_promise_unref(promise);
     wag_cluster_unref(cluster);
+    /* an import object that is none is found before the bytes are looked at */
+    wag_imports *imports = wag_imports_from_value(WAG_NULL);
+    wag_instantiated_source pair;
+    wag_promise_source *source = wag_instantiate_bytes((wag_bytes){(const uint8_t *)"junk", 4}, imports);
+    assert_int_equal(wag_await(source, &pair, NULL), WAG_TYPE);
+    wag_promise_unref(source);
+    wag_imports_unref(imports);
     wag_instance *instance = NULL;
     wag_promise_instance *instantiated = wag_instantiate_module(NULL, NULL);
     assert_int_equal(wag_await(instantiated, &instance, NULL), WAG_TYPE);
@@ -547,6 +590,7 @@ int main(void)
         AGENT_TEST(test_an_awaited_rejection_is_handled_but_a_timed_out_await_handles_nothing),
         AGENT_TEST(test_a_nested_turn_does_not_report_what_the_unfinished_task_rejected),
         AGENT_TEST(test_another_threads_promise_is_refused_and_unchanged),
+        AGENT_TEST(test_another_threads_import_object_rejects),
         AGENT_TEST(test_promises_die_with_their_agent),
         AGENT_TEST(test_compilations_settle_in_call_order_however_long_they_take),
         AGENT_TEST(test_bytes_may_change_after_the_call),

@@ -20,7 +20,8 @@ WAG_API wag_err wag_agent_open(wag_cluster *cluster);
  * library again and then gets a new one. WAG_TYPE while a call into wasm or a loop turn is open on this thread. */
 WAG_API wag_err wag_agent_close(void);
 
-/* Run one task and then all jobs (promise reactions). True when a task ran. Owner thread; does not wait. */
+/* Run one task and then all jobs (promise reactions). True when a task ran, or jobs that were queued outside of one. Owner
+ * thread; does not wait. */
 WAG_API bool wag_agent_turn(void);
 /* Run until nothing is left: no task, no timer, no compilation under way, no open port that can still receive.
  * WAG_INTERRUPTED when the agent was interrupted. */

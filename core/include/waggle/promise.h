@@ -33,9 +33,10 @@ typedef struct wag_exit {
  *   wag_T_reaction              called once with (context, result, NULL) or (context, NULL, error); both are borrowed
  *   wag_promise_T_state         where it is
  *   wag_promise_T_then          add a reaction; it also marks a rejection as handled. WAG_NOMEM, WAG_WRONG_AGENT
- *   wag_promise_T_await         run the agent's loop until settled. timeout_ms < 0: no deadline. *ret_result: own (as
- *                               often as it is awaited). Fails with the rejection's code, WAG_TIMEOUT (the promise lives
- *                               on), WAG_INTERRUPTED, WAG_WRONG_AGENT, WAG_TYPE when nothing can settle it any more
+ *   wag_promise_T_await         run the agent's loop until settled. timeout_ms < 0: no deadline. Inside a task or reaction
+ *                               it nests: other tasks and reactions run meanwhile. *ret_result: own (as often as it is
+ *                               awaited). Fails with the rejection's code, WAG_TIMEOUT (the promise lives on),
+ *                               WAG_INTERRUPTED, WAG_WRONG_AGENT, WAG_TYPE when nothing can settle it any more
  *   wag_promise_T_ref / _unref  unref does not cancel what is under way
  * All: owner thread. */
 #define WAG_PROMISE_DECLARE(T, result_type)                                                                            \
@@ -53,7 +54,8 @@ WAG_PROMISE_DECLARE(instance, wag_instance *)
 WAG_PROMISE_DECLARE(source, wag_instantiated_source)
 WAG_PROMISE_DECLARE(exit, wag_exit)
 
-/* WebAssembly.compile(bytes): compiles on a compile thread of the cluster, settles by a task. Never fails synchronously;
+/* WebAssembly.compile(bytes): compiles on a compile thread of the cluster (options NULL or without one: this agent's),
+ * settles by a task. Never fails synchronously;
  * NULL only when there is no memory for the promise itself. bytes: copied before the call returns. returns own. */
 WAG_API wag_promise_module *wag_compile(wag_bytes bytes, const wag_compile_options *options);
 
