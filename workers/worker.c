@@ -60,7 +60,7 @@ static void join(wag_worker *worker)
 
 static void worker_ended(wagi_task *task)
 {
-    wag_worker *worker = (wag_worker *)((char *)task - offsetof(wag_worker, ended));
+    wag_worker *worker = (wag_worker *)task;
     join(worker);
     finish_if_done(worker);
     wagi_worker_unref(worker);
@@ -68,7 +68,7 @@ static void worker_ended(wagi_task *task)
 
 static void ended_discard(wagi_task *task)
 {
-    wagi_worker_unref((wag_worker *)((char *)task - offsetof(wag_worker, ended)));
+    wagi_worker_unref((wag_worker *)task);
 }
 
 static void stop(wag_worker *worker)
