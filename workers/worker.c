@@ -153,7 +153,7 @@ static wag_err worker_init(wag_worker *worker, const wag_worker_options *options
     worker->exited = wagi_promise_exit_new();
     if (!worker->name || !worker->exited)
         return wagi_fail(wagi_error_nomem(), reterr_error);
-    strcpy(worker->name, name);
+    memcpy(worker->name, name, strlen(name) + 1);
     return wagi_channel_new(&channel, &worker->channel, reterr_error);
 }
 
