@@ -1,5 +1,6 @@
 /* Instances and calls: what instantiation sets up, how calls check, nest, overflow and stop. */
 #include "tests/support/check.h"
+#include "tests/support/text.h"
 
 #include "base/alloc.h"
 #include "runtime/agent.h"
@@ -159,15 +160,15 @@ static wag_error *reverse(void *context, const wag_val *args, wag_val *results)
 }
 
 /* "(i64 v128 ...) -> (... v128 i64)": the types alternate, count of each side. */
-static void signature_of(size_t count, char *text)
+static void signature_of(size_t count, char *text, const char *end)
 {
-    text += sprintf(text, "(");
+    text = append(text, end, "(");
     for (size_t i = 0; i < count; i++)
-        text += sprintf(text, i % 2 ? "v128 " : "i64 ");
-    text += sprintf(text, ") -> (");
+        text = append(text, end, i % 2 ? "v128 " : "i64 ");
+    text = append(text, end, ") -> (");
     for (size_t i = count; i-- > 0;)
-        text += sprintf(text, i % 2 ? "v128 " : "i64 ");
-    strcpy(text, ")");
+        text = append(text, end, i % 2 ? "v128 " : "i64 ");
+    append(text, end, ")");
 }
 
 static void test_values_of_all_widths_pass_in_any_number(void **state)
@@ -179,7 +180,7 @@ static void test_values_of_all_widths_pass_in_any_number(void **state)
     for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
         size_t count = counts[c];
         wag_func *func = NULL;
-        signature_of(count, signature);
+        signature_of(count, signature, signature + sizeof signature);
         ASSERT_OK(wag_func_new(signature, reverse, (void *)&counts[c], NULL, &func, NULL));
         for (size_t i = 0; i < count; i++) {
             args[i] = WAG_VAL_I64((int64_t)(i * 0x0101010101010101u));
