@@ -191,6 +191,8 @@ void wagi_store_collect(wag_agent *agent)
     if (agent->collecting || agent->draining)
         return;
     agent->collecting = true;
+    /* Also when it fails: then it is tried again after as much has died again, not at once. */
+    agent->escaped_dead = agent->escaped_dead_bytes = 0;
     marker state = {.registry = agent->cluster->registry};
     if (mark_stack(&state, agent)) {
         for (wagi_unit *unit = agent->units; unit; unit = unit->next)
@@ -201,7 +203,6 @@ void wagi_store_collect(wag_agent *agent)
             state.work = unit->work;
             mark_children(&state, unit);
         }
-        agent->escaped_dead = agent->escaped_dead_bytes = 0;
         sweep(agent);
         wagi_store_drain(agent);
     }
