@@ -652,8 +652,10 @@ static void test_integers_convert_to_the_nearest_float_ties_to_even(void **state
     } while (0)
         CONVERT(f32_convert_i32_s, (uint32_t)x, s32, 24);
         CONVERT(f32_convert_i32_u, (uint32_t)x, u32, 24);
+#ifndef WAG_TEST_VALGRIND /* it rounds cvtsi2ss twice: by way of a double */
         CONVERT(f32_convert_i64_s, x, s64, 24);
         CONVERT(f32_convert_i64_u, x, u64, 24);
+#endif
         CONVERT(f64_convert_i32_s, (uint32_t)x, s32, 53);
         CONVERT(f64_convert_i32_u, (uint32_t)x, u32, 53);
         CONVERT(f64_convert_i64_s, x, s64, 53);
