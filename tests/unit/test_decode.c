@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "binary/reader.h"
+
 /* ---- the frame ---- */
 
 static void test_the_empty_module_is_valid(void **state)
@@ -303,6 +305,31 @@ static void test_export_names_are_unique_with_their_size_and_nul_bytes(void **st
     refuse(&b, WAG_INVALID, "duplicate export name \"xy\"", section + 11);
 }
 
+static void test_a_long_name_in_a_message_is_cut_between_characters(void **state)
+{
+    (void)state;
+    build b = start();
+    BUILD_WHOLE(&b, MEMORY, "\x01\x00\x00");
+    size_t section = build_section(&b, EXPORT);
+    build_leb(&b, 2);
+    for (int i = 0; i < 2; i++) {
+        build_leb(&b, 1 + 2 * 150);
+        build_u8(&b, 'a');
+        for (int j = 0; j < 150; j++)
+            build_raw(&b, "\xC3\xA9", 2);
+        build_raw(&b, "\x02\x00", 2);
+    }
+    build_end(&b, section);
+    wag_module *module = NULL;
+    wag_error *error = NULL;
+    ASSERT_ERR(decode(build_bytes(&b), &module, &error), WAG_INVALID);
+    const char *message = wag_error_message(error);
+    assert_true(wagi_utf8_valid((const uint8_t *)message, strlen(message)));
+    assert_non_null(strstr(message, "\xC3\xA9\" at byte"));
+    wag_error_unref(error);
+    build_free(&b);
+}
+
 /* ---- bodies ---- */
 
 static void test_counts_of_functions_and_bodies_must_agree(void **state)
@@ -570,6 +597,7 @@ int main(void)
         DECODE_TEST(test_features_are_noted_with_their_first_place),
         DECODE_TEST(test_exports_are_found_by_name),
         DECODE_TEST(test_export_names_are_unique_with_their_size_and_nul_bytes),
+        DECODE_TEST(test_a_long_name_in_a_message_is_cut_between_characters),
         DECODE_TEST(test_counts_of_functions_and_bodies_must_agree),
         DECODE_TEST(test_errors_in_bodies_name_the_function_and_the_byte),
         DECODE_TEST(test_bodies_may_not_reach_past_their_section),
