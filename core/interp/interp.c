@@ -59,11 +59,12 @@ static wag_error *unwind(wagi_interp_state *state, wag_error *error)
     const uint8_t *ip = state->ip;
     wagi_slot *locals = state->locals;
     add_frames(state->agent, instance, body, ip, locals, error);
+    state->agent->stack_top = state->sp; /* finalizers may call; the records are still read */
     while (body) {
         wag_instance *callee = instance;
         go_out(&instance, &body, &ip, &locals);
         if (callee != instance)
-            wagi_unit_release(&callee->unit);
+            wagi_unit_drop(&callee->unit);
     }
     return error;
 }
@@ -139,8 +140,8 @@ static void do_return(wagi_interp_state *state)
     state->body = record.body;
     state->instance = wagi_interp_record_instance(&record);
     if (left != state->instance) {
-        state->agent->stack_top = state->sp; /* releasing may collect */
-        wagi_unit_release(&left->unit);
+        state->agent->stack_top = state->sp; /* finalizers may call */
+        wagi_unit_drop(&left->unit);
     }
 }
 
@@ -164,8 +165,8 @@ static wag_error *do_tail_call(wagi_interp_state *state)
         wagi_unit_hold(&func->instance->unit);
     wag_error *error = begin(state, func->instance, body, state->locals, record);
     if (left != state->instance && left != caller) {
-        state->agent->stack_top = state->sp; /* releasing may collect */
-        wagi_unit_release(&left->unit);
+        state->agent->stack_top = state->sp; /* finalizers may call */
+        wagi_unit_drop(&left->unit);
     }
     return error;
 }
