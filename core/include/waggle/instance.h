@@ -15,8 +15,8 @@ extern "C" {
  *  module   borrowed (the instance takes its own reference)
  *  imports  borrowed; NULL is `undefined`
  *  ret_instance: own
- *  Fails with WAG_TYPE (NULL module, imports missing, namespace no object), WAG_LINK, a trap code (segment out of bounds,
- *  start function), the start function's host error, WAG_NOMEM, WAG_WRONG_AGENT. */
+ *  Fails with WAG_TYPE (NULL module, imports missing, namespace no object), WAG_LINK, a trap code (segment out of
+ * bounds, start function), the start function's host error, WAG_NOMEM, WAG_WRONG_AGENT. */
 WAG_API wag_err wag_instance_new(wag_module *module, wag_imports *imports, wag_instance **ret_instance,
                                  wag_error **reterr_error);
 WAG_API wag_instance *wag_instance_ref(wag_instance *instance);
@@ -42,10 +42,9 @@ WAG_API wag_global *wag_exports_global(const wag_exports *exports, const char *n
 /* ---- functions ---- */
 
 /* A host function.
- *  signature  parameters and results as in "(i32 i64) -> (f64)", "()" or "(externref)"; the types are i32 i64 f32 f64 v128
- *             funcref externref; WAG_TYPE with a message that shows the place when it cannot be read
- *  finalize   as in wag_imports_set_func
- *  ret_func   own */
+ *  signature  parameters and results as in "(i32 i64) -> (f64)", "()" or "(externref)"; the types are i32 i64 f32 f64
+ * v128 funcref externref anyref eqref i31ref structref arrayref exnref; WAG_TYPE with a message that shows the place
+ * when it cannot be read finalize   as in wag_imports_set_func ret_func   own */
 WAG_API wag_err wag_func_new(const char *signature, wag_host_func func, void *context, void (*finalize)(void *context),
                              wag_func **ret_func, wag_error **reterr_error);
 WAG_API wag_func *wag_func_ref(wag_func *func);
@@ -65,8 +64,8 @@ WAG_API wag_err wag_call(wag_func *func, const wag_val *args, size_t arg_count, 
 
 /* ---- memory ---- */
 
-/* new WebAssembly.Memory({initial, maximum}). 32-bit, unshared. maximum: UINT64_MAX is none. Counts are pages of 64 KiB.
- * WAG_RANGE when maximum < initial or above the limit or memory cannot be had. ret_memory: own. */
+/* new WebAssembly.Memory({initial, maximum}). 32-bit, unshared. maximum: UINT64_MAX is none. Counts are pages of 64
+ * KiB. WAG_RANGE when maximum < initial or above the limit or memory cannot be had. ret_memory: own. */
 WAG_API wag_err wag_memory_new(uint64_t initial, uint64_t maximum, wag_memory **ret_memory, wag_error **reterr_error);
 WAG_API wag_memory *wag_memory_ref(wag_memory *memory);
 WAG_API void wag_memory_unref(wag_memory *memory);
@@ -85,12 +84,12 @@ WAG_API wag_err wag_memory_write(wag_memory *memory, uint64_t offset, const void
 
 /* new WebAssembly.Table({element, initial, maximum}, value). kind: WAG_FUNCREF or WAG_EXTERNREF; init: borrow, of that
  * kind. maximum: UINT64_MAX is none. WAG_TYPE, WAG_RANGE. ret_table: own. */
-WAG_API wag_err wag_table_new(wag_val_kind kind, uint64_t initial, uint64_t maximum, wag_val init, wag_table **ret_table,
-                              wag_error **reterr_error);
+WAG_API wag_err wag_table_new(wag_val_kind kind, uint64_t initial, uint64_t maximum, wag_val init,
+                              wag_table **ret_table, wag_error **reterr_error);
 WAG_API wag_table *wag_table_ref(wag_table *table);
 WAG_API void wag_table_unref(wag_table *table);
 WAG_API uint64_t wag_table_size(const wag_table *table);
-/* ret_value: own reference. WAG_RANGE. */
+/* ret_value: own reference. WAG_RANGE; WAG_TYPE for a table of exnref; WAG_NOMEM. */
 WAG_API wag_err wag_table_get(const wag_table *table, uint64_t index, wag_val *ret_value);
 /* value: borrow. WAG_RANGE, WAG_TYPE. */
 WAG_API wag_err wag_table_set(wag_table *table, uint64_t index, wag_val value);
@@ -103,7 +102,7 @@ WAG_API wag_err wag_global_new(wag_val init, bool is_mutable, wag_global **ret_g
 WAG_API wag_global *wag_global_ref(wag_global *global);
 WAG_API void wag_global_unref(wag_global *global);
 WAG_API bool wag_global_mutable(const wag_global *global);
-/* ret_value: own reference. WAG_TYPE for v128. */
+/* ret_value: own reference. WAG_TYPE for v128 and exnref, WAG_NOMEM. */
 WAG_API wag_err wag_global_get(const wag_global *global, wag_val *ret_value);
 /* value: borrow. WAG_TYPE for a constant global or another kind. */
 WAG_API wag_err wag_global_set(wag_global *global, wag_val value);
@@ -117,12 +116,54 @@ WAG_API void wag_tag_unref(wag_tag *tag);
 
 /* ---- host references (externref) ---- */
 
-/* Wrap a host pointer as an externref. The same wag_extern is the same reference. finalize may be NULL; it is called with
- * host once the reference is unreachable. own; NULL when memory is out. */
+/* Wrap a host pointer as an externref. The same wag_extern is the same reference. finalize may be NULL; it is called
+ * with host once the reference is unreachable. own; NULL when memory is out. */
 WAG_API wag_extern *wag_extern_new(void *host, void (*finalize)(void *host));
 WAG_API wag_extern *wag_extern_ref(wag_extern *ext);
 WAG_API void wag_extern_unref(wag_extern *ext);
-WAG_API void *wag_extern_host(const wag_extern *ext);
+WAG_API void *wag_extern_host(const wag_extern *ext); /* NULL for one that wraps what wasm has made */
+
+/* ---- references of the any hierarchy: i31, struct, array, and host references in it ---- */
+
+/* A handle keeps what it refers to alive. Two handles are one pointer exactly when the references are equal. */
+WAG_API wag_any *wag_any_ref(wag_any *any);
+WAG_API void wag_any_unref(wag_any *any);
+typedef enum wag_any_kind { WAG_ANY_I31, WAG_ANY_STRUCT, WAG_ANY_ARRAY, WAG_ANY_EXTERN } wag_any_kind;
+WAG_API wag_any_kind wag_any_get_kind(const wag_any *any); /* WAG_ANY_EXTERN for another agent's */
+/* own; NULL when value is not in [-2^30, 2^30) or memory is out. */
+WAG_API wag_any *wag_any_new_i31(int32_t value);
+/* False for another kind. */
+WAG_API bool wag_any_i31(const wag_any *any, int32_t *ret_value);
+/* any.convert_extern and extern.convert_any. own; NULL when memory is out or for another agent's. */
+WAG_API wag_any *wag_any_of_extern(wag_extern *ext);
+WAG_API wag_extern *wag_extern_of_any(wag_any *any);
+
+/* ---- exceptions ---- */
+
+/* new WebAssembly.Exception(tag, payload).
+ *  args           borrowed, exactly the tag's parameters
+ *  ret_exception  own
+ *  Fails with WAG_TYPE (count, a kind, or the tag is the agent's JSTag), WAG_WRONG_AGENT, WAG_NOMEM, WAG_OUT_OF_HEAP.
+ */
+WAG_API wag_err wag_exception_new(wag_tag *tag, const wag_val *args, size_t arg_count, wag_exception **ret_exception,
+                                  wag_error **reterr_error);
+WAG_API wag_exception *wag_exception_ref(wag_exception *exception);
+WAG_API void wag_exception_unref(wag_exception *exception);
+WAG_API bool wag_exception_is(const wag_exception *exception, const wag_tag *tag);
+WAG_API wag_tag *wag_exception_tag(const wag_exception *exception); /* borrow: as long as the exception */
+/* exception.getArg(tag, index). ret_value: own reference. WAG_TYPE when the tag is another one, WAG_RANGE for the
+ * index, WAG_WRONG_AGENT, WAG_NOMEM. */
+WAG_API wag_err wag_exception_arg(const wag_exception *exception, const wag_tag *tag, size_t index, wag_val *ret_value);
+/* To throw it, a host function returns this error (own). The caller of wasm gets one of the same code,
+ * WAG_UNCAUGHT_EXCEPTION, for an exception that nobody catches. */
+WAG_API wag_error *wag_exception_error(wag_exception *exception);
+/* The exception in such an error: always the same pointer for the same exception. borrow: as long as the error; NULL
+ * when there is none, or on another agent's thread. */
+WAG_API wag_exception *wag_error_exception(const wag_error *error);
+/* WebAssembly.JSTag: the agent's one tag by which wasm catches the errors of host functions, as an externref; catch_all
+ * does, too. Traps and interrupts cannot be caught. When such an exception leaves wasm again, it is the host's error,
+ * the same object. own; NULL when memory is out. */
+WAG_API wag_tag *wag_tag_js(void);
 
 #ifdef __cplusplus
 }

@@ -19,6 +19,8 @@ typedef struct wag_table wag_table;
 typedef struct wag_global wag_global;
 typedef struct wag_tag wag_tag;
 typedef struct wag_extern wag_extern;
+typedef struct wag_any wag_any;
+typedef struct wag_exception wag_exception;
 
 /* ---- typed layer ---- */
 
@@ -31,8 +33,8 @@ typedef enum wag_val_kind {
     WAG_V128,
     WAG_FUNCREF,   /* of.func, NULL is the null reference */
     WAG_EXTERNREF, /* of.ext, NULL is the null reference */
-    WAG_ANYREF,    /* GC references; no values of this kind yet but null */
-    WAG_EXNREF,    /* exception references; no values of this kind yet but null */
+    WAG_ANYREF,    /* of.any, NULL is the null reference */
+    WAG_EXNREF,    /* of.exception, NULL is the null reference */
 } wag_val_kind;
 
 /* A typed value. References are borrowed for the duration of the call they travel in, unless the function that hands
@@ -47,6 +49,8 @@ typedef struct wag_val {
         uint8_t v128[16];
         wag_func *func;
         wag_extern *ext;
+        wag_any *any;
+        wag_exception *exception;
     } of;
 } wag_val;
 
@@ -56,6 +60,8 @@ typedef struct wag_val {
 #define WAG_VAL_F64(x) ((wag_val){.kind = WAG_F64, .of = {.f64 = (x)}})
 #define WAG_VAL_FUNC(x) ((wag_val){.kind = WAG_FUNCREF, .of = {.func = (x)}})
 #define WAG_VAL_EXTERN(x) ((wag_val){.kind = WAG_EXTERNREF, .of = {.ext = (x)}})
+#define WAG_VAL_ANY(x) ((wag_val){.kind = WAG_ANYREF, .of = {.any = (x)}})
+#define WAG_VAL_EXCEPTION(x) ((wag_val){.kind = WAG_EXNREF, .of = {.exception = (x)}})
 
 /* "i32", "funcref", ... Any thread. borrow: static storage. */
 WAG_API const char *wag_val_kind_name(wag_val_kind kind);
@@ -85,9 +91,9 @@ typedef enum wag_value_kind {
     WAG_VALUE_EXTERN, /* an opaque host reference */
 } wag_value_kind;
 
-/* A JavaScript value, by value. Kinds from STRING on hold one reference to a counted object; copying the struct does not
- * count, wag_value_ref does. Strings, bytes, arrays and maps are counted without atomics and belong to the thread that
- * uses them; hand them to another thread through a message, not by sharing. Zero-initialised it is undefined. */
+/* A JavaScript value, by value. Kinds from STRING on hold one reference to a counted object; copying the struct does
+ * not count, wag_value_ref does. Strings, bytes, arrays and maps are counted without atomics and belong to the thread
+ * that uses them; hand them to another thread through a message, not by sharing. Zero-initialised it is undefined. */
 typedef struct wag_value {
     wag_value_kind kind;
     union {
@@ -130,8 +136,8 @@ WAG_API wag_value wag_bytes_value(wag_bytes bytes); /* copies */
 WAG_API wag_value wag_array(void);
 WAG_API wag_value wag_map(void);
 
-/* Append to an array / set in a map (replacing, keeping the first insertion's place). value: own (also on failure, where
- * it is released). WAG_TYPE when the container is of another kind or would contain itself, WAG_NOMEM. */
+/* Append to an array / set in a map (replacing, keeping the first insertion's place). value: own (also on failure,
+ * where it is released). WAG_TYPE when the container is of another kind or would contain itself, WAG_NOMEM. */
 WAG_API wag_err wag_array_push(wag_value array, wag_value value);
 WAG_API wag_err wag_map_set(wag_value map, const char *key, wag_value value);
 WAG_API wag_err wag_map_set_n(wag_value map, wag_name key, wag_value value);
