@@ -276,25 +276,26 @@ bool wagi_store_begin_mark(wag_agent *agent)
     wagi_gc *gc = &agent->gc;
     if (agent->collecting || agent->draining || gc->marking || gc->sweeping)
         return false;
+    /* Also when it fails: then it is tried again after as much has died again, not at once. */
+    agent->escaped_dead = agent->escaped_dead_bytes = 0;
     wagi_exception_reap(agent);
     if (!mark_stack(agent))
         return false;
     gc->marking = true;
     mark_held_units(agent);
-    agent->escaped_dead = agent->escaped_dead_bytes = 0;
     return true;
 }
 
 /* ---- sweeping ---- */
 
-/* An edge from a dead unit: a dead target needs no count any more, a live one loses it. A live one without counts is
- * reached as a value, so it is escaped and waits for the next collection. */
+/* An edge from a dead unit: a dead target needs no count any more, a live one loses it. Rule 3 of object.h: a function
+ * that it defines may have been passed on by the dead one, or by one that held the dead one and died with it. */
 static void cut(wagi_unit *target, void *context)
 {
     (void)context;
     target->refs--;
-    if (!target->dying)
-        target->escaped = true;
+    if (!target->dying && (target->kind == WAGI_OBJECT_INSTANCE || target->kind == WAGI_OBJECT_FUNC))
+        wagi_unit_escape(target);
 }
 
 static void sweep(wag_agent *agent)

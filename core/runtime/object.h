@@ -19,10 +19,12 @@
  *      carries functions, the instance it enters: that may now hand out its functions through it.
  *   3. When an escaped instance dies, the units of its imports are marked before they lose its count: it may have
  * passed its imported functions on. This is why owners need no mark while their importer lives: it holds them.
- *   4. Structures, arrays and exceptions carry functions anywhere, through externrefs too: linking marks an instance
- *      whose module has a field or a tag of its own for functions, throwing marks the tag's unit and the functions
- * among the arguments. A host reference that became a value is always marked, so externref channels need no marks of
- * their own.
+ *
+ *   4. Structures, arrays and exceptions carry functions anywhere, through externrefs too. Linking marks an instance
+ * whose module has a field, or a tag of its own, for functions; throwing marks the tag's unit and the functions among
+ * the arguments.
+ *
+ * A host reference that became a value is always marked, so externref channels need no marks of their own.
  *
  * Tracing: roots are units with handles and, conservatively, every word of the interpreter's stack below stack_top;
  * edges are the import vectors, the other strong references and all reference words in tables, globals, segments and in

@@ -1,5 +1,6 @@
 /* Import objects: how they are built, read and checked. The JS API's statements by id are in tests/api/. */
 #include "tests/support/check.h"
+#include "tests/support/text.h"
 
 #include "base/alloc.h"
 #include "runtime/agent.h"
@@ -98,10 +99,9 @@ static void test_hostile_names_do_not_break_the_message(void **state)
     wag_error_unref(error);
 
     char text[4096] = "(module (import \"", *at = text + strlen(text);
-    memset(at, '\t', 1);
     for (int i = 0; i < 1000; i++)
-        at += sprintf(at, "\\7f");
-    strcpy(at, "\" \"f\" (func)))");
+        at = append(at, text + sizeof text, "\\7f");
+    append(at, text + sizeof text, "\" \"f\" (func)))");
     error = instantiate(text, imports);
     assert_non_null(error);
     assert_true(strlen(wag_error_message(error)) < 400);
@@ -115,8 +115,8 @@ static void test_a_type_of_a_thousand_parameters_is_cut_off_in_the_message(void 
     (void)state;
     char text[8192] = "(module (import \"m\" \"f\" (func (param", *at = text + strlen(text);
     for (int i = 0; i < 1000; i++)
-        at += sprintf(at, " i64");
-    strcpy(at, "))))");
+        at = append(at, text + sizeof text, " i64");
+    append(at, text + sizeof text, "))))");
     wag_imports *imports = wag_imports_new();
     ASSERT_OK(wag_imports_set_func(imports, "m", "f", "()", nothing, NULL, NULL));
     wag_error *error = instantiate(text, imports);
@@ -376,11 +376,11 @@ static void test_signatures_are_read_as_documented(void **state)
     }
     char many[5000] = "(", *at = many + 1;
     for (int i = 0; i < 1001; i++)
-        at += sprintf(at, "i32 ");
-    strcpy(at, ")");
+        at = append(at, many + sizeof many, "i32 ");
+    append(at, many + sizeof many, ")");
     wag_func *func = NULL;
     ASSERT_ERR(wag_func_new(many, nothing, NULL, NULL, &func, NULL), WAG_TYPE);
-    strcpy(at - 4, ")");
+    append(at - 4, many + sizeof many, ")");
     ASSERT_OK(wag_func_new(many, nothing, NULL, NULL, &func, NULL));
     assert_int_equal(wag_func_param_count(func), 1000);
     wag_func_unref(func);

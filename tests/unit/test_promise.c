@@ -572,6 +572,41 @@ static void test_a_reaction_may_compile_and_await_while_others_are_pending(void 
     wag_module_unref(module);
 }
 
+/* (module (import "a" "b" (func)) (func call 0 (loop br 0)) (start 1)) */
+static const uint8_t endless_start[] = {0,  'a', 's', 'm', 1, 0,    0, 0, 1,    4,  1, 0x60, 0,   0, 2,
+                                        7,  1,   1,   'a', 1, 'b',  0, 0, 3,    2,  1, 0,    8,   1, 1,
+                                        10, 11,  1,   9,   0, 0x10, 0, 3, 0x40, 12, 0, 0x0b, 0x0b};
+
+static wag_error *interrupt_self(void *context, const wag_val *args, wag_val *results)
+{
+    (void)context, (void)args, (void)results;
+    wag_agent_interrupt(wag_agent_current());
+    return NULL;
+}
+
+static void test_an_endless_start_function_is_stopped_and_the_agent_goes_on(void **state)
+{
+    (void)state;
+    wag_imports *imports = wag_imports_new();
+    wag_instantiated_source pair;
+    assert_int_equal(wag_imports_set_func(imports, "a", "b", NULL, interrupt_self, NULL, NULL), WAG_OK);
+    for (int i = 0; i < 2; i++) {
+        wag_promise_source *promise = wag_instantiate_bytes((wag_bytes){endless_start, sizeof endless_start}, imports);
+        if (i == 0)
+            assert_int_equal(wag_await(promise, &pair, NULL), WAG_INTERRUPTED);
+        else
+            assert_int_equal(wag_agent_run(), WAG_INTERRUPTED);
+        assert_int_equal(wag_poll(promise), WAG_REJECTED);
+        assert_false(wag_agent_interrupted());
+        wag_promise_unref(promise);
+    }
+    wag_imports_unref(imports);
+    wag_promise_source *promise = wag_instantiate_bytes((wag_bytes){empty_module, sizeof empty_module}, NULL);
+    assert_int_equal(wag_await(promise, &pair, NULL), WAG_OK);
+    wag_instantiated_source_unref(pair);
+    wag_promise_unref(promise);
+}
+
 #define AGENT_TEST(test) cmocka_unit_test_setup_teardown(test, fresh_agent, fresh_agent)
 
 int main(void)
@@ -598,6 +633,7 @@ int main(void)
         AGENT_TEST(test_an_agent_may_end_while_its_modules_compile),
         AGENT_TEST(test_a_cluster_ends_with_its_last_compilation),
         AGENT_TEST(test_both_overloads_without_memory_reject_or_return_null_and_leak_nothing),
+        AGENT_TEST(test_an_endless_start_function_is_stopped_and_the_agent_goes_on),
         AGENT_TEST(test_a_reaction_may_compile_and_await_while_others_are_pending),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,8 +43,12 @@ WAG_API wag_global *wag_exports_global(const wag_exports *exports, const char *n
 
 /* A host function.
  *  signature  parameters and results as in "(i32 i64) -> (f64)", "()" or "(externref)"; the types are i32 i64 f32 f64
- * v128 funcref externref anyref eqref i31ref structref arrayref exnref; WAG_TYPE with a message that shows the place
- * when it cannot be read finalize   as in wag_imports_set_func ret_func   own */
+ *             v128 funcref externref anyref eqref i31ref structref arrayref exnref; WAG_TYPE with a message that shows
+ *             the place when it cannot be read
+ *
+ *  finalize   as in wag_imports_set_func
+ *
+ *  ret_func   own */
 WAG_API wag_err wag_func_new(const char *signature, wag_host_func func, void *context, void (*finalize)(void *context),
                              wag_func **ret_func, wag_error **reterr_error);
 WAG_API wag_func *wag_func_ref(wag_func *func);
@@ -121,7 +125,10 @@ WAG_API void wag_tag_unref(wag_tag *tag);
 WAG_API wag_extern *wag_extern_new(void *host, void (*finalize)(void *host));
 WAG_API wag_extern *wag_extern_ref(wag_extern *ext);
 WAG_API void wag_extern_unref(wag_extern *ext);
-WAG_API void *wag_extern_host(const wag_extern *ext); /* NULL for one that wraps what wasm has made */
+/* The pointer. For a reference that came to be because an import of type externref was given another value: a wag_value
+ * * with that value. borrow: as long as the reference. NULL for another agent's and for one that wraps what wasm has
+ * made. */
+WAG_API void *wag_extern_host(const wag_extern *ext);
 
 /* ---- references of the any hierarchy: i31, struct, array, and host references in it ---- */
 
