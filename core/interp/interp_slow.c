@@ -118,7 +118,7 @@ wag_err wagi_interp_slow_op(wagi_interp_state *state)
         wagi_data_drop(&instance->datas[first]);
         break;
     case WAGI_OP_elem_drop:
-        wagi_elem_drop(instance, first);
+        wagi_elem_drop(&instance->elems[first]);
         break;
     default:
         if (truncate(op, sp - 1))

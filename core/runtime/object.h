@@ -203,7 +203,7 @@ wag_err wagi_memory_init(wag_memory *memory, uint64_t to, const wagi_data_instan
 wag_err wagi_table_fill(wag_table *table, uint64_t offset, wagi_slot value, uint64_t count);
 wag_err wagi_table_copy(wag_table *destination, uint64_t to, wag_table *source, uint64_t from, uint64_t count);
 wag_err wagi_table_init(wag_table *table, uint64_t to, const wagi_elem_instance *elem, uint64_t from, uint64_t count);
-void wagi_elem_drop(wag_instance *instance, uint32_t index);
+void wagi_elem_drop(wagi_elem_instance *elem);
 /* One element, one global; inside the bounds. */
 void wagi_table_store(wag_table *table, uint64_t index, wagi_slot value);
 void wagi_global_store(wag_global *global, const wagi_slot *value);

@@ -132,9 +132,10 @@ wag_err wagi_table_init(wag_table *table, uint64_t to, const wagi_elem_instance 
     return WAG_OK;
 }
 
-void wagi_elem_drop(wag_instance *instance, uint32_t index)
+void wagi_elem_drop(wagi_elem_instance *elem)
 {
-    wagi_elem_instance *elem = &instance->elems[index];
-    will_overwrite(instance->unit.agent, elem->items, elem->count);
+    wag_agent *agent = wagi_agent_peek();
+    if (agent) /* tests of segments alone have none */
+        will_overwrite(agent, elem->items, elem->count);
     elem->count = 0;
 }

@@ -44,6 +44,7 @@ typedef struct spec_run {
     const char *proposal; /* "wide-arithmetic" for a script of proposals/wide-arithmetic, else NULL */
     bool wasm2;           /* written for WebAssembly 2.0: threads-core */
     bool verbose;
+    bool gc_stress; /* collect at every allocation, check the heap at the end */
     wag_tier tier;
 } spec_run;
 
