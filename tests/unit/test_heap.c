@@ -87,7 +87,8 @@ static void test_a_collection_at_every_allocation_changes_nothing(void **state)
     wag_instance_unref(instance);
 }
 
-/* The program turns the list around while it is being marked: without the barrier on stores half of it would be lost. */
+/* The program turns the list around while it is being marked: without the barrier on stores half of it would be lost.
+ */
 static void test_a_mark_in_steps_keeps_what_moves_meanwhile(void **state)
 {
     (void)state;
