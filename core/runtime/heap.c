@@ -19,6 +19,8 @@ enum {
     REGION = REGION_BLOCKS * BLOCK,
     CHUNK = 4096,                 /* of a fresh block that is threaded at once */
     LARGE_HEADER = 16,            /* keeps the object aligned */
+    SWEEP_TRIES = 8,              /* blocks that one allocation sweeps before it takes an empty one */
+    TRIM_REGIONS = 8,             /* that are unmapped at once */
     SPARE_BLOCKS = 16,            /* empty blocks that are kept */
     PACE = 4,                     /* the collector works on so many bytes for each byte that is handed out */
     FIRST_MARK = 4 * 1024 * 1024, /* bytes handed out before a mark begins, or as much as is live */
@@ -169,10 +171,11 @@ static bool region_is_empty(const region *r)
     return true;
 }
 
-/* Give empty regions back while there are many empty blocks; then the pool is made anew. */
+/* Give empty regions back while there are more empty blocks than the next round can use, a few at a time: unmapping
+ * takes long. The pool is made anew. */
 static void trim_regions(wagi_gc *gc)
 {
-    size_t spare = gc->block_count / 2 + SPARE_BLOCKS, kept = 0;
+    size_t spare = gc->block_count + SPARE_BLOCKS, kept = 0, gone = 0;
     if (gc->pool_count < spare + REGION_BLOCKS)
         return;
     gc->pool = NULL;
@@ -180,7 +183,8 @@ static void trim_regions(wagi_gc *gc)
     gc->pool_count = 0;
     for (size_t i = 0; i < gc->regions.n; i++) {
         region r = gc->regions.p[i];
-        if (left >= spare + REGION_BLOCKS && region_is_empty(&r)) {
+        if (gone < TRIM_REGIONS && left >= spare + REGION_BLOCKS && region_is_empty(&r)) {
+            gone++;
             wagi_os_unmap(r.mapping, REGION + BLOCK);
             left -= REGION_BLOCKS;
             continue;
@@ -354,6 +358,7 @@ static void thread_chunk(wagi_gc *gc, block *b)
 /* Find free cells of a class whose list is empty. */
 static bool refill(wagi_gc *gc, unsigned size_class, uint64_t limit)
 {
+    unsigned swept = 0; /* in vain: blocks that are full of live objects */
     while (!gc->free[size_class]) {
         block *b = gc->current[size_class];
         if (b && b->fresh < b->end) {
@@ -365,11 +370,13 @@ static bool refill(wagi_gc *gc, unsigned size_class, uint64_t limit)
             b->free = NULL;
             gc->debt += (uint64_t)b->free_count * b->cell_size;
             gc->unpaid += (uint64_t)b->free_count * b->cell_size;
-        } else if ((b = gc->unswept[size_class]) != NULL) {
+        } else if ((b = gc->unswept[size_class]) != NULL && swept++ < SWEEP_TRIES) {
             gc->unswept[size_class] = b->next;
             sweep_block(gc, b);
         } else if ((b = take_block(gc, size_class, limit)) != NULL) {
             gc->current[size_class] = b;
+        } else if (gc->unswept[size_class]) {
+            swept = 0; /* no other way */
         } else {
             return false;
         }
