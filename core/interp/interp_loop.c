@@ -419,7 +419,7 @@ do_return : /* the results are the topmost operands, in memory */
     NEXT(0);
 }
 
-return_a: /* the only result is in a */
+return_a : /* the only result is in a */
 {
     const wagi_interp_record *record = wagi_interp_record_of(locals, body);
     if (UNLIKELY(record->instance != (uintptr_t)instance)) {

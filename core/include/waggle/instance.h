@@ -126,8 +126,8 @@ WAG_API wag_extern *wag_extern_new(void *host, void (*finalize)(void *host));
 WAG_API wag_extern *wag_extern_ref(wag_extern *ext);
 WAG_API void wag_extern_unref(wag_extern *ext);
 /* The pointer. A reference that came to be because an import of type externref was given another value has a pointer to
- * a wag_value with that value. borrow: as long as the reference. NULL for another agent's, and for a reference that wraps
- * what wasm has made. */
+ * a wag_value with that value. borrow: as long as the reference. NULL for another agent's, and for a reference that
+ * wraps what wasm has made. */
 WAG_API void *wag_extern_host(const wag_extern *ext);
 
 /* ---- references of the any hierarchy: i31, struct, array, and host references in it ---- */
