@@ -120,8 +120,10 @@ void wagi_exception_close_all(wag_agent *agent)
 /* The error that was wrapped, NULL for another exception. */
 static wag_error *wrapped_error(const wag_agent *agent, const wagi_gc_exception *exception)
 {
+    if (exception->tag != agent->js_tag)
+        return NULL;
     wagi_slot slot = exception->args[0];
-    if (exception->tag != agent->js_tag || slot == 0 || wagi_is_i31(slot) || wagi_slot_object(slot))
+    if (slot == 0 || wagi_is_i31(slot) || wagi_slot_object(slot))
         return NULL;
     const wag_value *value = wagi_extern_value((const wag_extern *)(uintptr_t)slot);
     return value && value->kind == WAG_VALUE_ERROR ? value->of.error : NULL;
