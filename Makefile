@@ -90,7 +90,7 @@ help:
 PACKAGES = gcc libc6-dev libnng-dev libmbedtls-dev libcmocka-dev libjansson-dev wabt pkg-config
 PACKAGES_DEV = g++ clang clang-format libclang-rt-14-dev valgrind binaryen git
 # The benchmarks: a C compiler to wasm with its library, and a plotter.
-PACKAGES_BENCH = clang lld wasi-libc libclang-rt-14-dev-wasm32 gnuplot-nox
+PACKAGES_BENCH = clang lld wasi-libc libclang-rt-14-dev-wasm32 gnuplot-nox valgrind
 
 ## deps: install what the build and the tests need (Debian packages; quiet when all is there)
 deps:
@@ -301,6 +301,11 @@ bench: deps-bench
 bench-modules:
 	sh tests/bench/fetch_modules.sh $(BUILD)/modules
 
+## bench-instructions: machine instructions per byte compiled, under callgrind
+bench-instructions: deps-bench
+	@$(MAKE) benches
+	sh tests/bench/instructions.sh $(BUILD)
+
 ## bench-peers: side by side with the peers that are on this machine, as ratios of one run
 bench-peers: deps-bench
 	@$(MAKE) benches
@@ -330,7 +335,8 @@ clean:
 
 force:
 .PHONY: help deps deps-dev lib shared install uninstall demos demo test unit api spec load lint fuzz-replay asan ubsan tsan \
-  valgrind clang fuzzers fuzz deps-bench benches bench bench-modules bench-peers format format-check clean force check-asan check-ubsan check-tsan \
+  valgrind clang fuzzers fuzz deps-bench benches bench bench-modules \
+  bench-instructions bench-peers format format-check clean force check-asan check-ubsan check-tsan \
   check-valgrind
 .SECONDARY:
 -include $(patsubst %.c,$(BUILD)/%.d,$(ALL_SRC))

@@ -2,7 +2,7 @@
  * included; validation alone; and the size of the machine code.
  *
  *   bench_compile [--tier NAME] [--rounds N] [--json FILE] [FILE.wasm | FOLDER ...]
- *   bench_compile [--tier NAME] [--rounds N] --one FILE.wasm     one line for peers.sh: 0 COMPILE_CPU_MS - -
+ *   bench_compile [--tier NAME] [--rounds N] --one FILE.wasm     one line for scripts: CODE_BYTES COMPILE_CPU_MS - -
  *
  * Without a file or folder: $(BUILD)/modules, where `make bench-modules` puts real modules from npm; when it is not
  * there, the C programs of the benchmark. Modules are compiled one after the other, round by round. A module that the
@@ -110,7 +110,7 @@ static bool add_folder(subjects *all, const options *o, const char *folder)
     return all->count > first;
 }
 
-static void compile_once(const options *o, subject *s, int round)
+static void compile_once(const options *o, subject *s, int round, bool validate)
 {
     double code_before = code_bytes(), cpu = cpu_seconds(), wall = wall_seconds();
     wag_module *module = module_compile(o, s->bytes, &s->refusal);
@@ -121,6 +121,9 @@ static void compile_once(const options *o, subject *s, int round)
     }
     s->machine_code = code_bytes() - code_before;
     wag_module_unref(module);
+    if (!validate) {
+        return;
+    }
     cpu = cpu_seconds();
     bool valid = wag_validate(s->bytes, NULL);
     s->validate[round] = cpu_seconds() - cpu;
@@ -155,15 +158,16 @@ static void show(const options *o, subjects *all)
     report_end(r);
 }
 
+/* For peers.sh and instructions.sh: nothing but compiling in the rounds. */
 static void one_line(const options *o, subject *s)
 {
     for (int round = 0; round < o->rounds; round++) {
-        compile_once(o, s, round);
+        compile_once(o, s, round, false);
         if (s->refusal != NULL) {
             fail("%s: %s", s->path, wag_error_message(s->refusal));
         }
     }
-    printf("0 %.3f - -\n", median(s->cpu, o->rounds) * 1e3);
+    printf("%.0f %.3f - -\n", s->code, median(s->cpu, o->rounds) * 1e3);
 }
 
 int main(int argc, char **argv)
@@ -190,7 +194,7 @@ int main(int argc, char **argv)
         for (int round = 0; round < o.rounds; round++) {
             for (int i = 0; i < all.count; i++) {
                 if (all.items[i].refusal == NULL) {
-                    compile_once(&o, &all.items[i], round);
+                    compile_once(&o, &all.items[i], round, true);
                 }
             }
         }
