@@ -189,9 +189,16 @@ static wag_error *drive(wagi_interp_state *state)
             break;
         case WAGI_INTERP_CALL:
             error = do_call(state);
+            if (error)
+                error = wagi_interp_raise(state, error, false);
             break;
         case WAGI_INTERP_TAIL_CALL:
             error = do_tail_call(state);
+            if (error)
+                error = wagi_interp_raise(state, error, true);
+            break;
+        case WAGI_INTERP_THROW:
+            error = wagi_interp_throw(state);
             break;
         case WAGI_INTERP_RETURN:
             do_return(state);
@@ -236,8 +243,7 @@ static wag_error *interp_eval(wag_instance *instance, const wagi_const_expr *exp
 
 const wagi_tier wagi_tier_interp = {
     .name = "interp",
-    .features = ~(FEATURE_BIT(SIMD) | FEATURE_BIT(RELAXED_SIMD) | FEATURE_BIT(EXCEPTIONS) | FEATURE_BIT(GC) |
-                  FEATURE_BIT(THREADS)) &
+    .features = ~(FEATURE_BIT(SIMD) | FEATURE_BIT(RELAXED_SIMD) | FEATURE_BIT(THREADS)) &
                 (((uint64_t)1 << WAGI_FEATURE_COUNT) - 1),
     .compile = NULL, /* the side tables that the validator made are all it needs */
     .release = NULL,
