@@ -67,7 +67,7 @@ LOAD_BIN = $(LOAD_SRC:%.c=$(BUILD)/%)
 BENCH_BIN = $(BENCH_SRC:%.c=$(BUILD)/%)
 FUZZ_BIN = $(FUZZ_SRC:%.c=$(BUILD)/%)
 REPLAY_BIN = $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/tests/fuzz/replay_%)
-SPEC_BIN = $(SPEC_SRC:%=$(BUILD)/tests/spec/spec)
+SPEC_BIN = $(sort $(SPEC_SRC:%=$(BUILD)/tests/spec/spec))
 DEMO_BIN = $(sort $(foreach d,$(DEMO_SRC:demos/%=%),$(BUILD)/demos/$(firstword $(subst /, ,$d))/$(firstword $(subst /, ,$d))))
 WASM = $(WAT:%.wat=$(BUILD)/%.wasm)
 
@@ -188,7 +188,7 @@ LINT = $(sort $(wildcard tests/lint/*.sh))
 LINT_RUN = $(LINT:%='sh % $(BUILD)')
 PROGRAMS = $(UNIT_BIN) $(API_BIN) $(SPEC_BIN) $(LOAD_BIN) $(REPLAY_BIN) $(DEMO_BIN) $(WASM)
 # $(call run_tests,programs,commands): build all that can be built, run all one at a time, sum up.
-run_tests = @CC='$(CC)' CXX='$(CXX)' ; export CC CXX; built=0; $(MAKE) -k $(1) || built=$$?; sh tests/run -b $$built $(2)
+run_tests = +@CC='$(CC)' CXX='$(CXX)' ; export CC CXX; built=0; $(MAKE) -k $(1) || built=$$?; sh tests/run -b $$built $(2)
 
 ## test: install what is missing, build, run everything; ends with "N passed, N failed"
 test: deps
@@ -200,7 +200,7 @@ unit:
 
 ## api: the tests of the public interface
 api:
-	$(call run_tests,$(API_BIN) $(WASM),$(API_BIN))
+	$(call run_tests,$(API_BIN) $(DEMO_BIN) $(WASM),$(API_BIN))
 
 ## spec: the official test suites (SPEC=FOLDER; default ../shared/spec)
 spec:

@@ -106,13 +106,23 @@ wagi_valtype wagi_read_heap_type(wagi_reader *reader, const wagi_module_data *da
 
 /* ---- recursion groups ---- */
 
+/* A signature or a global of v128 needs vectors even when no vector instruction occurs: `select` moves one, too. */
+static void note_vector(wagi_decoder *decoder, wagi_valtype type, const uint8_t *where)
+{
+    if (type == WAGI_V128)
+        wagi_decode_feature(decoder, WAGI_FEATURE_SIMD, where);
+}
+
 static wag_err read_words(wagi_decoder *decoder, uint32_t count)
 {
     if (!WAGI_VEC_RESERVE(&decoder->words, count))
         return wagi_decode_nomem(decoder);
-    for (uint32_t i = 0; i < count; i++)
-        decoder->words.p[decoder->words.n++] =
-            read_valtype(&decoder->reader, decoder->data, decoder->group_start, decoder->group_count);
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *where = decoder->reader.pos;
+        wagi_valtype word = read_valtype(&decoder->reader, decoder->data, decoder->group_start, decoder->group_count);
+        decoder->words.p[decoder->words.n++] = word;
+        note_vector(decoder, word, where);
+    }
     return wagi_decode_check(decoder);
 }
 
@@ -466,7 +476,9 @@ wag_err wagi_decode_memory_type(wagi_decoder *decoder, wagi_memory_type *ret_typ
 
 wag_err wagi_decode_global_type(wagi_decoder *decoder, wagi_global_type *ret_type)
 {
+    const uint8_t *where = decoder->reader.pos;
     ret_type->content = wagi_read_valtype(&decoder->reader, decoder->data);
+    note_vector(decoder, ret_type->content, where);
     ret_type->is_mutable = read_mutability(&decoder->reader);
     return wagi_decode_check(decoder);
 }

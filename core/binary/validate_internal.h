@@ -30,6 +30,7 @@ typedef struct wagi_v_frame {
     uint8_t kind;          /* wagi_v_kind */
     bool unreachable;
 } wagi_v_frame;
+_Static_assert(sizeof(wagi_v_frame) <= 48, "two bytes of a body make one");
 
 /* A row's signature, parsed at first use. Types are the words of numbers and vectors, which fit a byte. */
 enum { WAGI_SIG_UNKNOWN, WAGI_SIG_PLAIN, WAGI_SIG_IMMEDIATE, WAGI_SIG_OWN };

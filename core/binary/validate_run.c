@@ -353,20 +353,21 @@ static bool step(wagi_validator *v)
     return ok;
 }
 
-/* Skip a LEB of at most 4 bytes, whose value cannot be out of range; NULL for longer ones and at the end. */
-static inline const uint8_t *skip_leb(const uint8_t *pos, const uint8_t *end)
+/* Skip a LEB of 32 bits. The bits of a fifth byte that count, and those that must repeat the sign: linkers write
+ * addresses as five bytes. NULL when step() has to look at it: longer ones, bad ones, the end of the body. */
+static inline const uint8_t *skip_leb(const uint8_t *pos, const uint8_t *end, bool is_signed)
 {
     if (LIKELY(pos < end && *pos < 0x80))
         return pos + 1;
-    if (end - pos < 4)
+    if (end - pos < 5)
         return NULL;
     for (int i = 1; i < 4; i++)
         if (pos[i] < 0x80)
             return pos + i + 1;
-    return NULL;
+    return pos[4] < 0x08 || (is_signed ? pos[4] >= 0x78 && pos[4] < 0x80 : pos[4] < 0x10) ? pos + 5 : NULL;
 }
 
-/* The same with the value. */
+/* An index of at most two bytes. NULL: step() has to look at it. */
 static inline const uint8_t *read_leb(const uint8_t *pos, const uint8_t *end, uint32_t *ret_value)
 {
     if (LIKELY(pos < end && *pos < 0x80)) {
@@ -429,16 +430,33 @@ static void fast(wagi_validator *v)
             sp--;
             break;
         case 0x41: /* i32.const */
-            next = skip_leb(next, end);
+            next = skip_leb(next, end, true);
             if (!next || sp == limit)
                 goto out;
             *sp++ = WAGI_I32;
             break;
         case 0x42: /* i64.const */
-            next = skip_leb(next, end);
-            if (!next || sp == limit)
+            next = skip_leb(next, end, true);
+            if (!next || sp == limit || next - pos > 5) /* a fifth byte has more bits of a 64-bit number */
                 goto out;
             *sp++ = WAGI_I64;
+            break;
+        case 0x43: /* f32.const */
+            if (end - next < 4 || sp == limit)
+                goto out;
+            next += 4;
+            *sp++ = WAGI_F32;
+            break;
+        case 0x44: /* f64.const */
+            if (end - next < 8 || sp == limit)
+                goto out;
+            next += 8;
+            *sp++ = WAGI_F64;
+            break;
+        case 0x1B: /* select */
+            if (sp - base < 3 || sp[-1] != WAGI_I32 || sp[-2] != sp[-3] || sp[-2] > WAGI_V128)
+                goto out;
+            sp -= 2;
             break;
         default: {
             const wagi_v_sig *sig = &v->fast[*pos];
@@ -448,7 +466,7 @@ static void fast(wagi_validator *v)
                 /* Loads and stores: alignment in one byte, without memory index. */
                 if (next == end || *next > sig->align_log2 || !memory32)
                     goto out;
-                next = skip_leb(next + 1, end);
+                next = skip_leb(next + 1, end, false);
                 if (!next)
                     goto out;
             }

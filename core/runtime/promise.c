@@ -218,7 +218,8 @@ wag_err wagi_promise_await(wagi_promise *promise, int64_t timeout_ms, void *ret_
         err = pump(promise, timeout_ms < 0 ? UINT64_MAX : wagi_clock_after_ms((uint64_t)timeout_ms));
         agent->run_depth--;
         promise->awaiting--;
-        if (err == WAG_INTERRUPTED)
+        /* A call that was interrupted inside may be what rejected it: then this too returns WAG_INTERRUPTED. */
+        if (err == WAG_INTERRUPTED || (promise->error && wag_error_code(promise->error) == WAG_INTERRUPTED))
             wagi_agent_interrupt_taken(agent);
     }
     if (err == WAG_TYPE) {

@@ -12,7 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/os.h"
-#include "runtime/agent.h"
+#include "runtime/store.h"
 
 typedef struct entry {
     wag_value value;
@@ -117,32 +117,9 @@ wag_value wag_map(void)
 
 /* ---- counting ---- */
 
-/* The store object of a value, NULL for the other kinds. Each begins with a wagi_object. */
-static wagi_object *store_object(wag_value value)
-{
-    switch (value.kind) {
-    case WAG_VALUE_INSTANCE:
-        return value.of.instance ? &value.of.instance->object : NULL;
-    case WAG_VALUE_FUNC:
-        return value.of.func ? &value.of.func->object : NULL;
-    case WAG_VALUE_MEMORY:
-        return value.of.memory ? &value.of.memory->object : NULL;
-    case WAG_VALUE_TABLE:
-        return value.of.table ? &value.of.table->object : NULL;
-    case WAG_VALUE_GLOBAL:
-        return value.of.global ? &value.of.global->object : NULL;
-    case WAG_VALUE_TAG:
-        return value.of.tag ? &value.of.tag->object : NULL;
-    case WAG_VALUE_EXTERN:
-        return value.of.ext ? &value.of.ext->object : NULL;
-    default:
-        return NULL;
-    }
-}
-
 wag_value wag_value_ref(wag_value value)
 {
-    wagi_object *object = store_object(value);
+    wagi_object *object = wagi_value_object(value);
     if (object) {
         if (wagi_is_owner(object))
             wagi_unit_hold(object->unit);
@@ -159,7 +136,7 @@ wag_value wag_value_ref(wag_value value)
 /* Give one reference back; a box that nobody holds any more goes to the list of the dying. */
 static void release(wag_value value, box **dying)
 {
-    wagi_object *object = store_object(value);
+    wagi_object *object = wagi_value_object(value);
     if (object) {
         if (wagi_is_owner(object))
             wagi_unit_release(object->unit);
@@ -507,7 +484,7 @@ static bool equal_shallow(wag_value a, wag_value b, walk *walk)
         return true;
     }
     default:
-        return store_object(a) == store_object(b);
+        return wagi_value_object(a) == wagi_value_object(b);
     }
 }
 

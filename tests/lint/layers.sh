@@ -2,7 +2,7 @@
 # Dependency rules: an arrow never turns back. A line for each folder: what its files may include.
 #   tests -> workers -> ipc -> core;  core: api -> exec -> { compiler, interp } -> runtime -> binary -> base
 # Pure functions (core/ops) may be used by all of core but base. Also: headers of the operating system in core/base only,
-# nng in ipc/channel*.c only, demos include the public headers only.
+# nng in ipc/channel* only, demos include the public headers only.
 set -u
 failed=0
 passed=0
@@ -53,9 +53,9 @@ grep -HnE '^ *# *include *<(pthread|unistd|poll|signal|ucontext|fcntl|sched|dlfc
     $(find core ipc workers -name '*.[ch]' ! -path 'core/base/*') >"$scratch/found" 2>/dev/null
 check "headers of the operating system in core/base only" "$scratch/found"
 
-grep -HnE '^ *# *include *<nng/' $(find core ipc workers demos -name '*.[ch]' ! -path 'ipc/channel*.c') \
+grep -HnE '^ *# *include *<nng/' $(find core ipc workers demos -name '*.[ch]' ! -path 'ipc/channel*') \
     >"$scratch/found" 2>/dev/null
-check "nng in ipc/channel*.c only" "$scratch/found"
+check "nng in ipc/channel* only" "$scratch/found"
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

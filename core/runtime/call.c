@@ -1,0 +1,320 @@
+/* Calls and the conversion of values between the public form (wag_val) and slots.
+ *
+ * While anything runs, its unit has a handle; host functions also hold the references among their arguments.
+ * Collections happen only where every reference that matters is in a slot of the interpreter's stack or held: at the
+ * end of a host function that wasm called, and when the outermost call is over.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/os.h"
+#include "runtime/store.h"
+#include "runtime/tier.h"
+
+enum { SMALL = 16 }; /* values that need no heap */
+
+/* ---- values ---- */
+
+static size_t slots_of(const wagi_valtype *types, uint32_t count)
+{
+    size_t slots = count;
+    for (uint32_t i = 0; i < count; i++)
+        slots += types[i] == WAGI_V128;
+    return slots;
+}
+
+static bool func_fits(const wagi_registry *registry, const wag_func *func, wagi_valtype type)
+{
+    if (!func->type) /* has no type before it is imported */
+        return false;
+    if (wagi_is_concrete(type))
+        return wagi_type_is_sub(func->type, wagi_registry_type(registry, wagi_heap_of(type)));
+    return wagi_heap_of(type) == WAGI_HEAP_FUNC;
+}
+
+/* A function enters a unit as a value: rule 2 of object.h. */
+static void func_enters(const wagi_registry *registry, const wag_func *func, wagi_unit *into)
+{
+    if (func->object.unit == into)
+        return;
+    wagi_unit_escape(func->object.unit);
+    if (into && into->kind == WAGI_OBJECT_INSTANCE && !into->escaped &&
+        wagi_type_carries_functions(registry, func->type))
+        wagi_unit_escape(into);
+}
+
+static wag_err ref_to_slot(const wagi_registry *registry, wagi_valtype type, wag_val val, wagi_unit *into,
+                           wagi_slot *slot)
+{
+    if (val.kind != wagi_val_kind_of(registry, type))
+        return WAG_TYPE;
+    /* The pointers of the union are at one place. */
+    const void *pointer = val.kind == WAG_EXTERNREF ? (const void *)val.of.ext : (const void *)val.of.func;
+    if (!pointer) {
+        *slot = 0;
+        return wagi_is_nullable(type) ? WAG_OK : WAG_TYPE;
+    }
+    if (val.kind != WAG_FUNCREF && val.kind != WAG_EXTERNREF)
+        return WAG_TYPE;
+    if (!wagi_is_owner(pointer))
+        return WAG_WRONG_AGENT;
+    if (val.kind == WAG_FUNCREF) {
+        if (!func_fits(registry, val.of.func, type))
+            return WAG_TYPE;
+        func_enters(registry, val.of.func, into);
+    } else {
+        if (wagi_is_concrete(type) || wagi_heap_of(type) != WAGI_HEAP_EXTERN)
+            return WAG_TYPE;
+        wagi_unit_escape(val.of.ext->object.unit);
+    }
+    *slot = (wagi_slot)(uintptr_t)pointer;
+    return WAG_OK;
+}
+
+wag_err wagi_val_to_slot(const wagi_registry *registry, wagi_valtype type, wag_val val, wagi_unit *into,
+                         wagi_slot *slot)
+{
+    switch (wagi_valtype_kind(type)) {
+    case WAGI_KIND_I32:
+        *slot = (uint32_t)val.of.i32;
+        return val.kind == WAG_I32 ? WAG_OK : WAG_TYPE;
+    case WAGI_KIND_I64:
+        *slot = (uint64_t)val.of.i64;
+        return val.kind == WAG_I64 ? WAG_OK : WAG_TYPE;
+    case WAGI_KIND_F32: {
+        uint32_t bits;
+        memcpy(&bits, &val.of.f32, sizeof bits);
+        *slot = bits;
+        return val.kind == WAG_F32 ? WAG_OK : WAG_TYPE;
+    }
+    case WAGI_KIND_F64:
+        memcpy(slot, &val.of.f64, sizeof *slot);
+        return val.kind == WAG_F64 ? WAG_OK : WAG_TYPE;
+    case WAGI_KIND_V128:
+        memcpy(slot, val.of.v128, 16);
+        return val.kind == WAG_V128 ? WAG_OK : WAG_TYPE;
+    default:
+        return ref_to_slot(registry, type, val, into, slot);
+    }
+}
+
+wag_val wagi_slot_to_val(const wagi_registry *registry, wagi_valtype type, const wagi_slot *slot)
+{
+    wag_val val;
+    memset(&val, 0, sizeof val);
+    switch (wagi_valtype_kind(type)) {
+    case WAGI_KIND_I32:
+        val.kind = WAG_I32;
+        val.of.i32 = (int32_t)(uint32_t)*slot;
+        break;
+    case WAGI_KIND_I64:
+        val.kind = WAG_I64;
+        val.of.i64 = (int64_t)*slot;
+        break;
+    case WAGI_KIND_F32: {
+        uint32_t bits = (uint32_t)*slot;
+        val.kind = WAG_F32;
+        memcpy(&val.of.f32, &bits, sizeof bits);
+        break;
+    }
+    case WAGI_KIND_F64:
+        val.kind = WAG_F64;
+        memcpy(&val.of.f64, slot, sizeof *slot);
+        break;
+    case WAGI_KIND_V128:
+        val.kind = WAG_V128;
+        memcpy(val.of.v128, slot, 16);
+        break;
+    default:
+        val.kind = wagi_val_kind_of(registry, type);
+        if (val.kind == WAG_EXTERNREF)
+            val.of.ext = (wag_extern *)(uintptr_t)*slot;
+        else
+            val.of.func = (wag_func *)(uintptr_t)*slot;
+    }
+    return val;
+}
+
+static wag_err slots_from_vals(const wagi_registry *registry, const wagi_valtype *types, uint32_t count,
+                               const wag_val *vals, wagi_unit *into, wagi_slot *slots, uint32_t *ret_bad)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        wag_err err = wagi_val_to_slot(registry, types[i], vals[i], into, slots);
+        if (err != WAG_OK) {
+            *ret_bad = i;
+            return err;
+        }
+        slots += types[i] == WAGI_V128 ? 2 : 1;
+    }
+    return WAG_OK;
+}
+
+static void vals_from_slots(const wagi_registry *registry, const wagi_valtype *types, uint32_t count,
+                            const wagi_slot *slots, wag_val *vals)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        vals[i] = wagi_slot_to_val(registry, types[i], slots);
+        slots += types[i] == WAGI_V128 ? 2 : 1;
+    }
+}
+
+static wagi_unit *val_unit(const wag_val *val)
+{
+    if (val->kind == WAG_FUNCREF && val->of.func)
+        return val->of.func->object.unit;
+    if (val->kind == WAG_EXTERNREF && val->of.ext)
+        return val->of.ext->object.unit;
+    return NULL;
+}
+
+static void hold_vals(const wag_val *vals, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        wagi_unit *unit = val_unit(&vals[i]);
+        if (unit)
+            wagi_unit_hold(unit);
+    }
+}
+
+static wag_error *misfit(wag_err err, const wagi_registry *registry, wagi_valtype type, const wag_val *val,
+                         const char *what, uint32_t index)
+{
+    char text[64];
+    wag_val_kind wanted = wagi_val_kind_of(registry, type);
+    if (err != WAG_TYPE)
+        return wagi_error_new(err, NULL);
+    wagi_valtype_text(type, text, sizeof text);
+    if (val->kind != wanted)
+        return wagi_error_new(WAG_TYPE, "%s %u must be %s, not %s", what, (unsigned)index, text,
+                              wag_val_kind_name(val->kind));
+    return wagi_error_new(WAG_TYPE, "%s %u must be %s: the reference does not match", what, (unsigned)index, text);
+}
+
+/* ---- calls ---- */
+
+/* The stack grows downward on every machine that we know. */
+static bool native_stack_is_low(const wag_agent *agent)
+{
+#if defined(__GNUC__)
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+#else
+    volatile char place = 0;
+    uintptr_t here = (uintptr_t)&place;
+#endif
+    return here < agent->native_limit;
+}
+
+wag_error *wagi_call_slots(wag_func *func, wagi_slot *slots)
+{
+    wagi_unit *unit = func->object.unit;
+    wag_agent *agent = unit->agent;
+    if (agent->host_depth >= agent->cluster->limits.host_call_depth || native_stack_is_low(agent))
+        return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
+    agent->host_depth++;
+    wagi_unit_hold(unit);
+    wag_error *error = func->instance ? func->instance->module->tier->invoke(func, slots) : wagi_call_host(func, slots);
+    wagi_unit_drop(unit);
+    agent->host_depth--;
+    if (error && agent->host_depth == 0 && wag_error_code(error) == WAG_INTERRUPTED)
+        wagi_agent_interrupt_taken(agent);
+    return error;
+}
+
+/* Collect now? Only below wasm: then all that the callers work with is in the interpreter's stack, once its top covers
+ * our results. */
+static void poll_in_host_call(wag_agent *agent, wagi_slot *slots, size_t count)
+{
+    if (slots < agent->stack || slots >= agent->stack_end)
+        return;
+    wagi_slot *top = agent->stack_top;
+    if (top < slots + count)
+        agent->stack_top = slots + count;
+    wagi_store_poll(agent);
+    agent->stack_top = top;
+}
+
+wag_error *wagi_call_host(wag_func *func, wagi_slot *slots)
+{
+    wagi_unit *unit = func->object.unit;
+    wag_agent *agent = unit->agent;
+    const wagi_registry *registry = agent->cluster->registry;
+    const wagi_type *type = func->type;
+    uint32_t params = type->param_count, count = type->result_count, bad = 0;
+    wag_val small[SMALL], *args = small;
+    if (params + count > SMALL) {
+        args = wagi_alloc((size_t)(params + count) * sizeof *args);
+        if (!args)
+            return wagi_error_nomem();
+    }
+    wag_val *results = args + params;
+    vals_from_slots(registry, type->params, params, slots, args);
+    hold_vals(args, params);
+    if (count) {
+        memset(results, 0, count * sizeof *results);
+        for (uint32_t i = 0; i < count; i++)
+            results[i].kind = wagi_val_kind_of(registry, type->results[i]);
+    }
+    wagi_unit_hold(unit);
+    wag_error *error = func->host(func->context, args, results);
+    if (!error) {
+        wag_err err = slots_from_vals(registry, type->results, count, results, NULL, slots, &bad);
+        if (err != WAG_OK)
+            error = misfit(err, registry, type->results[bad], &results[bad], "result", bad);
+    }
+    /* The slots may hold results now: args says what was held. */
+    for (uint32_t i = 0; i < params; i++) {
+        wagi_unit *held = val_unit(&args[i]);
+        if (held)
+            wagi_unit_drop(held);
+    }
+    wagi_unit_drop(unit);
+    if (args != small)
+        wagi_free(args);
+    if (error)
+        return error;
+    if (wagi_agent_poll(agent))
+        return wagi_error_new(WAG_INTERRUPTED, NULL);
+    poll_in_host_call(agent, slots, slots_of(type->results, count));
+    return NULL;
+}
+
+wag_err wagi_call_vals(wag_func *func, const wag_val *args, size_t arg_count, wag_val *results, size_t result_count,
+                       wag_error **reterr_error)
+{
+    wagi_unit *unit = func->object.unit;
+    wag_agent *agent = unit->agent;
+    const wagi_registry *registry = agent->cluster->registry;
+    const wagi_type *type = func->type;
+    if (!type)
+        return wagi_fail(wagi_error_new(WAG_TYPE, "the function has no type before it is imported"), reterr_error);
+    if (arg_count != type->param_count || result_count != type->result_count)
+        return wagi_fail(
+            wagi_error_new(WAG_TYPE, "the function takes %u arguments and gives %u results, not %zu and %zu",
+                           (unsigned)type->param_count, (unsigned)type->result_count, arg_count, result_count),
+            reterr_error);
+    if ((arg_count && !args) || (result_count && !results))
+        return wagi_fail(wagi_error_new(WAG_TYPE, "no array given"), reterr_error);
+    wagi_slot small[2 * SMALL], *slots = small;
+    size_t most = arg_count > result_count ? arg_count : result_count;
+    if (most > SMALL) {
+        slots = wagi_alloc(2 * most * sizeof *slots);
+        if (!slots)
+            return wagi_fail(wagi_error_nomem(), reterr_error);
+    }
+    wagi_unit_hold(unit); /* until the results are held: they may be the unit's own functions */
+    wag_error *error = NULL;
+    uint32_t bad = 0;
+    wag_err err = slots_from_vals(registry, type->params, type->param_count, args, unit, slots, &bad);
+    if (err != WAG_OK)
+        error = misfit(err, registry, type->params[bad], &args[bad], "argument", bad);
+    else
+        error = wagi_call_slots(func, slots);
+    if (!error) {
+        vals_from_slots(registry, type->results, type->result_count, slots, results);
+        hold_vals(results, type->result_count);
+    }
+    if (slots != small)
+        wagi_free(slots);
+    wagi_unit_release(unit);
+    return error ? wagi_fail(error, reterr_error) : WAG_OK;
+}

@@ -1,0 +1,139 @@
+/* The cluster's compile threads. See compile_pool.h.
+ * Lock order: cluster->lock, then pool->lock; no job runs under either. */
+#include "runtime/compile_pool.h"
+
+#include "base/alloc.h"
+
+typedef struct wagi_compile_pool {
+    wag_cluster *cluster; /* borrow: whoever uses the pool holds a reference */
+    wagi_mutex lock;
+    wagi_cond work;
+    /* guarded by lock: */
+    wagi_compile_job *first, **last;
+    size_t queued;
+    uint32_t idle; /* threads that wait for work */
+    uint32_t started;
+    bool stopping;         /* no thread goes back to waiting */
+    bool orphan;           /* the only thread left frees the pool */
+    wagi_thread threads[]; /* cluster->compile_threads */
+} pool;
+
+static void pool_dispose(pool *pool)
+{
+    wagi_cond_fini(&pool->work);
+    wagi_mutex_fini(&pool->lock);
+    wagi_free(pool);
+}
+
+/* NULL: the pool stops. Caller holds the lock. */
+static wagi_compile_job *next_job_locked(pool *pool)
+{
+    while (!pool->first && !pool->stopping) {
+        pool->idle++;
+        wagi_cond_wait(&pool->work, &pool->lock);
+        pool->idle--;
+    }
+    wagi_compile_job *job = pool->first;
+    if (job) {
+        pool->queued--;
+        if (!(pool->first = job->next))
+            pool->last = &pool->first;
+    }
+    return job;
+}
+
+static void *thread_main(void *context)
+{
+    pool *pool = context;
+    wagi_compile_job *job;
+    wagi_mutex_lock(&pool->lock);
+    while ((job = next_job_locked(pool))) {
+        wagi_mutex_unlock(&pool->lock);
+        job->run(job);
+        wag_cluster_unref(pool->cluster); /* the job's; may end in pool_free, on this thread */
+        wagi_mutex_lock(&pool->lock);
+    }
+    bool orphan = pool->orphan;
+    wagi_mutex_unlock(&pool->lock);
+    if (orphan)
+        pool_dispose(pool);
+    return NULL;
+}
+
+/* Called by the last wag_cluster_unref: nobody can submit any more. */
+static void pool_free(pool *pool)
+{
+    wagi_thread self = wagi_thread_self();
+    bool inside = false;
+    wagi_mutex_lock(&pool->lock);
+    pool->stopping = true;
+    wagi_cond_broadcast(&pool->work);
+    wagi_mutex_unlock(&pool->lock);
+    for (uint32_t i = 0; i < pool->started; i++) {
+        if (wagi_thread_equal(self, pool->threads[i]))
+            inside = true;
+        else
+            wagi_thread_join(pool->threads[i]);
+    }
+    if (inside) {
+        wagi_thread_detach(self);
+        pool->orphan = true; /* this thread reads it when it is back in thread_main; the others are gone */
+    } else {
+        pool_dispose(pool);
+    }
+}
+
+/* The cluster's pool, made if it has none. NULL without memory. */
+static pool *pool_of(wag_cluster *cluster)
+{
+    wagi_mutex_lock(&cluster->lock);
+    pool *pool = cluster->pool;
+    if (!pool && (pool = wagi_alloc_zero(1, sizeof *pool + cluster->compile_threads * sizeof pool->threads[0]))) {
+        pool->cluster = cluster;
+        pool->last = &pool->first;
+        wagi_mutex_init(&pool->lock);
+        wagi_cond_init(&pool->work);
+        cluster->pool = pool;
+        cluster->pool_free = pool_free;
+    }
+    wagi_mutex_unlock(&cluster->lock);
+    return pool;
+}
+
+wag_err wagi_compile_pool_submit(wag_cluster *cluster, wagi_compile_job *job)
+{
+    pool *pool = pool_of(cluster);
+    if (!pool)
+        return WAG_NOMEM;
+    wag_err err = WAG_OK;
+    wagi_mutex_lock(&pool->lock);
+    /* The new thread waits for the lock, so that it finds itself in `threads`. */
+    if (pool->queued >= pool->idle && pool->started < cluster->compile_threads &&
+        wagi_thread_start(&pool->threads[pool->started], "wag-compile", 0, thread_main, pool))
+        pool->started++;
+    if (pool->started == 0) {
+        err = WAG_SYSTEM;
+    } else {
+        wag_cluster_ref(cluster);
+        job->next = NULL;
+        *pool->last = job;
+        pool->last = &job->next;
+        pool->queued++;
+        wagi_cond_signal(&pool->work);
+    }
+    wagi_mutex_unlock(&pool->lock);
+    return err;
+}
+
+uint32_t wagi_compile_pool_threads(wag_cluster *cluster)
+{
+    wagi_mutex_lock(&cluster->lock);
+    pool *pool = cluster->pool;
+    wagi_mutex_unlock(&cluster->lock);
+    if (!pool)
+        return 0;
+    wagi_mutex_lock(&pool->lock);
+    uint32_t started = pool->started;
+    wagi_mutex_unlock(&pool->lock);
+    return started;
+}

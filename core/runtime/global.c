@@ -1,0 +1,14 @@
+/* Host-made globals. Those of an instance are part of its block (instance.c). */
+#include "runtime/store.h"
+
+wag_global *wagi_global_new(wag_agent *agent, wagi_global_type type)
+{
+    wag_global *global = wagi_object_new(agent, WAGI_OBJECT_GLOBAL, sizeof *global);
+    if (!global)
+        return NULL;
+    global->type = type;
+    /* It may outlive the module whose type it mentions. */
+    if (wagi_is_ref(type.content) && wagi_is_concrete(type.content))
+        wagi_type_group_ref(wagi_registry_type(agent->cluster->registry, wagi_heap_of(type.content)));
+    return global;
+}

@@ -1,0 +1,361 @@
+/* The instance's block: one allocation for the instance, all its arrays and own objects, and its small tables.
+ *
+ * wagi_instance_new fills it up to the point where segments run; nothing in it can be reached from outside until then.
+ * What a failed one got is given back by the ordinary teardown, which copes with every half-built state: heads are set
+ * before anything that can fail, and a zeroed memory or table is closed without effect.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "runtime/store.h"
+#include "runtime/tier.h"
+
+enum { INLINE_ELEMENTS = 1024 }; /* a table with more initial elements has a block of its own */
+
+/* Offsets in the block. */
+typedef struct layout {
+    uint64_t own_funcs, own_tables, own_memories, own_globals, own_tags;
+    uint64_t funcs, tables, memories, globals, tags, elems, datas;
+    uint64_t items;    /* of passive element segments */
+    uint64_t elements; /* of small tables */
+    uint64_t size;
+} layout;
+
+static uint64_t place(uint64_t *at, uint64_t count, size_t size)
+{
+    uint64_t start = *at;
+    *at += (count * size + 15) / 16 * 16;
+    return start;
+}
+
+static uint64_t passive_items(const wagi_module_data *data)
+{
+    uint64_t items = 0;
+    for (uint32_t i = 0; i < data->elem_count; i++)
+        if (data->elems[i].mode == WAGI_SEGMENT_PASSIVE)
+            items += data->elems[i].count;
+    return items;
+}
+
+static bool is_inline(wagi_table_type type)
+{
+    return type.limits.minimum > 0 && type.limits.minimum <= INLINE_ELEMENTS;
+}
+
+static uint64_t inline_elements(const wagi_module_data *data)
+{
+    uint64_t elements = 0;
+    for (uint32_t i = data->table_import_count; i < data->table_count; i++)
+        if (is_inline(data->tables[i].type))
+            elements += data->tables[i].type.limits.minimum;
+    return elements;
+}
+
+static layout layout_of(const wagi_module_data *data)
+{
+    layout l;
+    uint64_t at = (sizeof(wag_instance) + 15) / 16 * 16;
+    l.own_funcs = place(&at, data->func_ref_count, sizeof(wag_func));
+    l.own_tables = place(&at, data->table_count - data->table_import_count, sizeof(wag_table));
+    l.own_memories = place(&at, data->memory_count - data->memory_import_count, sizeof(wag_memory));
+    l.own_globals = place(&at, data->global_count - data->global_import_count, sizeof(wag_global));
+    l.own_tags = place(&at, data->tag_count - data->tag_import_count, sizeof(wag_tag));
+    l.funcs = place(&at, data->func_import_count, sizeof(wag_func *));
+    l.tables = place(&at, data->table_count, sizeof(wag_table *));
+    l.memories = place(&at, data->memory_count, sizeof(wag_memory *));
+    l.globals = place(&at, data->global_count, sizeof(wag_global *));
+    l.tags = place(&at, data->tag_count, sizeof(wag_tag *));
+    l.elems = place(&at, data->elem_count, sizeof(wagi_elem_instance));
+    l.datas = place(&at, data->data_count, sizeof(wagi_data_instance));
+    l.items = place(&at, passive_items(data), sizeof(wagi_slot));
+    l.elements = place(&at, inline_elements(data), sizeof(wagi_slot));
+    l.size = at;
+    return l;
+}
+
+static void *at_offset(wag_instance *instance, uint64_t offset)
+{
+    return (char *)instance + offset;
+}
+
+static void head_init(wagi_object *object, wagi_unit *unit, wagi_object_kind kind)
+{
+    object->unit = unit;
+    object->kind = (uint8_t)kind;
+}
+
+/* True when linking this object makes its importer escaped: rule 1 of object.h. */
+static bool import_carries_functions(const wagi_registry *registry, const wagi_object *object)
+{
+    switch ((wagi_object_kind)object->kind) {
+    case WAGI_OBJECT_FUNC: {
+        const wag_func *func = (const wag_func *)object;
+        if (func->instance)
+            return wagi_type_carries_functions(registry, func->type);
+        for (uint32_t i = 0; i < func->type->result_count; i++)
+            if (wagi_carries_functions(registry, func->type->results[i]))
+                return true;
+        return false;
+    }
+    case WAGI_OBJECT_TABLE:
+        return wagi_carries_functions(registry, ((const wag_table *)object)->type.element);
+    case WAGI_OBJECT_GLOBAL:
+        return wagi_carries_functions(registry, ((const wag_global *)object)->type.content);
+    case WAGI_OBJECT_TAG:
+        return wagi_type_carries_functions(registry, ((const wag_tag *)object)->type);
+    case WAGI_OBJECT_MEMORY:
+    case WAGI_OBJECT_EXTERN:
+    case WAGI_OBJECT_INSTANCE:
+        break;
+    }
+    return false;
+}
+
+/* Fill the import parts of the vectors and count what they hold. */
+static void link_imports(wag_instance *instance, const wagi_linked *linked)
+{
+    const wagi_module_data *data = instance->data;
+    const wagi_registry *registry = instance->unit.agent->cluster->registry;
+    for (uint32_t i = 0; i < data->import_count; i++) {
+        wagi_object *object = linked->objects[i];
+        uint32_t index = data->imports[i].index;
+        switch (data->imports[i].kind) {
+        case WAG_EXTERN_FUNC:
+            instance->funcs[index] = (wag_func *)object;
+            break;
+        case WAG_EXTERN_TABLE:
+            instance->tables[index] = (wag_table *)object;
+            break;
+        case WAG_EXTERN_MEMORY:
+            instance->memories[index] = (wag_memory *)object;
+            break;
+        case WAG_EXTERN_GLOBAL:
+            instance->globals[index] = (wag_global *)object;
+            break;
+        case WAG_EXTERN_TAG:
+            instance->tags[index] = (wag_tag *)object;
+            break;
+        }
+        wagi_unit_ref(object->unit);
+        if (!instance->unit.escaped && import_carries_functions(registry, object))
+            wagi_unit_escape(&instance->unit);
+    }
+    instance->linked = true;
+}
+
+static void init_funcs(wag_instance *instance)
+{
+    const wagi_module_data *data = instance->data;
+    uint32_t left = data->func_ref_count;
+    for (uint32_t i = data->func_import_count; left && i < data->func_count; i++) {
+        uint32_t slot = data->func_ref_slot[i];
+        if (slot == WAGI_NO_INDEX)
+            continue;
+        wag_func *func = &instance->own_funcs[slot];
+        head_init(&func->object, &instance->unit, WAGI_OBJECT_FUNC);
+        func->type = data->func_types[i];
+        func->instance = instance;
+        func->body = wagi_module_body(data, i);
+        left--;
+    }
+}
+
+/* Set the heads of the own objects and the vectors' entries for them. */
+static void init_heads(wag_instance *instance, const layout *l)
+{
+    const wagi_module_data *data = instance->data;
+    wagi_unit *unit = &instance->unit;
+    wag_table *table = at_offset(instance, l->own_tables);
+    for (uint32_t i = data->table_import_count; i < data->table_count; i++, table++) {
+        head_init(&table->object, unit, WAGI_OBJECT_TABLE);
+        instance->tables[i] = table;
+    }
+    wag_memory *memory = at_offset(instance, l->own_memories);
+    for (uint32_t i = data->memory_import_count; i < data->memory_count; i++, memory++) {
+        head_init(&memory->object, unit, WAGI_OBJECT_MEMORY);
+        instance->memories[i] = memory;
+    }
+    wag_global *global = at_offset(instance, l->own_globals);
+    for (uint32_t i = data->global_import_count; i < data->global_count; i++, global++) {
+        head_init(&global->object, unit, WAGI_OBJECT_GLOBAL);
+        global->type = data->globals[i].type;
+        instance->globals[i] = global;
+    }
+    wag_tag *tag = at_offset(instance, l->own_tags);
+    for (uint32_t i = data->tag_import_count; i < data->tag_count; i++, tag++) {
+        head_init(&tag->object, unit, WAGI_OBJECT_TAG);
+        tag->type = data->tags[i];
+        instance->tags[i] = tag;
+    }
+}
+
+static wag_instance *block_new(const wagi_linked *linked, wag_agent *agent, layout *ret_layout)
+{
+    const wagi_module_data *data = linked->module->data;
+    *ret_layout = layout_of(data);
+    const layout *l = ret_layout;
+    wag_instance *instance = l->size > SIZE_MAX / 2 ? NULL : wagi_alloc_zero((size_t)l->size, 1);
+    if (!instance)
+        return NULL;
+    head_init(&instance->object, &instance->unit, WAGI_OBJECT_INSTANCE);
+    instance->block_size = (size_t)l->size;
+    instance->module = wag_module_ref(linked->module);
+    instance->data = data;
+    instance->own_funcs = at_offset(instance, l->own_funcs);
+    instance->funcs = at_offset(instance, l->funcs);
+    instance->tables = at_offset(instance, l->tables);
+    instance->memories = at_offset(instance, l->memories);
+    instance->globals = at_offset(instance, l->globals);
+    instance->tags = at_offset(instance, l->tags);
+    instance->elems = at_offset(instance, l->elems);
+    instance->datas = at_offset(instance, l->datas);
+    instance->exports.instance = instance;
+    wagi_unit_init(&instance->unit, agent, WAGI_OBJECT_INSTANCE);
+    init_heads(instance, l);
+    link_imports(instance, linked);
+    init_funcs(instance);
+    return instance;
+}
+
+wag_error *wagi_const_eval(wag_instance *instance, const wagi_const_expr *expr, wagi_slot *ret_value)
+{
+    switch (expr->kind) {
+    case WAGI_CONST_NUMBER:
+        ret_value[0] = expr->bits[0];
+        if (expr->type == WAGI_V128)
+            ret_value[1] = expr->bits[1];
+        break;
+    case WAGI_CONST_REF_NULL:
+        ret_value[0] = 0;
+        break;
+    case WAGI_CONST_REF_FUNC:
+        ret_value[0] = (wagi_slot)(uintptr_t)wagi_instance_func(instance, expr->index);
+        break;
+    case WAGI_CONST_GLOBAL_GET:
+        ret_value[0] = instance->globals[expr->index]->value[0];
+        if (expr->type == WAGI_V128)
+            ret_value[1] = instance->globals[expr->index]->value[1];
+        break;
+    case WAGI_CONST_EXPR:
+        return instance->module->tier->eval(instance, expr, ret_value);
+    }
+    return NULL;
+}
+
+static wag_err init_memories(wag_instance *instance, wag_error **reterr_error)
+{
+    const wagi_module_data *data = instance->data;
+    wag_err err = WAG_OK;
+    for (uint32_t i = data->memory_import_count; err == WAG_OK && i < data->memory_count; i++)
+        err = wagi_memory_open(instance->memories[i], data->memories[i], reterr_error);
+    return err;
+}
+
+static wag_error *init_globals(wag_instance *instance)
+{
+    const wagi_module_data *data = instance->data;
+    wag_error *error = NULL;
+    for (uint32_t i = data->global_import_count; !error && i < data->global_count; i++)
+        error = wagi_const_eval(instance, &data->globals[i].init, instance->globals[i]->value);
+    return error;
+}
+
+static wag_err init_tables(wag_instance *instance, const layout *l, wag_error **reterr_error)
+{
+    const wagi_module_data *data = instance->data;
+    wagi_slot *room = at_offset(instance, l->elements);
+    for (uint32_t i = data->table_import_count; i < data->table_count; i++) {
+        const wagi_table_def *def = &data->tables[i];
+        wag_table *table = instance->tables[i];
+        bool in_block = is_inline(def->type);
+        wag_err err = wagi_table_open(table, def->type, in_block ? room : NULL, reterr_error);
+        if (err != WAG_OK)
+            return err;
+        if (in_block)
+            room += table->size;
+        wagi_slot init = 0;
+        wag_error *error = def->has_init ? wagi_const_eval(instance, &def->init, &init) : NULL;
+        if (error)
+            return wagi_fail(error, reterr_error);
+        if (init)
+            wagi_table_fill(table, 0, init, table->size);
+    }
+    return WAG_OK;
+}
+
+/* Passive segments are kept; active and declared ones count as dropped from the start. */
+static wag_error *init_segments(wag_instance *instance, const layout *l)
+{
+    const wagi_module_data *data = instance->data;
+    wagi_slot *items = at_offset(instance, l->items);
+    for (uint32_t i = 0; i < data->elem_count; i++) {
+        const wagi_elem_segment *segment = &data->elems[i];
+        if (segment->mode != WAGI_SEGMENT_PASSIVE)
+            continue;
+        instance->elems[i] = (wagi_elem_instance){segment->count, items};
+        for (uint32_t j = 0; j < segment->count; j++, items++) {
+            wag_error *error = NULL;
+            if (segment->funcs)
+                *items = (wagi_slot)(uintptr_t)wagi_instance_func(instance, segment->funcs[j]);
+            else
+                error = wagi_const_eval(instance, &segment->items[j], items);
+            if (error)
+                return error;
+        }
+    }
+    for (uint32_t i = 0; i < data->data_count; i++)
+        if (data->datas[i].mode == WAGI_SEGMENT_PASSIVE)
+            instance->datas[i] = (wagi_data_instance){data->datas[i].bytes.data, data->datas[i].bytes.size};
+    return NULL;
+}
+
+wag_err wagi_instance_new(const wagi_linked *linked, wag_instance **ret_instance, wag_error **reterr_error)
+{
+    wag_agent *agent = wagi_agent_peek();
+    layout l;
+    wag_instance *instance = agent ? block_new(linked, agent, &l) : NULL;
+    if (!instance)
+        return wagi_fail(wagi_error_nomem(), reterr_error);
+    wag_error *error = NULL;
+    wag_err err = init_memories(instance, reterr_error);
+    if (err == WAG_OK && (error = init_globals(instance)) != NULL)
+        err = wagi_fail(error, reterr_error);
+    if (err == WAG_OK)
+        err = init_tables(instance, &l, reterr_error);
+    if (err == WAG_OK && (error = init_segments(instance, &l)) != NULL)
+        err = wagi_fail(error, reterr_error);
+    if (err != WAG_OK)
+        wagi_unit_release(&instance->unit);
+    else
+        *ret_instance = instance;
+    return err;
+}
+
+void wagi_instance_close(wag_instance *instance)
+{
+    const wagi_module_data *data = instance->data;
+    for (uint32_t i = data->memory_import_count; i < data->memory_count; i++)
+        wagi_memory_close(instance->memories[i]);
+    for (uint32_t i = data->table_import_count; i < data->table_count; i++)
+        wagi_table_close(instance->tables[i]);
+}
+
+wag_value wagi_instance_export(const wag_instance *instance, uint32_t index)
+{
+    if (index == WAGI_NO_INDEX)
+        return WAG_UNDEFINED;
+    const wagi_export *export = &instance->data->exports[index];
+    switch (export->kind) {
+    case WAG_EXTERN_FUNC:
+        return WAG_FUNC(wagi_instance_func((wag_instance *)instance, export->index));
+    case WAG_EXTERN_TABLE:
+        return WAG_TABLE(instance->tables[export->index]);
+    case WAG_EXTERN_MEMORY:
+        return WAG_MEMORY(instance->memories[export->index]);
+    case WAG_EXTERN_GLOBAL:
+        return WAG_GLOBAL(instance->globals[export->index]);
+    case WAG_EXTERN_TAG:
+        return WAG_TAG(instance->tags[export->index]);
+    }
+    return WAG_UNDEFINED;
+}

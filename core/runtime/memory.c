@@ -1,0 +1,148 @@
+/* Linear memories: pages, growth, bulk operations.
+ *
+ * base points to exactly size bytes. Small memories are heap blocks: for an instance that lives for microseconds that
+ * is several times cheaper than mapping and unmapping pages. A memory becomes mapped when it outgrows HEAP_BYTES. An
+ * empty memory points to itself, so that base is never NULL.
+ *
+ * max_pages is at most a limit of the cluster, so pages << page_size_log2 cannot overflow.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/os.h"
+#include "runtime/store.h"
+
+enum { HEAP_BYTES = 2 * 65536 };
+
+/* Most pages that a memory of this type may ever have here. */
+static uint64_t page_limit(const wagi_limits *limits, wagi_memory_type type)
+{
+    uint64_t standard = type.limits.is_64 ? limits->memory64_pages : limits->memory32_pages;
+    uint64_t pages = standard << (16 - type.page_size_log2);
+    /* memory.size must be able to say it. */
+    if (!type.limits.is_64 && pages > UINT32_MAX)
+        pages = UINT32_MAX;
+    if (pages > (SIZE_MAX >> type.page_size_log2))
+        pages = SIZE_MAX >> type.page_size_log2;
+    return type.limits.has_maximum && type.limits.maximum < pages ? type.limits.maximum : pages;
+}
+
+static void release_bytes(uint8_t *base, uint64_t size, bool is_mapped)
+{
+    if (is_mapped)
+        wagi_os_unmap(base, (size_t)size);
+    else if (size)
+        wagi_free(base);
+}
+
+wag_err wagi_memory_open(wag_memory *memory, wagi_memory_type type, wag_error **reterr_error)
+{
+    uint64_t limit = page_limit(&memory->object.unit->agent->cluster->limits, type);
+    uint64_t pages = type.limits.minimum, size = 0;
+    uint8_t *base = NULL;
+    bool is_mapped = false;
+    if (pages <= limit) {
+        size = pages << type.page_size_log2;
+        is_mapped = size > HEAP_BYTES;
+        base = size == 0   ? (uint8_t *)memory
+               : is_mapped ? wagi_os_map((size_t)size, WAGI_PROT_READ_WRITE)
+                           : wagi_alloc_zero((size_t)size, 1);
+    }
+    if (!base)
+        return wagi_fail(
+            wagi_error_new(WAG_RANGE, "could not allocate a memory of %llu pages", (unsigned long long)pages),
+            reterr_error);
+    memory->base = base;
+    memory->size = size;
+    memory->pages = pages;
+    memory->max_pages = limit;
+    memory->type = type;
+    memory->is_mapped = is_mapped;
+    return WAG_OK;
+}
+
+void wagi_memory_close(wag_memory *memory)
+{
+    release_bytes(memory->base, memory->size, memory->is_mapped);
+    memory->size = memory->pages = 0;
+    memory->base = (uint8_t *)memory;
+    memory->is_mapped = false;
+}
+
+wag_err wagi_memory_new(wag_agent *agent, wagi_memory_type type, wag_memory **ret_memory, wag_error **reterr_error)
+{
+    wag_memory *memory = wagi_object_new(agent, WAGI_OBJECT_MEMORY, sizeof *memory);
+    if (!memory)
+        return wagi_fail(wagi_error_nomem(), reterr_error);
+    wag_err err = wagi_memory_open(memory, type, reterr_error);
+    if (err != WAG_OK)
+        wagi_unit_drop(memory->object.unit);
+    else
+        *ret_memory = memory;
+    return err;
+}
+
+uint64_t wagi_memory_grow(wag_memory *memory, uint64_t delta_pages)
+{
+    uint64_t old_pages = memory->pages;
+    if (delta_pages > memory->max_pages - old_pages)
+        return UINT64_MAX;
+    if (delta_pages == 0)
+        return old_pages;
+    uint64_t pages = old_pages + delta_pages;
+    size_t size = (size_t)(pages << memory->type.page_size_log2), old_size = (size_t)memory->size;
+    uint8_t *base = NULL;
+    bool is_mapped = size > HEAP_BYTES;
+    if (memory->is_mapped) {
+        base = wagi_os_remap(memory->base, old_size, size);
+        if (!base)
+            return UINT64_MAX;
+    } else {
+        base = is_mapped ? wagi_os_map(size, WAGI_PROT_READ_WRITE) : wagi_alloc_zero(size, 1);
+        if (!base)
+            return UINT64_MAX;
+        memcpy(base, memory->base, old_size);
+        release_bytes(memory->base, old_size, false);
+    }
+    memory->base = base;
+    memory->size = size;
+    memory->pages = pages;
+    memory->is_mapped = is_mapped;
+    return old_pages;
+}
+
+static bool inside(uint64_t offset, uint64_t count, uint64_t size)
+{
+    return offset <= size && count <= size - offset;
+}
+
+wag_err wagi_memory_fill(wag_memory *memory, uint64_t offset, uint8_t value, uint64_t size)
+{
+    if (!inside(offset, size, memory->size))
+        return WAG_MEMORY_BOUNDS;
+    memset(memory->base + offset, value, (size_t)size);
+    return WAG_OK;
+}
+
+wag_err wagi_memory_copy(wag_memory *destination, uint64_t to, wag_memory *source, uint64_t from, uint64_t size)
+{
+    if (!inside(to, size, destination->size) || !inside(from, size, source->size))
+        return WAG_MEMORY_BOUNDS;
+    memmove(destination->base + to, source->base + from, (size_t)size);
+    return WAG_OK;
+}
+
+wag_err wagi_memory_init(wag_memory *memory, uint64_t to, const wagi_data_instance *data, uint64_t from, uint64_t size)
+{
+    if (!inside(to, size, memory->size) || !inside(from, size, data->size))
+        return WAG_MEMORY_BOUNDS;
+    if (size)
+        memcpy(memory->base + to, data->bytes + from, (size_t)size);
+    return WAG_OK;
+}
+
+void wagi_data_drop(wagi_data_instance *data)
+{
+    data->size = 0;
+}

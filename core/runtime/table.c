@@ -1,0 +1,121 @@
+/* Tables: vectors of reference slots. The first elements of a small table of an instance lie in the instance's block.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "runtime/store.h"
+
+static wag_error *table_no_room(uint64_t size)
+{
+    return wagi_error_new(WAG_RANGE, "could not allocate a table of %llu elements", (unsigned long long)size);
+}
+
+wag_err wagi_table_open(wag_table *table, wagi_table_type type, wagi_slot *room, wag_error **reterr_error)
+{
+    uint64_t size = type.limits.minimum, limit = table->object.unit->agent->cluster->limits.table_entries;
+    if (limit > SIZE_MAX / sizeof(wagi_slot))
+        limit = SIZE_MAX / sizeof(wagi_slot);
+    if (size > limit)
+        return wagi_fail(table_no_room(size), reterr_error);
+    wagi_slot *elements = room;
+    if (!elements && size) {
+        elements = wagi_alloc_zero((size_t)size, sizeof *elements);
+        if (!elements)
+            return wagi_fail(table_no_room(size), reterr_error);
+    }
+    table->elements = elements;
+    table->size = table->capacity = size;
+    table->max_size = type.limits.has_maximum && type.limits.maximum < limit ? type.limits.maximum : limit;
+    table->type = type;
+    table->in_block = room != NULL;
+    return WAG_OK;
+}
+
+void wagi_table_close(wag_table *table)
+{
+    if (!table->in_block)
+        wagi_free(table->elements);
+    table->elements = NULL;
+    table->size = table->capacity = 0;
+}
+
+wag_err wagi_table_new(wag_agent *agent, wagi_table_type type, wagi_slot init, wag_table **ret_table,
+                       wag_error **reterr_error)
+{
+    wag_table *table = wagi_object_new(agent, WAGI_OBJECT_TABLE, sizeof *table);
+    if (!table)
+        return wagi_fail(wagi_error_nomem(), reterr_error);
+    wag_err err = wagi_table_open(table, type, NULL, reterr_error);
+    if (err != WAG_OK) {
+        wagi_unit_drop(table->object.unit);
+        return err;
+    }
+    if (init)
+        wagi_table_fill(table, 0, init, table->size);
+    *ret_table = table;
+    return WAG_OK;
+}
+
+uint64_t wagi_table_grow(wag_table *table, uint64_t delta, wagi_slot init)
+{
+    uint64_t old_size = table->size;
+    if (old_size > table->max_size || delta > table->max_size - old_size)
+        return UINT64_MAX;
+    uint64_t size = old_size + delta;
+    if (size > table->capacity) {
+        uint64_t capacity = table->capacity * 2 > 16 ? table->capacity * 2 : 16;
+        if (capacity < size)
+            capacity = size;
+        if (capacity > table->max_size)
+            capacity = table->max_size;
+        wagi_slot *grown =
+            wagi_realloc_array(table->in_block ? NULL : table->elements, (size_t)capacity, sizeof *grown);
+        if (!grown)
+            return UINT64_MAX;
+        if (table->in_block)
+            memcpy(grown, table->elements, (size_t)old_size * sizeof *grown);
+        table->elements = grown;
+        table->capacity = capacity;
+        table->in_block = false;
+    }
+    table->size = size;
+    wagi_table_fill(table, old_size, init, delta);
+    return old_size;
+}
+
+static bool inside(uint64_t offset, uint64_t count, uint64_t size)
+{
+    return offset <= size && count <= size - offset;
+}
+
+wag_err wagi_table_fill(wag_table *table, uint64_t offset, wagi_slot value, uint64_t count)
+{
+    if (!inside(offset, count, table->size))
+        return WAG_TABLE_BOUNDS;
+    for (uint64_t i = 0; i < count; i++)
+        table->elements[offset + i] = value;
+    return WAG_OK;
+}
+
+wag_err wagi_table_copy(wag_table *destination, uint64_t to, wag_table *source, uint64_t from, uint64_t count)
+{
+    if (!inside(to, count, destination->size) || !inside(from, count, source->size))
+        return WAG_TABLE_BOUNDS;
+    if (count)
+        memmove(destination->elements + to, source->elements + from, (size_t)count * sizeof(wagi_slot));
+    return WAG_OK;
+}
+
+wag_err wagi_table_init(wag_table *table, uint64_t to, const wagi_elem_instance *elem, uint64_t from, uint64_t count)
+{
+    if (!inside(to, count, table->size) || !inside(from, count, elem->count))
+        return WAG_TABLE_BOUNDS;
+    if (count)
+        memcpy(table->elements + to, elem->items + from, (size_t)count * sizeof(wagi_slot));
+    return WAG_OK;
+}
+
+void wagi_elem_drop(wagi_elem_instance *elem)
+{
+    elem->count = 0;
+}

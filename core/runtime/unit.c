@@ -1,0 +1,296 @@
+/* Units: counts, death, teardown. The rules are in object.h; tracing is in collect.c.
+ *
+ * Death has two steps. Burying takes a unit out of the agent's list and queues it in agent->dying; draining then gives
+ * back what it holds (which may bury more), runs its finalizer and frees it. The queue makes chains of instances that
+ * hold each other iterative, and lets finalizers call anything: what they kill is queued behind.
+ */
+#include "base/alloc.h"
+#include "runtime/store.h"
+
+enum {
+    COLLECT_FIRST = 256,             /* dead escaped units before the first collection */
+    COLLECT_BYTES = 32 * 1024 * 1024 /* or this much held by them */
+};
+
+void wagi_unit_init(wagi_unit *unit, wag_agent *agent, wagi_object_kind kind)
+{
+    *unit = (wagi_unit){.agent = agent, .next = agent->units, .handles = 1, .kind = (uint8_t)kind};
+    if (unit->next)
+        unit->next->previous = unit;
+    agent->units = unit;
+    agent->unit_count++;
+}
+
+void *wagi_object_new(wag_agent *agent, wagi_object_kind kind, size_t object_size)
+{
+    wagi_unit *unit = wagi_alloc_zero(1, sizeof *unit + object_size);
+    if (!unit)
+        return NULL;
+    wagi_unit_init(unit, agent, kind);
+    wagi_object *object = wagi_unit_object(unit);
+    object->unit = unit;
+    object->kind = (uint8_t)kind;
+    return object;
+}
+
+size_t wagi_unit_block_size(const wagi_unit *unit)
+{
+    switch ((wagi_object_kind)unit->kind) {
+    case WAGI_OBJECT_FUNC:
+        return sizeof *unit + sizeof(wag_func);
+    case WAGI_OBJECT_TABLE:
+        return sizeof *unit + sizeof(wag_table);
+    case WAGI_OBJECT_MEMORY:
+        return sizeof *unit + sizeof(wag_memory);
+    case WAGI_OBJECT_GLOBAL:
+        return sizeof *unit + sizeof(wag_global);
+    case WAGI_OBJECT_TAG:
+        return sizeof *unit + sizeof(wag_tag);
+    case WAGI_OBJECT_EXTERN:
+        return sizeof *unit + sizeof(wag_extern);
+    case WAGI_OBJECT_INSTANCE:
+        break;
+    }
+    return ((const wag_instance *)(const void *)((const char *)unit - offsetof(wag_instance, unit)))->block_size;
+}
+
+/* About how much memory a dead unit keeps: its block and what its own memories and tables have outside of it. */
+static size_t unit_weight(wagi_unit *unit)
+{
+    size_t weight = wagi_unit_block_size(unit);
+    if (unit->kind != WAGI_OBJECT_INSTANCE)
+        return weight;
+    const wag_instance *instance = (const wag_instance *)wagi_unit_object(unit);
+    const wagi_module_data *data = instance->data;
+    for (uint32_t i = data->memory_import_count; i < data->memory_count; i++)
+        weight += (size_t)instance->memories[i]->size;
+    for (uint32_t i = data->table_import_count; i < data->table_count; i++)
+        weight += (size_t)instance->tables[i]->capacity * sizeof(wagi_slot);
+    return weight;
+}
+
+void wagi_unit_bury(wagi_unit *unit)
+{
+    wag_agent *agent = unit->agent;
+    if (unit->previous)
+        unit->previous->next = unit->next;
+    else
+        agent->units = unit->next;
+    if (unit->next)
+        unit->next->previous = unit->previous;
+    agent->unit_count--;
+    unit->dying = true;
+    unit->previous = NULL;
+    unit->next = agent->dying;
+    agent->dying = unit;
+}
+
+/* A count fell. */
+static void unit_settle(wagi_unit *unit)
+{
+    if (unit->handles || unit->refs || unit->dying)
+        return;
+    wag_agent *agent = unit->agent;
+    /* A host function may be about to return it. */
+    if (agent->host_depth && (unit->kind == WAGI_OBJECT_FUNC || unit->kind == WAGI_OBJECT_EXTERN))
+        unit->escaped = true;
+    if (!unit->escaped) {
+        wagi_unit_bury(unit);
+        return;
+    }
+    agent->escaped_dead++;
+    agent->escaped_dead_bytes += unit_weight(unit);
+}
+
+void wagi_unit_hold(wagi_unit *unit)
+{
+    unit->handles++;
+}
+
+void wagi_unit_drop(wagi_unit *unit)
+{
+    wag_agent *agent = unit->agent;
+    unit->handles--;
+    unit_settle(unit);
+    wagi_store_drain(agent);
+}
+
+void wagi_unit_release(wagi_unit *unit)
+{
+    wag_agent *agent = unit->agent;
+    wagi_unit_drop(unit);
+    if (agent->host_depth == 0)
+        wagi_store_poll(agent);
+}
+
+void wagi_unit_ref(wagi_unit *unit)
+{
+    unit->refs++;
+}
+
+void wagi_unit_unref(wagi_unit *unit)
+{
+    wag_agent *agent = unit->agent;
+    unit->refs--;
+    unit_settle(unit);
+    wagi_store_drain(agent);
+}
+
+void wagi_store_poll(wag_agent *agent)
+{
+    size_t threshold = agent->collect_threshold ? agent->collect_threshold : COLLECT_FIRST;
+    if (agent->escaped_dead >= threshold || agent->escaped_dead_bytes >= COLLECT_BYTES ||
+        (agent->collect_stress && agent->escaped_dead)) {
+        wagi_store_collect(agent);
+        /* Tracing costs as much as there is; so wait until as much has died again. */
+        agent->collect_threshold = agent->unit_count > COLLECT_FIRST ? agent->unit_count : COLLECT_FIRST;
+    }
+}
+
+void wagi_store_stress(wag_agent *agent, bool on)
+{
+    agent->collect_stress = on;
+}
+
+void wagi_unit_strong_edges(wagi_unit *unit, wagi_unit_visitor visit, void *context)
+{
+    wagi_object *object = wagi_unit_object(unit);
+    if (object->kind == WAGI_OBJECT_FUNC) {
+        wag_func *func = (wag_func *)object;
+        if (func->origin)
+            visit(func->origin->object.unit, context);
+    } else if (object->kind == WAGI_OBJECT_EXTERN) {
+        wag_extern *ext = (wag_extern *)object;
+        if (ext->held)
+            visit(ext->held, context);
+    } else if (object->kind == WAGI_OBJECT_INSTANCE && ((wag_instance *)object)->linked) {
+        wag_instance *instance = (wag_instance *)object;
+        const wagi_module_data *data = instance->data;
+        for (uint32_t i = 0; i < data->func_import_count; i++)
+            visit(instance->funcs[i]->object.unit, context);
+        for (uint32_t i = 0; i < data->table_import_count; i++)
+            visit(instance->tables[i]->object.unit, context);
+        for (uint32_t i = 0; i < data->memory_import_count; i++)
+            visit(instance->memories[i]->object.unit, context);
+        for (uint32_t i = 0; i < data->global_import_count; i++)
+            visit(instance->globals[i]->object.unit, context);
+        for (uint32_t i = 0; i < data->tag_import_count; i++)
+            visit(instance->tags[i]->object.unit, context);
+    }
+}
+
+/* An edge of a dead unit goes. context: that unit. */
+static void edge_cut(wagi_unit *target, void *context)
+{
+    const wagi_unit *from = context;
+    /* Rule 3 of object.h; only functions can have been passed on. */
+    if (from->escaped && from->kind == WAGI_OBJECT_INSTANCE &&
+        (target->kind == WAGI_OBJECT_INSTANCE || target->kind == WAGI_OBJECT_FUNC))
+        target->escaped = true;
+    target->refs--;
+    unit_settle(target);
+}
+
+/* Once. */
+static void unit_finalize(wagi_unit *unit)
+{
+    wagi_object *object = wagi_unit_object(unit);
+    void (*finalize)(void *) = NULL;
+    void *argument = NULL;
+    if (object->kind == WAGI_OBJECT_FUNC) {
+        wag_func *func = (wag_func *)object;
+        finalize = func->finalize;
+        argument = func->context;
+        func->finalize = NULL;
+    } else if (object->kind == WAGI_OBJECT_EXTERN) {
+        wag_extern *ext = (wag_extern *)object;
+        finalize = ext->finalize;
+        argument = ext->host;
+        ext->finalize = NULL;
+    }
+    if (!finalize)
+        return;
+    /* As inside a call: the agent cannot be closed under us. */
+    unit->agent->host_depth++;
+    finalize(argument);
+    unit->agent->host_depth--;
+}
+
+/* Free the unit's memory and what no other unit can see. */
+static void unit_free(wagi_unit *unit)
+{
+    wagi_object *object = wagi_unit_object(unit);
+    wagi_registry *registry = unit->agent->cluster->registry;
+    switch ((wagi_object_kind)object->kind) {
+    case WAGI_OBJECT_FUNC:
+        wagi_type_group_unref(registry, ((wag_func *)object)->type);
+        break;
+    case WAGI_OBJECT_TABLE:
+        wagi_table_close((wag_table *)object);
+        break;
+    case WAGI_OBJECT_MEMORY:
+        wagi_memory_close((wag_memory *)object);
+        break;
+    case WAGI_OBJECT_GLOBAL: {
+        wagi_valtype content = ((wag_global *)object)->type.content;
+        if (wagi_is_ref(content) && wagi_is_concrete(content))
+            wagi_type_group_unref(registry, wagi_registry_type(registry, wagi_heap_of(content)));
+        break;
+    }
+    case WAGI_OBJECT_TAG:
+        wagi_type_group_unref(registry, ((wag_tag *)object)->type);
+        break;
+    case WAGI_OBJECT_EXTERN:
+        break;
+    case WAGI_OBJECT_INSTANCE:
+        wagi_instance_close((wag_instance *)object);
+        wag_module_unref(((wag_instance *)object)->module);
+        wagi_free(object);
+        return;
+    }
+    wagi_free(unit);
+}
+
+void wagi_store_drain(wag_agent *agent)
+{
+    if (agent->draining || !agent->dying)
+        return;
+    agent->draining = true;
+    while (agent->dying) {
+        wagi_unit *unit = agent->dying;
+        agent->dying = unit->next;
+        /* A collection has cut the edges of what it buried already: their targets may be gone. */
+        if (!unit->marked)
+            wagi_unit_strong_edges(unit, edge_cut, unit);
+        unit_finalize(unit);
+        unit_free(unit);
+    }
+    agent->draining = false;
+}
+
+void wagi_store_free_all(wag_agent *agent)
+{
+    agent->draining = true; /* what finalizers release stays where it is */
+    while (agent->units) {
+        wagi_unit *all = agent->units;
+        agent->units = NULL;
+        agent->unit_count = 0;
+        for (wagi_unit *unit = all; unit; unit = unit->next)
+            unit->dying = true;
+        /* All finalizers come before the first block goes: a context may own handles and release them. */
+        for (wagi_unit *unit = all; unit; unit = unit->next)
+            unit_finalize(unit);
+        for (wagi_unit *unit = all, *next; unit; unit = next) {
+            next = unit->next;
+            unit_free(unit);
+        }
+        /* What a finalizer made and released again has been buried; it holds nothing that is left. */
+        for (wagi_unit *unit = agent->dying, *next; unit; unit = next) {
+            next = unit->next;
+            unit_free(unit);
+        }
+        agent->dying = NULL;
+    }
+    agent->escaped_dead = agent->escaped_dead_bytes = 0;
+    agent->draining = false;
+}

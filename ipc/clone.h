@@ -1,0 +1,65 @@
+/* Structured clone: a wag_value as bytes, and back. HTML: StructuredSerializeInternal, StructuredDeserialize.
+ *
+ * Format (little endian). value =
+ *   0 undefined   1 null   2 false   3 true
+ *   4 number      8 bytes, the bits of the double
+ *   5 bigint      8 bytes
+ *   6 string      u32 size, UTF-8
+ *   7 bytes       u32 size, bytes                                   object
+ *   8 array       u32 count, values                                 object
+ *   9 map         u32 count, (u32 size, UTF-8 key, value)*          object; keys differ
+ *  10 error       u32 code, u8 class, u32 size, UTF-8 without NUL   object
+ *  11 module      the next of the message's transfers               object
+ *  12 seen        u32 number of an object that is complete          the same object again (SER-03)
+ * Objects are numbered from 0 as their tags are met. A reference to an object that is not complete would be a cycle;
+ * there are none among wag_values. Nothing follows the one value of a message, and every transfer is used, once.
+ *
+ * Depth is the number of containers around a value, counted through `seen` too: neither side accepts a value nested
+ * more deeply than clone_depth, however it is written down.
+ *
+ * An error keeps code, class and message. Its backtrace, byte offset and import details stay behind: they name things
+ * of the sender's agent, and the message says in words what mattered of them.
+ */
+#ifndef WAGI_IPC_CLONE_H
+#define WAGI_IPC_CLONE_H
+
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "waggle/value.h"
+
+typedef enum wagi_clone_tag {
+    WAGI_CLONE_UNDEFINED,
+    WAGI_CLONE_NULL,
+    WAGI_CLONE_FALSE,
+    WAGI_CLONE_TRUE,
+    WAGI_CLONE_NUMBER,
+    WAGI_CLONE_BIGINT,
+    WAGI_CLONE_STRING,
+    WAGI_CLONE_BYTES,
+    WAGI_CLONE_ARRAY,
+    WAGI_CLONE_MAP,
+    WAGI_CLONE_ERROR,
+    WAGI_CLONE_MODULE,
+    WAGI_CLONE_SEEN,
+} wagi_clone_tag;
+
+#define WAGI_CLONE_OPEN UINT32_MAX /* height of a container that is not complete */
+
+/* A value that was written. */
+typedef struct wagi_clone {
+    WAGI_VEC(uint8_t) bytes;
+    WAGI_VEC(wag_module *) modules; /* the transfers, in order; one reference each */
+} wagi_clone;
+
+/* value: borrow. ret_clone: to be given to wagi_clone_fini.
+ * WAG_DATA_CLONE for a kind that cannot be cloned (the message says which, and where in the value), WAG_LIMIT (as a
+ * RangeError) past clone_depth, clone_bytes or clone_transfers, WAG_NOMEM. Owner thread of the value. */
+wag_err wagi_clone_write(wag_value value, const wagi_limits *limits, wagi_clone *ret_clone, wag_error **reterr_error);
+void wagi_clone_fini(wagi_clone *clone);
+
+/* The bytes may be anything. modules: borrow; the value takes references of its own. ret_value: own.
+ * WAG_PROTOCOL (the error has the byte offset), WAG_NOMEM. */
+wag_err wagi_clone_read(wag_bytes bytes, wag_module *const *modules, size_t module_count, const wagi_limits *limits,
+                        wag_value *ret_value, wag_error **reterr_error);
+
+#endif

@@ -1,0 +1,806 @@
+/* The store: who keeps what alive. Each test starts and ends with an empty store. */
+#include "tests/support/check.h"
+
+#include <pthread.h>
+
+#include "base/alloc.h"
+#include "runtime/agent.h"
+
+static int store_is_empty(void **state)
+{
+    (void)state;
+    wagi_store_stress(wag_agent_current(), false);
+    wag_agent_collect();
+    assert_int_equal(wag_agent_live_objects(), 0);
+    return 0;
+}
+
+static wag_instance *instance_with(const char *text, const char *field, wag_value value)
+{
+    wag_imports *imports = wag_imports_new();
+    ASSERT_OK(wag_imports_set(imports, "m", field, value));
+    wag_instance *instance = instance_of(text, imports);
+    wag_imports_unref(imports);
+    return instance;
+}
+
+static wag_func *export_of(const wag_instance *instance, const char *name)
+{
+    wag_func *func = wag_exports_func(wag_instance_exports(instance), name);
+    assert_non_null(func);
+    return func;
+}
+
+static wag_table *table_of(const wag_instance *instance, const char *name)
+{
+    wag_table *table = wag_exports_table(wag_instance_exports(instance), name);
+    assert_non_null(table);
+    return table;
+}
+
+/* Calls a function of no arguments and one i32. */
+static int32_t call_func(wag_func *func)
+{
+    wag_val result;
+    wag_error *error = NULL;
+    if (wag_call(func, NULL, 0, &result, 1, &error) != WAG_OK)
+        fail_msg("%s", wag_error_message(error));
+    return result.of.i32;
+}
+
+static wag_error *nothing(void *context, const wag_val *args, wag_val *results)
+{
+    (void)context, (void)args, (void)results;
+    return NULL;
+}
+
+static void count_up(void *context)
+{
+    ++*(int *)context;
+}
+
+/* ---- freed at once ---- */
+
+static void test_an_instance_that_keeps_to_itself_is_freed_with_its_last_handle(void **state)
+{
+    (void)state;
+    wag_instance *instance = instance_of("(module (table (export \"t\") 2 funcref) (elem (i32.const 0) $f $f)"
+                                         " (func $f (export \"f\")) (elem func $f))",
+                                         NULL);
+    wag_table *table = wag_table_ref(table_of(instance, "t"));
+    wag_instance_unref(instance);
+    assert_int_equal(wag_agent_live_objects(), 1); /* an export's handle keeps it */
+    wag_val func;
+    ASSERT_OK(wag_table_get(table, 1, &func));
+    wag_table_unref(table);
+    assert_int_equal(wag_agent_live_objects(), 1);
+    ASSERT_OK(wag_call(func.of.func, NULL, 0, NULL, 0, NULL));
+    wag_val_unref(func);
+    assert_int_equal(wag_agent_live_objects(), 0); /* nobody had to trace */
+}
+
+static void test_an_importer_keeps_what_it_imports_and_both_go_at_once(void **state)
+{
+    (void)state;
+    int finalized = 0;
+    wag_func *func = NULL;
+    ASSERT_OK(wag_func_new("()", nothing, &finalized, count_up, &func, NULL));
+    wag_instance *a =
+        instance_with("(module (import \"m\" \"f\" (func $f)) (func (export \"g\") call $f))", "f", WAG_FUNC(func));
+    wag_func_unref(func);
+    wag_instance *b = instance_with("(module (import \"m\" \"g\" (func $g)) (func (export \"h\") call $g))", "g",
+                                    WAG_FUNC(export_of(a, "g")));
+    wag_instance_unref(a);
+    assert_int_equal(wag_agent_live_objects(), 3);
+    ASSERT_OK(wag_call(export_of(b, "h"), NULL, 0, NULL, 0, NULL));
+    assert_int_equal(finalized, 0);
+    wag_instance_unref(b);
+    assert_int_equal(wag_agent_live_objects(), 0);
+    assert_int_equal(finalized, 1);
+}
+
+static void test_a_long_chain_of_importers_is_freed_without_recursion(void **state)
+{
+    (void)state;
+    wag_module *first = module_of("(module (func (export \"f\")))");
+    wag_module *link = module_of("(module (import \"m\" \"f\" (func $f)) (func (export \"f\") call $f))");
+    wag_instance *last = NULL;
+    ASSERT_OK(wag_instance_new(first, NULL, &last, NULL));
+    for (int i = 0; i < 100000; i++) {
+        wag_imports *imports = wag_imports_new();
+        wag_instance *next = NULL;
+        ASSERT_OK(wag_imports_set_namespace(imports, "m", WAG_INSTANCE(last)));
+        ASSERT_OK(wag_instance_new(link, imports, &next, NULL));
+        wag_imports_unref(imports);
+        wag_instance_unref(last);
+        last = next;
+    }
+    assert_int_equal(wag_agent_live_objects(), 100001);
+    wag_instance_unref(last);
+    assert_int_equal(wag_agent_live_objects(), 0);
+    wag_module_unref(first);
+    wag_module_unref(link);
+}
+
+static void test_200000_instances_made_and_dropped_leave_nothing(void **state)
+{
+    (void)state;
+    wag_module *module = module_of("(module (memory 1) (table 4 funcref) (elem (i32.const 0) $f) (func $f)"
+                                   " (data (i32.const 0) \"x\") (global (mut i32) (i32.const 1)))");
+    for (int i = 0; i < 200000; i++) {
+        wag_instance *instance = NULL;
+        ASSERT_OK(wag_instance_new(module, NULL, &instance, NULL));
+        wag_instance_unref(instance);
+        if (wag_agent_live_objects() != 0)
+            fail_msg("%zu objects after %d instances", wag_agent_live_objects(), i + 1);
+    }
+    wag_module_unref(module);
+}
+
+static void test_escaped_instances_do_not_pile_up(void **state)
+{
+    (void)state;
+    wag_table *table = NULL;
+    ASSERT_OK(wag_table_new(WAG_FUNCREF, 1, UINT64_MAX, WAG_VAL_FUNC(NULL), &table, NULL));
+    wag_module *module = module_of("(module (import \"m\" \"t\" (table 1 funcref)) (func $f (result i32) i32.const 7)"
+                                   " (elem (i32.const 0) $f))");
+    wag_imports *imports = wag_imports_new();
+    ASSERT_OK(wag_imports_set(imports, "m", "t", WAG_TABLE(table)));
+    size_t most = 0;
+    for (int i = 0; i < 20000; i++) {
+        wag_instance *instance = NULL;
+        ASSERT_OK(wag_instance_new(module, imports, &instance, NULL));
+        wag_instance_unref(instance);
+        most = wag_agent_live_objects() > most ? wag_agent_live_objects() : most;
+    }
+    assert_true(most < 1000);
+    wag_agent_collect();
+    assert_int_equal(wag_agent_live_objects(), 2); /* the table and the last instance, which is in it */
+    wag_val func;
+    ASSERT_OK(wag_table_get(table, 0, &func));
+    assert_int_equal(call_func(func.of.func), 7);
+    wag_val_unref(func);
+    wag_imports_unref(imports);
+    wag_module_unref(module);
+    wag_table_unref(table);
+}
+
+/* ---- cycles ---- */
+
+static void test_two_instances_with_functions_in_each_others_tables_are_collected(void **state)
+{
+    (void)state;
+    const char *exporter = "(module (table (export \"t\") 2 funcref) (func (export \"f\") (result i32) i32.const 1)"
+                           " (type $t (func (result i32)))"
+                           " (func (export \"run\") (result i32) (call_indirect (type $t) (i32.const 1))))";
+    wag_instance *a = instance_of(exporter, NULL);
+    wag_instance *b = instance_with("(module (import \"m\" \"t\" (table 2 funcref)) (table (export \"t\") 1 funcref)"
+                                    " (func $f (export \"f\") (result i32) i32.const 2) (elem (table 0)"
+                                    " (i32.const 1) func $f))",
+                                    "t", WAG_TABLE(table_of(a, "t")));
+    ASSERT_OK(wag_table_set(table_of(b, "t"), 0, WAG_VAL_FUNC(export_of(a, "f"))));
+    wag_instance_unref(b);
+    wag_agent_collect();
+    assert_int_equal(wag_agent_live_objects(), 2); /* b's function is in a's table */
+    assert_int_equal(call_i32(a, "run"), 2);
+    wag_instance_unref(a);
+    wag_agent_collect();
+    assert_int_equal(wag_agent_live_objects(), 0);
+}
+
+static void test_a_cycle_through_an_externref_that_stands_for_a_table_is_collected(void **state)
+{
+    (void)state;
+    wag_table *table = NULL;
+    ASSERT_OK(wag_table_new(WAG_FUNCREF, 1, UINT64_MAX, WAG_VAL_FUNC(NULL), &table, NULL));
+    wag_instance *b = instance_with("(module (import \"m\" \"x\" (global externref)) (func (export \"f\"))"
+                                    " (export \"x\" (global 0)))",
+                                    "x", WAG_TABLE(table));
+    ASSERT_OK(wag_table_set(table, 0, WAG_VAL_FUNC(export_of(b, "f"))));
+    wag_val ext;
+    ASSERT_OK(wag_global_get(wag_exports_global(wag_instance_exports(b), "x"), &ext));
+    assert_int_equal(((wag_value *)wag_extern_host(ext.of.ext))->kind, WAG_VALUE_TABLE);
+    assert_ptr_equal(((wag_value *)wag_extern_host(ext.of.ext))->of.table, table);
+    wag_val_unref(ext);
+    wag_table_unref(table);
+    wag_instance_unref(b);
+    wag_agent_collect();
+    assert_int_equal(wag_agent_live_objects(), 0);
+}
+
+static void test_a_failed_instance_lives_while_an_imported_table_holds_its_function(void **state)
+{
+    (void)state;
+    wag_instance *a = instance_of("(module (table (export \"t\") 1 funcref))", NULL);
+    wag_imports *imports = wag_imports_new();
+    ASSERT_OK(wag_imports_set_namespace(imports, "m", WAG_INSTANCE(a)));
+    wag_module *module = module_of("(module (import \"m\" \"t\" (table 1 funcref)) (memory 1)"
+                                   " (func $f (result i32) (i32.load8_u (i32.const 0))) (elem (i32.const 0) $f)"
+                                   " (data (i32.const 0) \"*\") (func $s unreachable) (start $s))");
+    wag_instance *failed = NULL;
+    ASSERT_ERR(wag_instance_new(module, imports, &failed, NULL), WAG_UNREACHABLE);
+    assert_null(failed);
+    wag_module_unref(module);
+    wag_imports_unref(imports);
+    wag_agent_collect();
+    assert_int_equal(wag_agent_live_objects(), 2);
+    wag_val func;
+    ASSERT_OK(wag_table_get(table_of(a, "t"), 0, &func));
+    assert_int_equal(call_func(func.of.func), '*');
+    wag_val_unref(func);
+    ASSERT_OK(wag_table_set(table_of(a, "t"), 0, WAG_VAL_FUNC(NULL)));
+    wag_agent_collect();
+    assert_int_equal(wag_agent_live_objects(), 1);
+    wag_instance_unref(a);
+}
+
+static void test_externs_in_tables_and_globals_are_finalized_once_when_unreachable(void **state)
+{
+    (void)state;
+    int finalized = 0;
+    wag_instance *a = instance_of("(module (table (export \"t\") 3 externref)"
+                                  " (global (export \"g\") (mut externref) (ref.null extern)))",
+                                  NULL);
+    wag_table *table = table_of(a, "t");
+    wag_global *global = wag_exports_global(wag_instance_exports(a), "g");
+    wag_extern *ext = wag_extern_new(&finalized, count_up), *other = wag_extern_new(&finalized, count_up);
+    ASSERT_OK(wag_table_set(table, 0, WAG_VAL_EXTERN(ext)));
+    ASSERT_OK(wag_table_set(table, 2, WAG_VAL_EXTERN(ext)));
+    ASSERT_OK(wag_global_set(global, WAG_VAL_EXTERN(other)));
+    wag_extern_unref(ext);
+    wag_extern_unref(other);
+    wag_agent_collect();
+    assert_int_equal(finalized, 0);
+    wag_val got;
+    ASSERT_OK(wag_table_get(table, 2, &got));
+    assert_ptr_equal(got.of.ext, ext);
+    wag_val_unref(got);
+    ASSERT_OK(wag_global_set(global, WAG_VAL_EXTERN(NULL)));
+    wag_agent_collect();
+    assert_int_equal(finalized, 1);
+    ASSERT_OK(wag_table_set(table, 0, WAG_VAL_EXTERN(NULL)));
+    wag_agent_collect();
+    assert_int_equal(finalized, 1);
+    wag_instance_unref(a);
+    wag_agent_collect();
+    assert_int_equal(finalized, 2);
+    assert_int_equal(wag_agent_live_objects(), 0);
+}
+
+/* ---- escapes by roundabout ways; under stress, so that anything that looks dead is freed ---- */
+
+static const char *keeper = "(module (type $i (func (result i32))) (type $u (func (param funcref)))"
+                            " (global $g (mut funcref) (ref.null func)) (table 1 funcref)"
+                            " (func (export \"keep\") (param funcref) (global.set $g (local.get 0)))"
+                            " (func (export \"kept\") (result funcref) (global.get $g))"
+                            " (func (export \"run\") (result i32) (table.set 0 (i32.const 0) (global.get $g))"
+                            "  (call_indirect (type $i) (i32.const 0))))";
+
+static void test_a_function_that_a_dead_importer_passed_on_stays(void **state)
+{
+    (void)state;
+    wagi_store_stress(wag_agent_current(), true);
+    wag_instance *keep = instance_of(keeper, NULL);
+    wag_instance *a =
+        instance_of("(module (global i32 (i32.const 41)) (func (export \"f\") (result i32) global.get 0))", NULL);
+    wag_imports *imports = wag_imports_new();
+    ASSERT_OK(wag_imports_set_namespace(imports, "m", WAG_INSTANCE(keep)));
+    ASSERT_OK(wag_imports_set_namespace(imports, "a", WAG_INSTANCE(a)));
+    /* it hands a's function to the keeper from its start function */
+    wag_instance *between = instance_of("(module (import \"a\" \"f\" (func $f (result i32)))"
+                                        " (import \"m\" \"keep\" (func $keep (param funcref))) (table 1 funcref)"
+                                        " (elem (i32.const 0) $f)"
+                                        " (func $s (call $keep (table.get 0 (i32.const 0)))) (start $s))",
+                                        imports);
+    wag_imports_unref(imports);
+    wag_instance_unref(a);
+    wag_instance_unref(between);
+    wag_agent_collect();
+    assert_int_equal(wag_agent_live_objects(), 2);
+    assert_int_equal(call_i32(keep, "run"), 41);
+    wag_instance_unref(keep);
+}
+
+static void test_an_exported_table_passes_an_imported_function_on(void **state)
+{
+    (void)state;
+    wagi_store_stress(wag_agent_current(), true);
+    wag_instance *a = instance_of("(module (func (export \"f\") (result i32) i32.const 40))", NULL);
+    /* b imports nothing that carries functions, but its table shows one */
+    wag_instance *b = instance_with("(module (import \"m\" \"f\" (func $f (result i32)))"
+                                    " (table (export \"t\") 1 funcref) (elem (i32.const 0) $f))",
+                                    "f", WAG_FUNC(export_of(a, "f")));
+    wag_instance *keep = instance_of(keeper, NULL);
+    wag_imports *imports = wag_imports_new();
+    ASSERT_OK(wag_imports_set_namespace(imports, "m", WAG_INSTANCE(keep)));
+    ASSERT_OK(wag_imports_set_namespace(imports, "b", WAG_INSTANCE(b)));
+    wag_instance *e = instance_of("(module (import \"b\" \"t\" (table 1 funcref))"
+                                  " (import \"m\" \"keep\" (func $keep (param funcref)))"
+                                  " (func $s (call $keep (table.get 0 (i32.const 0)))) (start $s))",
+                                  imports);
+    wag_imports_unref(imports);
+    wag_instance_unref(a);
+    wag_instance_unref(b);
+    wag_instance_unref(e);
+    wag_agent_collect();
+    assert_int_equal(call_i32(keep, "run"), 40);
+    assert_int_equal(wag_agent_live_objects(), 2);
+    wag_instance_unref(keep);
+}
+
+static void test_an_instance_that_hands_its_function_to_one_it_was_given_escapes(void **state)
+{
+    (void)state;
+    wagi_store_stress(wag_agent_current(), true);
+    /* the host puts keep's function into a's table; a calls it with a function of its own */
+    wag_instance *keep = instance_of(keeper, NULL);
+    wag_instance *a = instance_of("(module (type $u (func (param funcref))) (table (export \"t\") 2 funcref)"
+                                  " (func $f (export \"f\") (result i32) i32.const 39) (elem (i32.const 1) $f)"
+                                  " (func (export \"go\") (result i32) (call_indirect (type $u)"
+                                  "  (table.get 0 (i32.const 1)) (i32.const 0)) i32.const 0))",
+                                  NULL);
+    ASSERT_OK(wag_table_set(table_of(a, "t"), 0, WAG_VAL_FUNC(export_of(keep, "keep"))));
+    assert_int_equal(call_i32(a, "go"), 0);
+    wag_instance_unref(a);
+    assert_int_equal(call_i32(keep, "run"), 39);
+    wag_instance_unref(keep);
+}
+
+static void test_the_host_carries_functions_from_instance_to_instance(void **state)
+{
+    (void)state;
+    wagi_store_stress(wag_agent_current(), true);
+    wag_instance *keep = instance_of(keeper, NULL), *second = instance_of(keeper, NULL);
+    wag_instance *a = instance_of("(module (func (export \"f\") (result i32) i32.const 38))", NULL);
+    wag_val func = WAG_VAL_FUNC(export_of(a, "f")), again;
+    ASSERT_OK(wag_call(export_of(keep, "keep"), &func, 1, NULL, 0, NULL));
+    wag_instance_unref(a);
+    ASSERT_OK(wag_call(export_of(keep, "kept"), NULL, 0, &again, 1, NULL));
+    assert_ptr_equal(again.of.func, func.of.func);
+    wag_instance_unref(keep);
+    ASSERT_OK(wag_call(export_of(second, "keep"), &again, 1, NULL, 0, NULL));
+    wag_val_unref(again);
+    assert_int_equal(call_i32(second, "run"), 38);
+    wag_instance_unref(second);
+}
+
+/* ---- while wasm runs ---- */
+
+typedef struct shop {
+    int finalized;
+    bool collect;
+    wag_func *drop; /* released by the host function */
+    wag_extern *last;
+} shop;
+
+static void sold(void *context)
+{
+    ((shop *)context)->finalized++;
+}
+
+static wag_error *make_extern(void *context, const wag_val *args, wag_val *results)
+{
+    (void)args;
+    shop *here = context;
+    here->last = wag_extern_new(here, sold);
+    results[0] = WAG_VAL_EXTERN(here->last);
+    wag_extern_unref(here->last); /* nothing is freed before the function has returned */
+    return NULL;
+}
+
+static wag_error *collect_now(void *context, const wag_val *args, wag_val *results)
+{
+    (void)args, (void)results;
+    if (((shop *)context)->collect)
+        wag_agent_collect();
+    return NULL;
+}
+
+static wag_instance *shop_instance(shop *here)
+{
+    wag_imports *imports = wag_imports_new();
+    ASSERT_OK(wag_imports_set_func(imports, "m", "make", "() -> (externref)", make_extern, here, NULL));
+    ASSERT_OK(wag_imports_set_func(imports, "m", "collect", "()", collect_now, here, NULL));
+    wag_instance *instance = instance_of(
+        "(module (import \"m\" \"make\" (func $make (result externref))) (import \"m\" \"collect\" (func $collect))"
+        " (func $is (param externref) (result i32) (ref.is_null (local.get 0)))"
+        " (func (export \"hold\") (param i32) (result externref) (local $x externref)"
+        "  (local.set $x (call $make)) (call $collect)"
+        "  (loop $l (drop (call $make)) (call $collect)"
+        "   (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))"
+        "  (local.get $x)))",
+        imports);
+    wag_imports_unref(imports);
+    return instance;
+}
+
+static void test_references_in_wasm_frames_survive_collections_and_garbage_does_not(void **state)
+{
+    (void)state;
+    for (int stress = 0; stress < 2; stress++) {
+        wagi_store_stress(wag_agent_current(), stress);
+        shop here = {.collect = !stress};
+        wag_instance *instance = shop_instance(&here);
+        wag_val count = WAG_VAL_I32(50), result;
+        ASSERT_OK(wag_call(export_of(instance, "hold"), &count, 1, &result, 1, NULL));
+        assert_true(here.finalized >= 45); /* an old word on the stack may keep one */
+        assert_true(here.finalized <= 50);
+        assert_ptr_equal(wag_extern_host(result.of.ext), &here);
+        wag_val_unref(result);
+        wag_agent_collect();
+        assert_int_equal(here.finalized, 51);
+        wag_instance_unref(instance);
+    }
+}
+
+static void test_a_long_call_collects_by_itself(void **state)
+{
+    (void)state;
+    shop here = {.collect = false};
+    wag_instance *instance = shop_instance(&here);
+    wag_val count = WAG_VAL_I32(100000), result;
+    ASSERT_OK(wag_call(export_of(instance, "hold"), &count, 1, &result, 1, NULL));
+    assert_true(here.finalized > 90000);
+    wag_val_unref(result);
+    wag_instance_unref(instance);
+}
+
+static void test_without_memory_a_collection_does_nothing(void **state)
+{
+    (void)state;
+    shop here = {.collect = true};
+    wag_instance *instance = shop_instance(&here);
+    wag_val count = WAG_VAL_I32(20), result = WAG_VAL_I32(0);
+    /* each turn makes one object; the collections need a block too */
+    for (uint64_t n = 0; n < 20; n++) {
+        wagi_alloc_fail_after(n);
+        wag_err err = wag_call(export_of(instance, "hold"), &count, 1, &result, 1, NULL);
+        wagi_alloc_fail_after(UINT64_MAX);
+        if (err == WAG_OK)
+            wag_val_unref(result);
+    }
+    wag_instance_unref(instance);
+}
+
+static wag_error *drop_func(void *context, const wag_val *args, wag_val *results)
+{
+    (void)args, (void)results;
+    shop *here = context;
+    wag_func_unref(here->drop);
+    wag_agent_collect();
+    here->drop = NULL;
+    return NULL;
+}
+
+static void test_a_function_may_lose_its_last_handle_while_it_runs(void **state)
+{
+    (void)state;
+    wagi_store_stress(wag_agent_current(), true);
+    shop here = {.collect = true};
+    wag_imports *imports = wag_imports_new();
+    ASSERT_OK(wag_imports_set_func(imports, "m", "drop", NULL, drop_func, &here, NULL));
+    wag_instance *instance = instance_of("(module (import \"m\" \"drop\" (func $drop)) (func $f (export \"f\")"
+                                         " (result funcref i32) (call $drop) (table.get 0 (i32.const 0)) (i32.const 5))"
+                                         " (table 1 funcref) (elem (i32.const 0) $f))",
+                                         imports);
+    wag_imports_unref(imports);
+    here.drop = wag_func_ref(export_of(instance, "f"));
+    wag_instance_unref(instance);
+    wag_val results[2];
+    ASSERT_OK(wag_call(here.drop, NULL, 0, results, 2, NULL));
+    assert_int_equal(results[1].of.i32, 5);
+    assert_int_equal(wag_agent_live_objects(), 3);
+    wag_val_unref(results[0]);
+    wag_agent_collect();
+    assert_int_equal(wag_agent_live_objects(), 0);
+
+    /* the same with a host function */
+    wag_func *func = NULL;
+    ASSERT_OK(wag_func_new("()", drop_func, &here, sold, &func, NULL));
+    here.drop = func;
+    ASSERT_OK(wag_call(func, NULL, 0, NULL, 0, NULL));
+    wag_agent_collect();
+    assert_int_equal(here.finalized, 1);
+}
+
+/* ---- finalizers ---- */
+
+static void busy_finalizer(void *context)
+{
+    int *count = context;
+    ++*count;
+    wag_agent_collect();
+    wag_instance *instance = instance_of("(module (func (export \"f\") (result i32) i32.const 3))", NULL);
+    assert_int_equal(call_i32(instance, "f"), 3);
+    wag_instance_unref(instance);
+    ASSERT_ERR(wag_agent_close(), WAG_TYPE);
+    if (*count < 3)
+        wag_extern_unref(wag_extern_new(count, busy_finalizer));
+}
+
+static void test_a_finalizer_may_use_the_library(void **state)
+{
+    (void)state;
+    int count = 0;
+    wag_extern *ext = wag_extern_new(&count, busy_finalizer);
+    wag_table *table = NULL;
+    ASSERT_OK(wag_table_new(WAG_EXTERNREF, 1, 1, WAG_VAL_EXTERN(ext), &table, NULL));
+    wag_extern_unref(ext);
+    wag_table_unref(table);
+    assert_int_equal(count, 0);
+    for (int i = 0; i < 3; i++)
+        wag_agent_collect();
+    assert_int_equal(count, 3);
+}
+
+static void test_the_finalizer_of_a_host_function_runs_also_when_making_it_fails(void **state)
+{
+    (void)state;
+    int finalized = 0;
+    wag_func *func = NULL;
+    wag_error *error = NULL;
+    ASSERT_ERR(wag_func_new("(i32 i33)", nothing, &finalized, count_up, &func, &error), WAG_TYPE);
+    assert_non_null(strstr(wag_error_message(error), "offset 5"));
+    wag_error_unref(error);
+    assert_int_equal(finalized, 1);
+    wag_imports *imports = wag_imports_new();
+    ASSERT_ERR(wag_imports_set_func(imports, "m", "f", "(", nothing, &finalized, count_up), WAG_TYPE);
+    assert_int_equal(finalized, 2);
+    ASSERT_OK(wag_imports_set_namespace(imports, "n", WAG_NUMBER(1)));
+    ASSERT_ERR(wag_imports_set_func(imports, "n", "f", "()", nothing, &finalized, count_up), WAG_TYPE);
+    assert_int_equal(finalized, 3);
+    ASSERT_ERR(wag_imports_set_func(imports, "n", "f", NULL, nothing, &finalized, count_up), WAG_TYPE);
+    assert_int_equal(finalized, 4);
+    ASSERT_OK(wag_imports_set_func(imports, "m", "f", NULL, nothing, &finalized, count_up));
+    wag_instance *instance = instance_of("(module (import \"m\" \"f\" (func $f)) (export \"f\" (func $f)))", imports);
+    ASSERT_OK(wag_imports_set(imports, "m", "f", WAG_NULL)); /* replaced, but the instance has it */
+    wag_imports_unref(imports);
+    wag_func *typed = wag_func_ref(export_of(instance, "f"));
+    wag_instance_unref(instance);
+    assert_int_equal(finalized, 4);
+    wag_func_unref(typed);
+    assert_int_equal(finalized, 5);
+    for (uint64_t n = 0; n < 12; n++) {
+        int once = 0;
+        wagi_alloc_fail_after(n);
+        wag_err err = wag_func_new("(i32) -> (i32)", nothing, &once, count_up, &func, NULL);
+        wagi_alloc_fail_after(UINT64_MAX);
+        assert_int_equal(once, err == WAG_OK ? 0 : 1);
+        if (err == WAG_OK)
+            wag_func_unref(func);
+        assert_int_equal(once, 1);
+    }
+}
+
+typedef struct closing {
+    int finalized, released;
+    wag_func *own; /* a handle that the context owns */
+} closing;
+
+static void release_own(void *context)
+{
+    closing *here = context;
+    here->released++;
+    wag_func_unref(here->own);
+    wag_extern_unref(wag_extern_new(&here->finalized, count_up));
+}
+
+static void *close_with_everything_alive(void *context)
+{
+    closing *here = context;
+    wag_extern *ext = wag_extern_new(here, release_own);
+    wag_table *table = NULL;
+    bool ok = wag_func_new("()", nothing, &here->finalized, count_up, &here->own, NULL) == WAG_OK &&
+              wag_table_new(WAG_EXTERNREF, 1, 1, WAG_VAL_EXTERN(ext), &table, NULL) == WAG_OK;
+    wag_extern_ref(ext);
+    return ok && wag_agent_close() == WAG_OK ? NULL : context;
+}
+
+static void test_closing_an_agent_frees_everything_and_finalizes_once(void **state)
+{
+    (void)state;
+    closing here = {.finalized = 0};
+    pthread_t thread;
+    void *bad = NULL;
+    assert_int_equal(pthread_create(&thread, NULL, close_with_everything_alive, &here), 0);
+    pthread_join(thread, &bad);
+    assert_null(bad);
+    assert_int_equal(here.released, 1);
+    assert_int_equal(here.finalized, 2);
+}
+
+/* ---- other agents ---- */
+
+typedef struct foreign {
+    wag_instance *instance;
+    wag_module *module;
+    wag_func *func;
+    wag_memory *memory;
+    wag_table *table;
+    wag_global *global;
+    wag_tag *tag;
+    wag_extern *ext;
+    wag_imports *imports;
+    int finalized;
+    unsigned wrong; /* bits: which call did something else than it should */
+} foreign;
+
+static unsigned objects_are_refused(foreign *f)
+{
+    wag_val val = WAG_VAL_I32(1);
+    uint64_t old;
+    uint8_t byte = 0;
+    unsigned wrong = 0, bit = 1;
+#define REFUSED(condition) wrong |= (condition) ? 0 : bit, bit <<= 1
+    REFUSED(wag_call(f->func, NULL, 0, NULL, 0, NULL) == WAG_WRONG_AGENT);
+    REFUSED(wag_func_param_count(f->func) == 0 && wag_func_param_kind(f->func, 0) == WAG_I32);
+    REFUSED(wag_memory_grow(f->memory, 1, &old, NULL) == WAG_WRONG_AGENT);
+    REFUSED(wag_memory_read(f->memory, 0, &byte, 1) == WAG_WRONG_AGENT);
+    REFUSED(wag_memory_write(f->memory, 0, &byte, 1) == WAG_WRONG_AGENT);
+    REFUSED(wag_memory_data(f->memory) == NULL && wag_memory_size(f->memory) == 0 && wag_memory_pages(f->memory) == 0);
+    REFUSED(wag_table_get(f->table, 0, &val) == WAG_WRONG_AGENT && wag_table_size(f->table) == 0);
+    REFUSED(wag_table_set(f->table, 0, WAG_VAL_FUNC(NULL)) == WAG_WRONG_AGENT);
+    REFUSED(wag_table_grow(f->table, 1, WAG_VAL_FUNC(NULL), &old) == WAG_WRONG_AGENT);
+    REFUSED(wag_global_get(f->global, &val) == WAG_WRONG_AGENT);
+    REFUSED(wag_global_set(f->global, WAG_VAL_I32(2)) == WAG_WRONG_AGENT && !wag_global_mutable(f->global));
+    REFUSED(wag_instance_exports(f->instance) == NULL && wag_instance_module(f->instance) == NULL);
+    REFUSED(wag_extern_host(f->ext) == NULL);
+    /* as values */
+    REFUSED(wag_global_new(WAG_VAL_FUNC(f->func), false, &(wag_global *){NULL}, NULL) == WAG_WRONG_AGENT);
+    REFUSED(wag_table_new(WAG_EXTERNREF, 1, 1, WAG_VAL_EXTERN(f->ext), &(wag_table *){NULL}, NULL) == WAG_WRONG_AGENT);
+#undef REFUSED
+    return wrong;
+}
+
+static unsigned imports_are_refused(foreign *f)
+{
+    unsigned wrong = 0, bit = 1u << 16;
+    wag_instance *instance = NULL;
+    wag_error **errors = NULL;
+    size_t count = 0;
+#define REFUSED(condition) wrong |= (condition) ? 0 : bit, bit <<= 1
+    REFUSED(wag_imports_set(f->imports, "m", "x", WAG_NULL) == WAG_WRONG_AGENT);
+    REFUSED(wag_imports_set_namespace(f->imports, "m", WAG_NULL) == WAG_WRONG_AGENT);
+    REFUSED(wag_imports_set_func(f->imports, "m", "f", NULL, nothing, &f->finalized, count_up) == WAG_WRONG_AGENT &&
+            f->finalized == 1);
+    REFUSED(wag_imports_check(f->module, f->imports, &errors, &count) == WAG_WRONG_AGENT);
+    REFUSED(wag_instance_new(f->module, f->imports, &instance, NULL) == WAG_WRONG_AGENT);
+    wag_imports *own = wag_imports_new();
+    wag_imports_set_namespace(own, "m", WAG_INSTANCE(f->instance));
+    REFUSED(wag_instance_new(f->module, own, &instance, NULL) == WAG_WRONG_AGENT);
+    wag_value map = wag_map();
+    wag_map_set(map, "f", WAG_FUNC(f->func)); /* borrowed on purpose: the other thread's count is not ours to touch */
+    wag_imports_set_namespace(own, "m", map);
+    REFUSED(wag_instance_new(f->module, own, &instance, NULL) == WAG_WRONG_AGENT);
+    wag_imports_unref(own);
+    wag_value_unref(map);
+#undef REFUSED
+    return wrong;
+}
+
+static void *use_foreign_objects(void *context)
+{
+    foreign *f = context;
+    f->wrong = objects_are_refused(f) | imports_are_refused(f);
+    /* without effect, every one */
+    wag_func_unref(wag_func_ref(f->func));
+    wag_memory_unref(wag_memory_ref(f->memory));
+    wag_table_unref(f->table);
+    wag_global_unref(f->global);
+    wag_tag_unref(wag_tag_ref(f->tag));
+    wag_extern_unref(f->ext);
+    wag_instance_unref(f->instance);
+    wag_imports_unref(wag_imports_ref(f->imports));
+    return NULL;
+}
+
+static void test_objects_of_another_agent_are_refused_without_effect(void **state)
+{
+    (void)state;
+    foreign f = {.imports = wag_imports_new(), .ext = wag_extern_new(NULL, NULL)};
+    f.module = module_of("(module (import \"m\" \"f\" (func)))");
+    f.instance = instance_of("(module (func (export \"f\") (param i64)) (memory (export \"m\") 1)"
+                             " (table (export \"t\") 1 funcref) (global (export \"g\") (mut i32) (i32.const 1)))",
+                             NULL);
+    f.func = wag_func_ref(export_of(f.instance, "f"));
+    f.memory = wag_memory_ref(wag_exports_memory(wag_instance_exports(f.instance), "m"));
+    f.table = wag_table_ref(table_of(f.instance, "t"));
+    f.global = wag_global_ref(wag_exports_global(wag_instance_exports(f.instance), "g"));
+    ASSERT_OK(wag_tag_new("(i32)", &f.tag, NULL));
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, use_foreign_objects, &f), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(f.wrong, 0);
+    assert_int_equal(wag_memory_pages(f.memory), 1);
+    assert_int_equal(wag_table_size(f.table), 1);
+    wag_val val;
+    ASSERT_OK(wag_global_get(f.global, &val));
+    assert_int_equal(val.of.i32, 1);
+    wag_instance_unref(f.instance);
+    wag_func_unref(f.func);
+    wag_memory_unref(f.memory);
+    wag_table_unref(f.table);
+    wag_global_unref(f.global);
+    wag_tag_unref(f.tag);
+    wag_extern_unref(f.ext);
+    wag_imports_unref(f.imports);
+    wag_module_unref(f.module);
+}
+
+/* ---- no memory ---- */
+
+static void test_instantiation_survives_every_failing_allocation(void **state)
+{
+    (void)state;
+    wag_module *module = module_of(
+        "(module (import \"m\" \"t\" (table 1 funcref)) (import \"m\" \"f\" (func $i (param i32) (result i32)))"
+        " (import \"m\" \"r\" (global externref)) (import \"m\" \"n\" (global i64)) (memory 1) (memory 3)"
+        " (table 2000 funcref) (table 3 externref) (func $f (result i32) i32.const 6)"
+        " (elem (table 0) (i32.const 0) func $f) (elem func $f $f) (data (i32.const 1) \"abc\") (data \"passive\")"
+        " (global funcref (ref.null func)) (func $s (drop (call $i (i32.const 4)))) (start $s))");
+    wag_table *table = NULL;
+    ASSERT_OK(wag_table_new(WAG_FUNCREF, 1, UINT64_MAX, WAG_VAL_FUNC(NULL), &table, NULL));
+    bool done = false;
+    for (uint64_t n = 0; n <= 200; n++) {
+        int finalized = 0;
+        wag_instance *instance = NULL;
+        wag_error *error = NULL;
+        wagi_alloc_fail_after(n);
+        wag_imports *imports = wag_imports_new();
+        wag_value text = wag_string("text");
+        if (imports && wag_imports_set(imports, "m", "t", WAG_TABLE(table)) == WAG_OK &&
+            wag_imports_set(imports, "m", "r", text) == WAG_OK &&
+            wag_imports_set(imports, "m", "n", WAG_BIGINT(9)) == WAG_OK &&
+            wag_imports_set_func(imports, "m", "f", NULL, nothing, &finalized, count_up) == WAG_OK) {
+            wag_err err = wag_instance_new(module, imports, &instance, &error);
+            assert_int_equal(err == WAG_OK, instance != NULL);
+            assert_int_equal(err == WAG_OK, error == NULL);
+            done = done || instance;
+        }
+        wagi_alloc_fail_after(UINT64_MAX);
+        if (error && wag_error_get_class(error) != WAG_CLASS_RANGE_ERROR)
+            fail_msg("allocation %d: %s", (int)n, wag_error_message(error));
+        wag_error_unref(error);
+        wag_value_unref(text);
+        wag_instance_unref(instance);
+        wag_imports_unref(imports);
+        ASSERT_OK(wag_table_set(table, 0, WAG_VAL_FUNC(NULL)));
+        wag_agent_collect();
+        if (wag_agent_live_objects() != 1)
+            fail_msg("allocation %d: %zu objects are left", (int)n, wag_agent_live_objects());
+        assert_true(finalized <= 1);
+    }
+    assert_true(done);
+    wag_table_unref(table);
+    wag_module_unref(module);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_teardown(name, store_is_empty)
+    const struct CMUnitTest tests[] = {
+        TEST(test_an_instance_that_keeps_to_itself_is_freed_with_its_last_handle),
+        TEST(test_an_importer_keeps_what_it_imports_and_both_go_at_once),
+        TEST(test_a_long_chain_of_importers_is_freed_without_recursion),
+        TEST(test_200000_instances_made_and_dropped_leave_nothing),
+        TEST(test_escaped_instances_do_not_pile_up),
+        TEST(test_two_instances_with_functions_in_each_others_tables_are_collected),
+        TEST(test_a_cycle_through_an_externref_that_stands_for_a_table_is_collected),
+        TEST(test_a_failed_instance_lives_while_an_imported_table_holds_its_function),
+        TEST(test_externs_in_tables_and_globals_are_finalized_once_when_unreachable),
+        TEST(test_a_function_that_a_dead_importer_passed_on_stays),
+        TEST(test_an_exported_table_passes_an_imported_function_on),
+        TEST(test_an_instance_that_hands_its_function_to_one_it_was_given_escapes),
+        TEST(test_the_host_carries_functions_from_instance_to_instance),
+        TEST(test_references_in_wasm_frames_survive_collections_and_garbage_does_not),
+        TEST(test_a_long_call_collects_by_itself),
+        TEST(test_without_memory_a_collection_does_nothing),
+        TEST(test_a_function_may_lose_its_last_handle_while_it_runs),
+        TEST(test_a_finalizer_may_use_the_library),
+        TEST(test_the_finalizer_of_a_host_function_runs_also_when_making_it_fails),
+        TEST(test_closing_an_agent_frees_everything_and_finalizes_once),
+        TEST(test_objects_of_another_agent_are_refused_without_effect),
+        TEST(test_instantiation_survives_every_failing_allocation),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
