@@ -22,7 +22,7 @@ typedef struct scan {
 
 void wagi_homes_init(wagi_homes *homes)
 {
-    memset(homes, 0, sizeof *alloc);
+    memset(homes, 0, sizeof *homes);
 }
 
 void wagi_homes_fini(wagi_homes *homes)
