@@ -27,6 +27,8 @@ DESTDIR ?=
 SPEC ?=
 # Seconds for each target of `make fuzz`.
 FUZZ_TIME ?= 60
+# V=1 shows the commands of the build.
+V ?=
 # `make demo` and `make test` install packages; DEPS=no trusts that all is there.
 DEPS ?= yes
 
@@ -35,13 +37,21 @@ ifeq ($(MAKELEVEL)$(findstring -j,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
 endif
 
+ifeq ($(V),)
+Q = @
+say = @printf '  %-5s %s\n' $(1) $(2:$(BUILD)/%=%)
+endif
+
 VERSION := $(shell sed -n 's/^.define WAG_VERSION_[MP][A-Z]* //p' core/include/waggle/base.h | paste -sd.)
 SOVERSION := $(firstword $(subst ., ,$(VERSION)))
 
 WAG_CPPFLAGS = -Icore/include -Icore -I. -MMD -MP $(CPPFLAGS)
 WAG_CFLAGS = $(CFLAGS) -std=c11 -Wall -Wextra -Wpedantic $(WERROR) -fvisibility=hidden -fPIC -pthread $(SAN)
 LIBS = -lnng -lmbedcrypto -pthread -lm
-LINK = $(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
+define LINK
+$(call say,LINK,$@)
+$(Q)$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
+endef
 
 LIB_SRC := $(sort $(wildcard core/*/*.c workers/*.c ipc/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
@@ -103,15 +113,18 @@ $(BUILD)/flags: force
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(WAG_CFLAGS) $(WAG_CPPFLAGS) $(DEFINES) -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(WAG_CFLAGS) $(WAG_CPPFLAGS) $(DEFINES) -c $< -o $@
 
 $(BUILD)/%.wasm: %.wat
 	@mkdir -p $(@D)
-	wat2wasm --debug-names $< -o $@
+	$(call say,WASM,$<)
+	$(Q)wat2wasm --debug-names $< -o $@
 
 $(LIB): $(call obj,$(LIB_SRC))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
 
 $(SHARED): $(call obj,$(LIB_SRC))
 	$(LINK) -shared -Wl,-soname,libwaggle.so.$(SOVERSION) -Wl,-z,defs $(LIBS)

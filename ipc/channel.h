@@ -73,8 +73,9 @@ void wagi_channel_refuse(wagi_channel *channel, wagi_side side);
 /* A post from this side that waits, now or later, ends with WAG_INTERRUPTED. Any thread. */
 void wagi_channel_interrupt(wagi_channel *channel, wagi_side side);
 
-/* End both directions, once. No thread but the caller may use the channel any more; tasks of it may still be in mailboxes,
- * and a later post is dropped. Returns how many messages of either direction were never delivered, in all. */
+/* End both directions, once. No thread but the caller may use the channel any more; tasks of it may still be in
+ * mailboxes, and a later post is dropped. Returns how many messages of either direction were never delivered, in all.
+ */
 size_t wagi_channel_close(wagi_channel *channel);
 
 #endif

@@ -1,3 +1,4 @@
+/* The message header: writing and checking it. */
 #include "ipc/message.h"
 
 #include <string.h>

@@ -60,7 +60,7 @@ static void join(wag_worker *worker)
 
 static void worker_ended(wagi_task *task)
 {
-    wag_worker *worker = (wag_worker *)((char *)task - offsetof(wag_worker, ended));
+    wag_worker *worker = (wag_worker *)task;
     join(worker);
     finish_if_done(worker);
     wagi_worker_unref(worker);
@@ -68,7 +68,7 @@ static void worker_ended(wagi_task *task)
 
 static void ended_discard(wagi_task *task)
 {
-    wagi_worker_unref((wag_worker *)((char *)task - offsetof(wag_worker, ended)));
+    wagi_worker_unref((wag_worker *)task);
 }
 
 static void stop(wag_worker *worker)
@@ -153,7 +153,7 @@ static wag_err worker_init(wag_worker *worker, const wag_worker_options *options
     worker->exited = wagi_promise_exit_new();
     if (!worker->name || !worker->exited)
         return wagi_fail(wagi_error_nomem(), reterr_error);
-    strcpy(worker->name, name);
+    memcpy(worker->name, name, strlen(name) + 1);
     return wagi_channel_new(&channel, &worker->channel, reterr_error);
 }
 

@@ -47,6 +47,7 @@ struct wag_worker_scope {
 };
 
 struct wag_worker {
+    wagi_task ended; /* first: the parent's loop may have the only pointer to this */
     atomic_size_t count;
 
     /* constant while the thread runs */
@@ -70,7 +71,6 @@ struct wag_worker {
     bool terminated; /* it ended because of terminate */
 
     /* the parent's thread */
-    wagi_task ended;
     wagi_teardown teardown;
     wag_promise_exit *exited; /* one reference */
     bool joined, drained, finished, freed;

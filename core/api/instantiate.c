@@ -280,7 +280,8 @@ wag_promise_source *wag_instantiate_bytes(wag_bytes bytes, wag_imports *imports)
     wag_error *error;
     if (imports && imports->agent != wagi_agent_peek()) {
         error = wagi_error_new(WAG_WRONG_AGENT, "the import object belongs to another agent");
-    } else {
+    } else if ((error = wagi_imports_object_check(imports)) ==
+               NULL) { /* JavaScript converts arguments before it compiles */
         pending->imports = wag_imports_ref(imports);
         error = start_checked(bytes, NULL, WAG_TIER_DEFAULT, pending);
     }

@@ -1,3 +1,4 @@
+/* The allocator hook over malloc, and growing vectors. */
 #include "base/alloc.h"
 
 #include <stdatomic.h>

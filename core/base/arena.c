@@ -1,3 +1,4 @@
+/* Arenas: chunks of pages, sealed together. */
 #include "base/arena.h"
 
 #include <stdint.h>
@@ -81,11 +82,23 @@ void *wagi_arena_copy(wagi_arena *arena, const void *bytes, size_t size)
     return copy;
 }
 
+/* Give back the pages behind the last byte in use. */
+static void chunk_trim(struct wagi_arena_chunk *chunk)
+{
+    size_t page = wagi_os_page_size(), used = (chunk->used + page - 1) / page * page;
+    if (used == 0 || used == chunk->size)
+        return;
+    wagi_os_unmap(chunk->pages + used, chunk->size - used);
+    chunk->size = used;
+}
+
 bool wagi_arena_seal(wagi_arena *arena)
 {
-    for (struct wagi_arena_chunk *chunk = arena->chunks; chunk; chunk = chunk->next)
+    for (struct wagi_arena_chunk *chunk = arena->chunks; chunk; chunk = chunk->next) {
+        chunk_trim(chunk);
         if (!wagi_os_protect(chunk->pages, chunk->size, WAGI_PROT_READ))
             return false;
+    }
     return true;
 }
 

@@ -1,3 +1,4 @@
+/* Error objects, and the table of codes made from err.def. */
 #include "base/error.h"
 
 #include <stdarg.h>

@@ -1,4 +1,5 @@
-/* Making errors inside the library. Making one never fails: without memory the static object of WAG_NOMEM is returned. */
+/* Making errors inside the library. Making one never fails: without memory the static object of WAG_NOMEM is returned.
+ */
 #ifndef WAGI_BASE_ERROR_H
 #define WAGI_BASE_ERROR_H
 
@@ -18,12 +19,12 @@ void wagi_error_set_import(wag_error *error, size_t index, wag_name module, wag_
 void wagi_error_set_types(wag_error *error, const char *wanted, const char *given);
 /* frames: copied, with their names. An error that has frames keeps them. */
 void wagi_error_set_frames(wag_error *error, const wag_frame *frames, size_t count);
-/* More frames, outward of those that it has, up to limit in all. An error that somebody else holds too (a host keeps the
- * one it returned) stays as it is: it is immutable for others. Without memory it stays as it is as well. */
+/* More frames, outward of those that it has, up to limit in all. An error that somebody else holds too (a host keeps
+ * the one it returned) stays as it is: it is immutable for others. Without memory it stays as it is as well. */
 void wagi_error_append_frames(wag_error *error, const wag_frame *frames, size_t count, size_t limit);
 
-/* The usual last line of a function that fails: give `error` (own) to *reterr_error (or release it when NULL) and return
- * its code. */
+/* The usual last line of a function that fails: give `error` (own) to *reterr_error (or release it when NULL) and
+ * return its code. */
 wag_err wagi_fail(wag_error *error, wag_error **reterr_error);
 
 #endif

@@ -1,3 +1,4 @@
+/* The built-in limits. */
 #include "base/limits.h"
 
 const wagi_limits wagi_default_limits = {

@@ -1,4 +1,5 @@
-/* What the library wants from the operating system, apart from threads (sync.h). The only other place with OS headers. */
+/* What the library wants from the operating system, apart from threads (sync.h). The only other place with OS headers.
+ */
 #ifndef WAGI_BASE_OS_H
 #define WAGI_BASE_OS_H
 
@@ -6,7 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum wagi_protection { WAGI_PROT_NONE, WAGI_PROT_READ, WAGI_PROT_READ_WRITE, WAGI_PROT_READ_EXEC } wagi_protection;
+typedef enum wagi_protection {
+    WAGI_PROT_NONE,
+    WAGI_PROT_READ,
+    WAGI_PROT_READ_WRITE,
+    WAGI_PROT_READ_EXEC
+} wagi_protection;
 
 size_t wagi_os_page_size(void);
 /* Fresh zeroed pages; size is rounded up to pages. NULL when they cannot be had. */
@@ -16,9 +22,9 @@ void *wagi_os_remap(void *address, size_t old_size, size_t new_size);
 bool wagi_os_protect(void *address, size_t size, wagi_protection protection);
 void wagi_os_unmap(void *address, size_t size);
 
-uint64_t wagi_clock_ns(void);     /* monotonic */
+uint64_t wagi_clock_ns(void);                        /* monotonic */
 uint64_t wagi_clock_after_ms(uint64_t milliseconds); /* wagi_clock_ns then; at most UINT64_MAX - 1 */
-uint32_t wagi_os_cpu_count(void); /* that this process may use; at least 1 */
+uint32_t wagi_os_cpu_count(void);                    /* that this process may use; at least 1 */
 bool wagi_os_random(void *bytes, size_t size);
 int wagi_os_pid(void); /* of this process: another one after fork */
 /* The lowest usable address of the calling thread's stack, 0 when unknown. */
@@ -33,8 +39,8 @@ void wagi_wakeup_free(int wakeup);
 bool wagi_wakeup_wait(int wakeup, int64_t timeout_ns);
 
 /* An alarm: a descriptor that polls readable from a point of wagi_clock_ns on, until it is set again. */
-int wagi_alarm_new(void);                                /* never due; -1 when there is none to be had */
-void wagi_alarm_set(int alarm, uint64_t deadline_ns);    /* UINT64_MAX: never due */
+int wagi_alarm_new(void);                             /* never due; -1 when there is none to be had */
+void wagi_alarm_set(int alarm, uint64_t deadline_ns); /* UINT64_MAX: never due */
 void wagi_alarm_free(int alarm);
 /* A descriptor that polls readable while one of the two does. They must outlive it. -1 when there is none to be had. */
 int wagi_poller_new(int first, int second);

@@ -1,3 +1,4 @@
+/* os.h for Linux: pages, clocks, wake-ups, alarms. */
 #define _GNU_SOURCE
 #include "base/os.h"
 

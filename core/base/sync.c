@@ -1,3 +1,4 @@
+/* sync.h over pthreads. */
 #define _GNU_SOURCE
 #include "base/sync.h"
 

@@ -1,4 +1,5 @@
-/* Threads and locks. The lock order of the whole library is in ARCHITECTURE.md. Failing to lock is a bug, not an error. */
+/* Threads and locks. The lock order of the whole library is in ARCHITECTURE.md. Failing to lock is a bug, not an error.
+ */
 #ifndef WAGI_BASE_SYNC_H
 #define WAGI_BASE_SYNC_H
 

@@ -8,8 +8,8 @@
 #include "binary/reader.h"
 
 /* An error with offset and, unless func_index is WAGI_NO_INDEX, function index; the format is without the place. */
-wag_err wagi_fail_at(wag_err code, size_t offset, uint32_t func_index, wag_error **reterr_error, const char *format, ...)
-    WAG_PRINTF(5, 6);
+wag_err wagi_fail_at(wag_err code, size_t offset, uint32_t func_index, wag_error **reterr_error, const char *format,
+                     ...) WAG_PRINTF(5, 6);
 /* The error that sticks in a reader: WAG_MALFORMED, or WAG_INVALID when the reader says so. */
 wag_err wagi_fail_reader(const wagi_reader *reader, uint32_t func_index, wag_error **reterr_error);
 /* "limit of <text> exceeded: V, at most L", WAG_LIMIT. limit: a name of limits.def. */

@@ -1,5 +1,6 @@
-/* The decoded module: the seam between decoder, validator, tiers and runtime. Everything here is immutable once the module
- * is sealed; all of it, side tables included, lives in the module's arena, whose pages are read-only from then on.
+/* The decoded module: the seam between decoder, validator, tiers and runtime. Everything here is immutable once the
+ * module is sealed; all of it, side tables included, lives in the module's arena, whose pages are read-only from then
+ * on.
  */
 #ifndef WAGI_BINARY_MODULE_H
 #define WAGI_BINARY_MODULE_H
@@ -34,7 +35,7 @@ typedef struct wagi_export {
 
 /* A constant expression. The common one-instruction forms are recognised; EXPR runs on the tier's evaluator. */
 typedef enum wagi_const_kind {
-    WAGI_CONST_NUMBER,     /* bits[0] (v128: bits[0..1]) */
+    WAGI_CONST_NUMBER, /* bits[0] (v128: bits[0..1]) */
     WAGI_CONST_REF_NULL,
     WAGI_CONST_REF_FUNC,   /* index */
     WAGI_CONST_GLOBAL_GET, /* index */
@@ -60,10 +61,10 @@ typedef struct wagi_const_expr {
  *   br_table   one entry for each label and one for the default: entry i is stp + i
  *   try_table  one entry for each catch clause, looked up when an exception arrives; entered normally: stp += count
  *   all others none (return and end of function use the function's type)
- * Taken: ip += ip_delta; the top `keep` values stay and the `drop` values below them go; stp += stp_delta, counted from the
- * entry itself. A branch to a `loop` lands on the `loop` opcode itself, so that it can poll for interrupts; a branch to
- * block/if/try_table lands after the matching `end`; a branch to the function's own label lands on the final `end`.
- * Code that cannot be reached has entries too, so that the counts agree. */
+ * Taken: ip += ip_delta; the top `keep` values stay and the `drop` values below them go; stp += stp_delta, counted from
+ * the entry itself. A branch to a `loop` lands on the `loop` opcode itself, so that it can poll for interrupts; a
+ * branch to block/if/try_table lands after the matching `end`; a branch to the function's own label lands on the final
+ * `end`. Code that cannot be reached has entries too, so that the counts agree. */
 typedef struct wagi_side_entry {
     int32_t ip_delta;
     int32_t stp_delta;
@@ -72,9 +73,9 @@ typedef struct wagi_side_entry {
 } wagi_side_entry;
 
 /* One try_table of a function. The regions are in the order of their try_table opcodes, so the innermost one around an
- * instruction is the last whose range holds it. Offsets count from wagi_func_body.code. When an exception arrives: cut the
- * operand stack to `height`, push the values of the clause that matches (its side entry's `keep` of them, the exception
- * reference last), then take the clause's side entry with ip at the try_table's opcode. */
+ * instruction is the last whose range holds it. Offsets count from wagi_func_body.code. When an exception arrives: cut
+ * the operand stack to `height`, push the values of the clause that matches (its side entry's `keep` of them, the
+ * exception reference last), then take the clause's side entry with ip at the try_table's opcode. */
 typedef struct wagi_try_region {
     uint32_t ip;         /* of the try_table opcode */
     uint32_t begin, end; /* the body: its first instruction, and its `end` (not in the range) */
@@ -91,13 +92,13 @@ typedef struct wagi_func_body {
     uint32_t side_count;
     uint32_t try_count;
     const wagi_try_region *tries; /* NULL without try_table */
-    uint32_t func_index;    /* in the function index space */
+    uint32_t func_index;          /* in the function index space */
     const wagi_type *type;
     uint32_t param_count, result_count;
-    uint32_t local_count;   /* parameters included */
-    uint32_t max_height;    /* most values on the operand stack at once, locals not counted */
+    uint32_t local_count;       /* parameters included */
+    uint32_t max_height;        /* most values on the operand stack at once, locals not counted */
     const wagi_valtype *locals; /* local_count types */
-    bool uses_v128;         /* a local, operand or block type is v128 */
+    bool uses_v128;             /* a local, operand or block type is v128 */
 } wagi_func_body;
 
 typedef struct wagi_global_def {
@@ -119,8 +120,8 @@ typedef struct wagi_elem_segment {
     uint32_t table;
     wagi_const_expr offset;
     uint32_t count;
-    const uint32_t *funcs;         /* all items are ref.func: their indices; else NULL */
-    const wagi_const_expr *items;  /* when funcs is NULL */
+    const uint32_t *funcs;        /* all items are ref.func: their indices; else NULL */
+    const wagi_const_expr *items; /* when funcs is NULL */
 } wagi_elem_segment;
 
 typedef struct wagi_data_segment {
@@ -177,7 +178,7 @@ typedef struct wagi_module_data {
      * section is ignored, as the specification asks. */
     const wag_name *func_names;
 
-    uint64_t features;          /* bits of wagi_feature that the module uses */
+    uint64_t features;                         /* bits of wagi_feature that the module uses */
     uint32_t feature_func[WAGI_FEATURE_COUNT]; /* a function that uses it, or WAGI_NO_INDEX */
     size_t feature_offset[WAGI_FEATURE_COUNT]; /* where it is first used */
 } wagi_module_data;
@@ -185,8 +186,8 @@ typedef struct wagi_module_data {
 /* WebAssembly.Module. The head is in the heap (the count must be writable); the data is in the sealed arena. */
 struct wag_module {
     atomic_size_t count;
-    struct wag_cluster *cluster;  /* one reference, taken by wagi_compile; NULL in tests of this layer */
-    wagi_registry *registry;      /* the cluster's; one reference */
+    struct wag_cluster *cluster; /* one reference, taken by wagi_compile; NULL in tests of this layer */
+    wagi_registry *registry;     /* the cluster's; one reference */
     wagi_arena arena;
     const wagi_module_data *data;
     const struct wagi_tier *tier; /* how its code runs (runtime/tier.h); NULL until compiled */
@@ -195,8 +196,8 @@ struct wag_module {
 
 /* Decode and validate the whole module. bytes: copied first, into the arena. On success the module is unsealed, without
  * tier, count 1. cluster is only written into the module, not counted: this layer does not know clusters.
- * Fails with WAG_MALFORMED, WAG_INVALID, WAG_LIMIT, WAG_NOMEM; the error has the byte offset, and the function index inside
- * bodies. Any thread. */
+ * Fails with WAG_MALFORMED, WAG_INVALID, WAG_LIMIT, WAG_NOMEM; the error has the byte offset, and the function index
+ * inside bodies. Any thread. */
 wag_err wagi_module_decode(wag_bytes bytes, struct wag_cluster *cluster, wagi_registry *registry,
                            const wagi_limits *limits, wag_module **ret_module, wag_error **reterr_error);
 /* Map the module's memory read-only. False when the system refuses. */

@@ -1,5 +1,5 @@
-/* Reading the binary format. The first error sticks: from then on every read gives 0 and the position stays at the end, so
- * that a decoder may check once per item instead of once per byte. Offsets count from the start of the module.
+/* Reading the binary format. The first error sticks: from then on every read gives 0 and the position stays at the end,
+ * so that a decoder may check once per item instead of once per byte. Offsets count from the start of the module.
  */
 #ifndef WAGI_BINARY_READER_H
 #define WAGI_BINARY_READER_H

@@ -1,8 +1,8 @@
 /* Types of WebAssembly 3.0 in canonical form.
  *
- * A value type is one word; two value types are equal exactly when the words are. Where a type index occurs in the binary
- * format, the word holds the canonical id that the cluster's registry gave to the defined type, so comparing types of two
- * modules is one compare as well (spec: "Type canonicalisation", rolled-up recursion groups).
+ * A value type is one word; two value types are equal exactly when the words are. Where a type index occurs in the
+ * binary format, the word holds the canonical id that the cluster's registry gave to the defined type, so comparing
+ * types of two modules is one compare as well (spec: "Type canonicalisation", rolled-up recursion groups).
  */
 #ifndef WAGI_BINARY_TYPES_H
 #define WAGI_BINARY_TYPES_H
@@ -51,10 +51,11 @@ typedef enum wagi_heap {
 
 #define WAGI_NULLABLE 0x10u
 #define WAGI_CONCRETE 0x20u
-#define WAGI_REF_ABSTRACT(nullable, heap) \
+#define WAGI_REF_ABSTRACT(nullable, heap)                                                                              \
     ((wagi_valtype)(WAGI_KIND_REF | ((nullable) ? WAGI_NULLABLE : 0u) | ((uint32_t)(heap) << 8)))
-#define WAGI_REF_CONCRETE(nullable, canonical_id) \
-    ((wagi_valtype)(WAGI_KIND_REF | WAGI_CONCRETE | ((nullable) ? WAGI_NULLABLE : 0u) | ((uint32_t)(canonical_id) << 8)))
+#define WAGI_REF_CONCRETE(nullable, canonical_id)                                                                      \
+    ((wagi_valtype)(WAGI_KIND_REF | WAGI_CONCRETE | ((nullable) ? WAGI_NULLABLE : 0u) |                                \
+                    ((uint32_t)(canonical_id) << 8)))
 #define WAGI_I32 ((wagi_valtype)WAGI_KIND_I32)
 #define WAGI_I64 ((wagi_valtype)WAGI_KIND_I64)
 #define WAGI_F32 ((wagi_valtype)WAGI_KIND_F32)
@@ -101,13 +102,13 @@ typedef enum wagi_comp_kind { WAGI_COMP_FUNC, WAGI_COMP_STRUCT, WAGI_COMP_ARRAY 
 /* A defined type, canonical: exactly one object per type and cluster. Immutable; lives as long as a reference to its
  * recursion group is held (a module holds one for each group it mentions, a host function for its type's). */
 typedef struct wagi_type {
-    uint32_t id;              /* canonical id */
-    uint32_t group_size;      /* types in its recursion group */
+    uint32_t id;         /* canonical id */
+    uint32_t group_size; /* types in its recursion group */
     struct wagi_rec_group *group;
     wagi_comp_kind comp;
     bool is_final;
-    uint32_t depth;           /* 0 without supertype */
-    const uint32_t *display;  /* depth + 1 canonical ids, root first, itself last: sub <: super is one compare */
+    uint32_t depth;          /* 0 without supertype */
+    const uint32_t *display; /* depth + 1 canonical ids, root first, itself last: sub <: super is one compare */
     uint32_t param_count, result_count; /* func */
     const wagi_valtype *params, *results;
     uint32_t field_count; /* struct; array has 1 */
@@ -124,8 +125,9 @@ void wagi_registry_unref(wagi_registry *registry);
 /* Lower the number of types that may be alive at once. Types that exist stay. Any thread. */
 void wagi_registry_set_limit(wagi_registry *registry, uint64_t canonical_types);
 
-/* A recursion group as decoded: inside it, WAGI_REF_CONCRETE of WAGI_REC_LOCAL + i means the i-th type of the group; all
- * other concrete references are canonical ids already. supertype: WAGI_NO_TYPE, a canonical id, or WAGI_REC_LOCAL + i. */
+/* A recursion group as decoded: inside it, WAGI_REF_CONCRETE of WAGI_REC_LOCAL + i means the i-th type of the group;
+ * all other concrete references are canonical ids already. supertype: WAGI_NO_TYPE, a canonical id, or WAGI_REC_LOCAL +
+ * i. */
 #define WAGI_REC_LOCAL 0x00800000u
 #define WAGI_NO_TYPE UINT32_MAX
 typedef struct wagi_type_def {
@@ -138,8 +140,8 @@ typedef struct wagi_type_def {
 } wagi_type_def;
 
 /* Find or make the canonical types of a group. Takes one reference to the group. ret_types: count pointers, valid while
- * the reference is held. Any thread. Fails with WAG_NOMEM, WAG_LIMIT (canonical_types). Supertypes must have been checked
- * to exist; whether they match is the validator's business. */
+ * the reference is held. Any thread. Fails with WAG_NOMEM, WAG_LIMIT (canonical_types). Supertypes must have been
+ * checked to exist; whether they match is the validator's business. */
 wag_err wagi_registry_intern(wagi_registry *registry, const wagi_type_def *defs, uint32_t count,
                              const wagi_type **ret_types);
 /* A function type on its own: a group of one final type without supertype. */
@@ -187,10 +189,10 @@ typedef struct wagi_global_type {
 /* Text format of types, for messages. Each writes at most size bytes, always terminates, and returns what strlen of the
  * whole would be (as snprintf). Concrete references print as (ref null (type N)) with the canonical id N. */
 size_t wagi_valtype_text(wagi_valtype type, char *buffer, size_t size);
-size_t wagi_func_type_text(const wagi_type *type, char *buffer, size_t size);    /* (func (param i32) (result i32)) */
-size_t wagi_tag_type_text(const wagi_type *type, char *buffer, size_t size);     /* (tag (param i32)) */
-size_t wagi_table_type_text(wagi_table_type type, char *buffer, size_t size);    /* (table 1 2 funcref) */
-size_t wagi_memory_type_text(wagi_memory_type type, char *buffer, size_t size);  /* (memory i64 1 2 shared) */
-size_t wagi_global_type_text(wagi_global_type type, char *buffer, size_t size);  /* (global (mut i32)) */
+size_t wagi_func_type_text(const wagi_type *type, char *buffer, size_t size);   /* (func (param i32) (result i32)) */
+size_t wagi_tag_type_text(const wagi_type *type, char *buffer, size_t size);    /* (tag (param i32)) */
+size_t wagi_table_type_text(wagi_table_type type, char *buffer, size_t size);   /* (table 1 2 funcref) */
+size_t wagi_memory_type_text(wagi_memory_type type, char *buffer, size_t size); /* (memory i64 1 2 shared) */
+size_t wagi_global_type_text(wagi_global_type type, char *buffer, size_t size); /* (global (mut i32)) */
 
 #endif

@@ -15,13 +15,14 @@ typedef struct wagi_validate_context {
     const wagi_module_data *data;
     const wagi_registry *registry;
     const wagi_limits *limits;
-    wagi_arena *arena;       /* results go here */
-    uint8_t *declared_funcs; /* one byte a function: may be the operand of ref.func in a body; set by constant expressions */
+    wagi_arena *arena; /* results go here */
+    uint8_t *
+        declared_funcs; /* one byte a function: may be the operand of ref.func in a body; set by constant expressions */
     bool has_data_count;
-    uint32_t data_count;     /* of the data count section */
+    uint32_t data_count; /* of the data count section */
     /* Out: features used so far; where each was first met. */
     uint64_t *features;
-    uint32_t *feature_func;   /* WAGI_FEATURE_COUNT, WAGI_NO_INDEX before */
+    uint32_t *feature_func; /* WAGI_FEATURE_COUNT, WAGI_NO_INDEX before */
     size_t *feature_offset;
 } wagi_validate_context;
 
@@ -29,15 +30,15 @@ typedef struct wagi_validator wagi_validator;
 wagi_validator *wagi_validator_new(const wagi_validate_context *context); /* context: copied. NULL without memory */
 void wagi_validator_free(wagi_validator *validator);
 
-/* Validate one body: [begin, end) is the code entry's contents, local declarations first. On success *ret_body is complete.
- * Fails with WAG_MALFORMED, WAG_INVALID, WAG_LIMIT, WAG_NOMEM. The error has offset and function index. */
+/* Validate one body: [begin, end) is the code entry's contents, local declarations first. On success *ret_body is
+ * complete. Fails with WAG_MALFORMED, WAG_INVALID, WAG_LIMIT, WAG_NOMEM. The error has offset and function index. */
 wag_err wagi_validate_body(wagi_validator *validator, uint32_t func_index, const uint8_t *begin, const uint8_t *end,
                            wagi_func_body *ret_body, wag_error **reterr_error);
 
 /* Read and validate a constant expression up to and including its `end`. It may use globals below global_limit that are
  * immutable. Marks functions of ref.func as declared. */
-wag_err wagi_validate_const(wagi_validator *validator, wagi_reader *reader, wagi_valtype expected, uint32_t global_limit,
-                            wagi_const_expr *ret_expr, wag_error **reterr_error);
+wag_err wagi_validate_const(wagi_validator *validator, wagi_reader *reader, wagi_valtype expected,
+                            uint32_t global_limit, wagi_const_expr *ret_expr, wag_error **reterr_error);
 
 /* Readers of types inside code and sections, shared with the decoder (decode_types.c). Type indices must be below
  * type_count, otherwise the reader fails with `invalid` set (binary/fail.h turns it into the error). */

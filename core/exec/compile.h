@@ -4,8 +4,9 @@
 
 #include "runtime/tier.h"
 
-/* bytes: borrow (copied by the decoder; a caller on another thread than the bytes' owner copies first). cluster: borrow.
- * ret_module: own. Any thread. Fails as wag_module_new; WAG_UNSUPPORTED names the feature, the function and the offset. */
+/* bytes: borrow (copied by the decoder; a caller on another thread than the bytes' owner copies first). cluster:
+ * borrow. ret_module: own. Any thread. Fails as wag_module_new; WAG_UNSUPPORTED names the feature, the function and the
+ * offset. */
 wag_err wagi_compile(wag_bytes bytes, struct wag_cluster *cluster, wag_tier tier, wag_module **ret_module,
                      wag_error **reterr_error);
 

@@ -1,6 +1,9 @@
-/* The interpreter's stack frames, shared by the loop and by what surrounds it.
+/* The interpreter's stack frames and state, shared by the loop and by what surrounds it.
  *
- * All frames are on the agent's value stack; the C stack holds one wagi_interp_run per entry from the host. One
+ * The loop (interp_loop.c) is a leaf: it calls nothing, so that the compiler can keep its variables in registers. What
+ * needs a call it leaves to its driver (interp.c): it saves its state, says why, and is started again afterwards.
+ *
+ * All frames are on the agent's value stack; the C stack holds one driver (interp.c) per entry from the host. One
  * activation:
  *
  *   locals                  locals + local_count         record + 1
@@ -30,8 +33,8 @@ typedef struct wagi_interp_record {
 /* The call has two immediates (call_indirect), not one: needed to find the opcode from the ip behind it. */
 #define WAGI_INTERP_INDIRECT ((uintptr_t)1)
 #define WAGI_INTERP_RECORD_SLOTS (sizeof(wagi_interp_record) / sizeof(wagi_slot))
-/* The pseudo-op that ends wagi_interp_run: no opcode of the table. */
-#define WAGI_INTERP_EXIT 0xFF
+/* The pseudo-op that ends a run: no opcode of the table. */
+#define WAGI_INTERP_EXIT_CODE 0xFF
 
 _Static_assert(sizeof(wagi_interp_record) % sizeof(wagi_slot) == 0, "a record is a whole number of slots");
 _Static_assert(_Alignof(wagi_interp_record) <= _Alignof(wagi_slot), "a record can follow any slot");
@@ -51,13 +54,48 @@ static inline size_t wagi_interp_need(const wagi_func_body *body)
     return (size_t)body->local_count + WAGI_INTERP_RECORD_SLOTS + body->max_height;
 }
 
-/* Run a function whose arguments are at `locals` on the agent's stack, where room has been checked. The results are at
- * `locals` then. Leaves agent->stack_top anywhere. */
-wag_error *wagi_interp_run(wag_agent *agent, wag_instance *instance, const wagi_func_body *body, wagi_slot *locals);
+/* Everything about a run, while the loop is not running. */
+typedef struct wagi_interp_state {
+    const uint8_t *ip;
+    const wagi_side_entry *stp;
+    wagi_slot *sp; /* first free slot of the operand stack; all operands are in memory */
+    wagi_slot *locals;
+    const wagi_func_body *body;
+    wag_instance *instance;
+    wag_agent *agent;
+    /* What the loop came back for. */
+    wag_func *func;         /* CALL, TAIL_CALL: the callee; its arguments are the topmost operands */
+    const uint8_t *next_ip; /* CALL: where to go on */
+    uintptr_t mark;         /* CALL: 0 or WAGI_INTERP_INDIRECT */
+    wag_err trap;           /* TRAP: the code; ip is at the opcode */
+} wagi_interp_state;
 
-/* What the loop does when a call ends with an error: add the frames from (body, ip, locals) outward to the error, give
- * the handles back. Returns error. */
-wag_error *wagi_interp_unwind(wag_agent *agent, wag_instance *instance, const wagi_func_body *body, const uint8_t *ip,
-                              wagi_slot *locals, wag_error *error);
+typedef enum wagi_interp_exit {
+    WAGI_INTERP_DONE,
+    WAGI_INTERP_TRAP,
+    WAGI_INTERP_OP,        /* run the op at ip (wagi_interp_slow_op) and go on */
+    WAGI_INTERP_CALL,      /* call func, which is not of this instance */
+    WAGI_INTERP_TAIL_CALL, /* the same in place of this activation */
+    WAGI_INTERP_RETURN,    /* return; the record is of another instance or marked */
+} wagi_interp_exit;
+
+/* Run until something comes up that needs a call in C. */
+wagi_interp_exit wagi_interp_loop(wagi_interp_state *state);
+/* An op that the loop leaves to others: memory.grow and those behind prefix 0xFC. Moves ip behind it. */
+wag_err wagi_interp_slow_op(wagi_interp_state *state);
+
+/* A new activation of `body` whose arguments are at `locals`: zero the other locals. Gives the place of its record,
+ * behind which its operands begin. */
+static inline wagi_interp_record *wagi_interp_open(wagi_slot *locals, const wagi_func_body *body)
+{
+    wagi_interp_record *record = wagi_interp_record_of(locals, body);
+    for (wagi_slot *slot = locals + body->param_count; slot < (wagi_slot *)(void *)record; slot++) {
+        *slot = 0;
+#if defined(__GNUC__)
+        __asm__ volatile(""); /* mostly there are few: no memset, which would be the loop's only call */
+#endif
+    }
+    return record;
+}
 
 #endif

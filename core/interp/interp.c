@@ -51,10 +51,14 @@ static void add_frames(wag_agent *agent, wag_instance *instance, const wagi_func
     wagi_free(frames);
 }
 
-wag_error *wagi_interp_unwind(wag_agent *agent, wag_instance *instance, const wagi_func_body *body, const uint8_t *ip,
-                              wagi_slot *locals, wag_error *error)
+/* The end of a run by an error: add the frames to it, give the handles back. */
+static wag_error *unwind(wagi_interp_state *state, wag_error *error)
 {
-    add_frames(agent, instance, body, ip, locals, error);
+    wag_instance *instance = state->instance;
+    const wagi_func_body *body = state->body;
+    const uint8_t *ip = state->ip;
+    wagi_slot *locals = state->locals;
+    add_frames(state->agent, instance, body, ip, locals, error);
     while (body) {
         wag_instance *callee = instance;
         go_out(&instance, &body, &ip, &locals);
@@ -64,15 +68,153 @@ wag_error *wagi_interp_unwind(wag_agent *agent, wag_instance *instance, const wa
     return error;
 }
 
+/* Call a function that this tier does not run. The results are the topmost operands then. */
+static wag_error *call_out(wagi_interp_state *state, wag_func *func)
+{
+    const wagi_type *type = func->type;
+    wag_agent *agent = state->agent;
+    wagi_slot *slots = state->sp - type->param_count;
+    uint32_t room = type->param_count > type->result_count ? type->param_count : type->result_count;
+    if ((size_t)(agent->stack_end - slots) < room)
+        return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
+    agent->stack_top = slots + room;
+    wag_error *error = func->instance ? wagi_call_slots(func, slots) : wagi_call_host(func, slots);
+    if (!error)
+        state->sp = slots + type->result_count;
+    return error;
+}
+
+static bool runs_here(const wag_func *func)
+{
+    return func->instance && func->instance->module->tier == &wagi_tier_interp;
+}
+
+/* Begin an activation of a function of any instance. locals: the arguments. */
+static wag_error *begin(wagi_interp_state *state, wag_instance *instance, const wagi_func_body *body, wagi_slot *locals,
+                        wagi_interp_record record)
+{
+    *wagi_interp_open(locals, body) = record;
+    state->locals = locals;
+    state->body = body;
+    state->instance = instance;
+    state->ip = body->code;
+    state->stp = body->side;
+    state->sp = (wagi_slot *)(void *)(wagi_interp_record_of(locals, body) + 1);
+    return wagi_agent_poll(state->agent) ? wagi_error_new(WAG_INTERRUPTED, NULL) : NULL;
+}
+
+static wag_error *do_call(wagi_interp_state *state)
+{
+    wag_func *func = state->func;
+    if (!runs_here(func)) {
+        wag_error *error = call_out(state, func);
+        if (!error)
+            state->ip = state->next_ip;
+        return error;
+    }
+    const wagi_func_body *body = func->body;
+    wagi_slot *locals = state->sp - body->param_count;
+    if ((size_t)(state->agent->stack_end - locals) < wagi_interp_need(body))
+        return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
+    if (func->instance != state->instance)
+        wagi_unit_hold(&func->instance->unit);
+    wagi_interp_record record = {.ip = state->next_ip,
+                                 .stp = state->stp,
+                                 .locals = state->locals,
+                                 .body = state->body,
+                                 .instance = (uintptr_t)state->instance | state->mark};
+    return begin(state, func->instance, body, locals, record);
+}
+
+static void do_return(wagi_interp_state *state)
+{
+    const wagi_func_body *body = state->body;
+    wagi_interp_record record = *wagi_interp_record_of(state->locals, body);
+    memmove(state->locals, state->sp - body->result_count, body->result_count * sizeof *state->sp);
+    wag_instance *left = state->instance;
+    state->sp = state->locals + body->result_count;
+    state->ip = record.ip;
+    state->stp = record.stp;
+    state->locals = record.locals;
+    state->body = record.body;
+    state->instance = wagi_interp_record_instance(&record);
+    if (left != state->instance) {
+        state->agent->stack_top = state->sp; /* releasing may collect */
+        wagi_unit_release(&left->unit);
+    }
+}
+
+static wag_error *do_tail_call(wagi_interp_state *state)
+{
+    wag_func *func = state->func;
+    if (!runs_here(func)) {
+        wag_error *error = call_out(state, func);
+        if (!error)
+            do_return(state);
+        return error;
+    }
+    const wagi_func_body *body = func->body;
+    if ((size_t)(state->agent->stack_end - state->locals) < wagi_interp_need(body))
+        return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
+    /* The arguments may be moved over the record. */
+    wagi_interp_record record = *wagi_interp_record_of(state->locals, state->body);
+    memmove(state->locals, state->sp - body->param_count, body->param_count * sizeof *state->sp);
+    wag_instance *left = state->instance, *caller = wagi_interp_record_instance(&record);
+    if (func->instance != left && func->instance != caller)
+        wagi_unit_hold(&func->instance->unit);
+    wag_error *error = begin(state, func->instance, body, state->locals, record);
+    if (left != state->instance && left != caller) {
+        state->agent->stack_top = state->sp; /* releasing may collect */
+        wagi_unit_release(&left->unit);
+    }
+    return error;
+}
+
+static wag_error *drive(wagi_interp_state *state)
+{
+    for (;;) {
+        wag_error *error = NULL;
+        wag_err trap;
+        switch (wagi_interp_loop(state)) {
+        case WAGI_INTERP_DONE:
+            return NULL;
+        case WAGI_INTERP_TRAP:
+            error = wagi_error_new(state->trap, NULL);
+            break;
+        case WAGI_INTERP_OP:
+            trap = wagi_interp_slow_op(state);
+            if (trap != WAG_OK)
+                error = wagi_error_new(trap, NULL);
+            break;
+        case WAGI_INTERP_CALL:
+            error = do_call(state);
+            break;
+        case WAGI_INTERP_TAIL_CALL:
+            error = do_tail_call(state);
+            break;
+        case WAGI_INTERP_RETURN:
+            do_return(state);
+            break;
+        }
+        if (error)
+            return unwind(state, error);
+    }
+}
+
+/* Run a body from the host. slots: arguments and results. */
 static wag_error *enter(wag_agent *agent, wag_instance *instance, const wagi_func_body *body, wagi_slot *slots)
 {
+    static const uint8_t exit_code[] = {WAGI_INTERP_EXIT_CODE};
     wagi_slot *base = agent->stack_top;
     size_t room = (size_t)(agent->stack_end - base);
-    if (room < wagi_interp_need(body) || room < body->result_count)
+    if (room < wagi_interp_need(body))
         return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
     if (body->param_count)
         memcpy(base, slots, body->param_count * sizeof *slots);
-    wag_error *error = wagi_interp_run(agent, instance, body, base);
+    wagi_interp_state state = {.agent = agent};
+    wagi_interp_record record = {.ip = exit_code, .instance = (uintptr_t)instance};
+    wag_error *error = begin(&state, instance, body, base, record);
+    error = error ? unwind(&state, error) : drive(&state);
     if (!error && body->result_count)
         memcpy(slots, base, body->result_count * sizeof *slots);
     agent->stack_top = base;

@@ -1,4 +1,4 @@
-/* The interpreter's loop: one function that runs the module's own bytes.
+/* The interpreter's loop: one function that runs the module's own bytes and calls nothing (frame.h says why).
  *
  * Registers. ip is at the opcode while its body runs, and is moved at the end of the body, so that a trap knows where
  * it happened. stp walks the side table (binary/module.h). sp is the first free slot of the operand stack.
@@ -19,12 +19,8 @@
  * binary/op.def. A function with v128 values will be an instantiation of the same bodies with 16-byte slots; for that,
  * they touch the operand stack as sp[...] and a, b only.
  */
-#include <string.h>
-
-#include "base/alloc.h"
 #include "binary/op.h"
 #include "interp/frame.h"
-#include "interp/interp.h"
 #include "ops/access.h"
 #include "ops/num.h"
 
@@ -43,11 +39,11 @@
 #if defined(__GNUC__)
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define NOINLINE __attribute__((noinline))
+#define INLINE inline __attribute__((always_inline))
 #else
 #define LIKELY(x) (x)
 #define UNLIKELY(x) (x)
-#define NOINLINE
+#define INLINE inline
 #endif
 
 /* Opcodes by name; for prefixed ones the number behind the prefix. */
@@ -59,20 +55,18 @@ enum {
     CODE_prefix_misc = 0xFC,
     CODE_prefix_simd = 0xFD,
     CODE_prefix_threads = 0xFE,
-    CODE_exit_ = WAGI_INTERP_EXIT,
+    CODE_exit_ = WAGI_INTERP_EXIT_CODE,
 };
 
-static const uint8_t exit_code[] = {WAGI_INTERP_EXIT};
-
-/* ---- immediates that are longer than one byte, and other things that are rare enough to be calls ----
- * Each gives two words, which come back in registers, so that the loop's variables never have an address. */
+/* ---- immediates of any length ----
+ * These are inlined: a call, however rare, would cost the loop its registers. */
 
 typedef struct leb {
     uint64_t value;
     const uint8_t *next;
 } leb;
 
-static NOINLINE leb leb_u(const uint8_t *at)
+static INLINE leb leb_u(const uint8_t *at)
 {
     uint64_t value = 0;
     unsigned shift = 0;
@@ -84,7 +78,7 @@ static NOINLINE leb leb_u(const uint8_t *at)
     }
 }
 
-static NOINLINE leb leb_s(const uint8_t *at)
+static INLINE leb leb_s(const uint8_t *at)
 {
     uint64_t value = 0;
     unsigned shift = 0;
@@ -101,7 +95,7 @@ static NOINLINE leb leb_s(const uint8_t *at)
 }
 
 /* Behind a block type or value type. */
-static NOINLINE const uint8_t *skip_type(const uint8_t *at)
+static INLINE const uint8_t *skip_type(const uint8_t *at)
 {
     uint8_t first = *at++;
     if (first == 0x63 || first == 0x64) /* (ref null ht), (ref ht) */
@@ -111,7 +105,7 @@ static NOINLINE const uint8_t *skip_type(const uint8_t *at)
     return at;
 }
 
-static NOINLINE const uint8_t *skip_types(const uint8_t *at)
+static INLINE const uint8_t *skip_types(const uint8_t *at)
 {
     leb count = leb_u(at);
     at = count.next;
@@ -126,7 +120,7 @@ typedef struct address {
 } address;
 
 /* A memarg of any form. */
-static NOINLINE address memarg(const wag_instance *instance, const uint8_t *at, uint64_t index, uint64_t width)
+static INLINE address memarg(const wag_instance *instance, const uint8_t *at, uint64_t index, uint64_t width)
 {
     leb align = leb_u(at), which = {0, align.next};
     if (align.value & 0x40)
@@ -140,9 +134,10 @@ static NOINLINE address memarg(const wag_instance *instance, const uint8_t *at, 
 }
 
 /* Move the `keep` topmost values down over `drop` others. */
-static NOINLINE void move_down(wagi_slot *sp, size_t keep, size_t drop)
+static INLINE void move_down(wagi_slot *sp, size_t keep, size_t drop)
 {
-    memmove(sp - keep - drop, sp - keep, keep * sizeof *sp);
+    for (wagi_slot *from = sp - keep; from < sp; from++)
+        from[-(ptrdiff_t)drop] = *from;
 }
 
 typedef struct callee {
@@ -163,33 +158,11 @@ static inline callee find_indirect(const wag_instance *instance, uint64_t type, 
     return (callee){func, WAG_OK};
 }
 
-/* Call a function that this loop does not run: a host's or another tier's. */
-static NOINLINE wag_error *call_out(wag_agent *agent, wag_func *func, wagi_slot *slots)
-{
-    const wagi_type *type = func->type;
-    uint32_t room = type->param_count > type->result_count ? type->param_count : type->result_count;
-    if ((size_t)(agent->stack_end - slots) < room)
-        return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
-    agent->stack_top = slots + room;
-    return func->instance ? wagi_call_slots(func, slots) : wagi_call_host(func, slots);
-}
-
-static inline bool runs_here(const wag_func *func)
-{
-    return func->instance && func->instance->module->tier == &wagi_tier_interp;
-}
-
-/* memory.grow and table.grow give -1 in the width of the address type. */
-static uint64_t grow_result(uint64_t old, bool is_64)
-{
-    return is_64 ? old : (uint32_t)old;
-}
-
 #if THREADED
 #define STATE0(op) S0_##op:
 #define STATE1(op) S1_##op:
 #define STATE2(op) S2_##op:
-#define NEXT(state) goto *table##state[*ip]
+#define NEXT(state) goto *targets[(state)*256 + *ip]
 #define RUN_INTO (void)0
 #else
 #define STATE0(op) case CODE_##op:
@@ -222,6 +195,11 @@ static uint64_t grow_result(uint64_t old, bool is_64)
     a = *--sp;                                                                                                         \
     RUN_INTO;
 
+#define LEAVE(why)                                                                                                     \
+    do {                                                                                                               \
+        leave = (why);                                                                                                 \
+        goto left;                                                                                                     \
+    } while (0)
 #define TRAP(code)                                                                                                     \
     do {                                                                                                               \
         trap = (code);                                                                                                 \
@@ -235,17 +213,9 @@ static uint64_t grow_result(uint64_t old, bool is_64)
         (ret_value) = *from_;                                                                                          \
         (ret_next) = from_ + 1;                                                                                        \
         if (UNLIKELY((ret_value) >= 0x80)) {                                                                           \
-            leb leb_ = leb_u(from_);                                                                                   \
+            leb leb_ = leb_u((ret_next)-1);                                                                            \
             (ret_value) = leb_.value;                                                                                  \
             (ret_next) = leb_.next;                                                                                    \
-        }                                                                                                              \
-    } while (0)
-
-#define LOAD_MEMORY()                                                                                                  \
-    do {                                                                                                               \
-        if (instance->data->memory_count) {                                                                            \
-            memory_base = instance->memories[0]->base;                                                                 \
-            memory_size = instance->memories[0]->size;                                                                 \
         }                                                                                                              \
     } while (0)
 
@@ -261,12 +231,11 @@ static uint64_t grow_result(uint64_t old, bool is_64)
         stp = e_ + e_->stp_delta;                                                                                      \
     } while (0)
 
-/* loop.c's function: its length is the opcode table's. */
-wag_error *wagi_interp_run(wag_agent *agent, wag_instance *instance, const wagi_func_body *body, wagi_slot *locals)
+wagi_interp_exit wagi_interp_loop(wagi_interp_state *state)
 {
 #if THREADED
 #define ROW(state, prefix, code, name, feature) ROW_##prefix(state, code, name, feature)
-#define ROW_0(state, code, name, feature) [code] = TARGET_##feature(state, name),
+#define ROW_0(state, code, name, feature) [(state)*256 + (code)] = TARGET_##feature(state, name),
 #define ROW_0xFB(state, code, name, feature)
 #define ROW_0xFC(state, code, name, feature)
 #define ROW_0xFD(state, code, name, feature)
@@ -279,85 +248,64 @@ wag_error *wagi_interp_run(wag_agent *agent, wag_instance *instance, const wagi_
 #define TARGET_FUNCTION_REFERENCES TARGET_MVP
 #define TARGET_EXCEPTIONS(state, name) &&unsupported
 #define TARGET_GC(state, name) &&unsupported
+    static const void *const tables[3 * 256] = {
+        [0 ... 3 * 256 - 1] = &&unsupported,
 #define OP(name, text, prefix, code, imm, signature, align, feature, effects) ROW(0, prefix, code, name, feature)
-    static const void *const table0[256] = {
-        [0 ... 255] = &&unsupported,
-        [CODE_prefix_misc] = &&S0_prefix_misc,
-        [CODE_exit_] = &&S0_exit_,
 #include "binary/op.def"
-    };
 #undef OP
 #define OP(name, text, prefix, code, imm, signature, align, feature, effects) ROW(1, prefix, code, name, feature)
-    static const void *const table1[256] = {
-        [0 ... 255] = &&unsupported,
-        [CODE_prefix_misc] = &&S1_prefix_misc,
-        [CODE_exit_] = &&S1_exit_,
 #include "binary/op.def"
-    };
 #undef OP
 #define OP(name, text, prefix, code, imm, signature, align, feature, effects) ROW(2, prefix, code, name, feature)
-    static const void *const table2[256] = {
-        [0 ... 255] = &&unsupported,
-        [CODE_prefix_misc] = &&S2_prefix_misc,
-        [CODE_exit_] = &&S2_exit_,
 #include "binary/op.def"
-    };
 #undef OP
+        ROW_0(0, CODE_prefix_misc, prefix_misc, MVP) ROW_0(0, CODE_exit_, exit_, MVP)
+        ROW_0(1, CODE_prefix_misc, prefix_misc, MVP) ROW_0(1, CODE_exit_, exit_, MVP)
+        ROW_0(2, CODE_prefix_misc, prefix_misc, MVP) ROW_0(2, CODE_exit_, exit_, MVP)
+    };
+    /* Hide what it is: the address is worth a register, the compiler would make it anew for every op. */
+    const void *const *targets = tables;
+    __asm__("" : "+r"(targets));
 #else
     unsigned dispatch;
 #endif
 
-    const uint8_t *ip = exit_code, *next_ip;
-    const wagi_side_entry *stp = NULL;
-    wagi_slot *sp = locals + body->param_count;
+    const uint8_t *ip = state->ip, *next_ip;
+    const wagi_side_entry *stp = state->stp;
+    wagi_slot *sp = state->sp, *locals = state->locals;
     wagi_slot a = 0, b = 0;
+    const wagi_func_body *body = state->body;
+    wag_instance *const instance = state->instance;
     uint8_t *memory_base = NULL;
     uint64_t memory_size = 0;
-    wag_err trap = WAG_OK;
-    wag_error *error;
-    /* Operands of the shared tails below: the function to call, and the mark of its record. */
-    const wagi_func_body *target = body;
-    wag_instance *target_instance = instance;
-    uintptr_t mark = 0;
+    /* Operands of the tails that several ops share. */
+    const wagi_func_body *target;
+    uintptr_t mark;
     wag_func *func;
+    wag_err trap;
+    wagi_interp_exit leave;
 
-    agent->stack_top = sp;
-    next_ip = exit_code;
-    body = NULL;
-    {
-        /* The first activation: as a call from the exit pseudo-op. */
-        wagi_slot *entry_locals = locals;
-        locals = NULL;
-        sp = entry_locals + target->param_count;
+    if (instance->data->memory_count) {
+        memory_base = instance->memories[0]->base;
+        memory_size = instance->memories[0]->size;
     }
-    LOAD_MEMORY();
-    goto call_body;
-
-    /* ---- tails that several ops share ---- */
-
-call_func: /* func, next_ip, mark; arguments in memory */
-    if (LIKELY(runs_here(func))) {
-        target = func->body;
-        target_instance = func->instance;
-        goto call_body;
-    }
-    sp -= func->type->param_count;
-    error = call_out(agent, func, sp);
-    LOAD_MEMORY();
-    if (UNLIKELY(error))
-        goto failed;
-    sp += func->type->result_count;
-    ip = next_ip;
     NEXT(0);
 
-call_body : /* target, target_instance, next_ip, mark; arguments in memory */
+call_func: /* func, next_ip, mark; arguments in memory */
+    if (UNLIKELY(func->instance != instance)) {
+        state->func = func;
+        state->next_ip = next_ip;
+        state->mark = mark;
+        LEAVE(WAGI_INTERP_CALL);
+    }
+    target = func->body;
+
+call_body : /* target, a function of this instance; next_ip, mark; arguments in memory */
 {
     wagi_slot *target_locals = sp - target->param_count;
-    if (UNLIKELY((size_t)(agent->stack_end - target_locals) < wagi_interp_need(target)))
+    if (UNLIKELY((size_t)(state->agent->stack_end - target_locals) < wagi_interp_need(target)))
         TRAP(WAG_STACK_OVERFLOW);
-    wagi_interp_record *record = wagi_interp_record_of(target_locals, target);
-    while (sp < (wagi_slot *)(void *)record)
-        *sp++ = 0;
+    wagi_interp_record *record = wagi_interp_open(target_locals, target);
     record->ip = next_ip;
     record->stp = stp;
     record->locals = locals;
@@ -368,56 +316,32 @@ call_body : /* target, target_instance, next_ip, mark; arguments in memory */
     body = target;
     ip = target->code;
     stp = target->side;
-    if (UNLIKELY(target_instance != instance)) {
-        wagi_unit_hold(&target_instance->unit);
-        instance = target_instance;
-        LOAD_MEMORY();
-    }
-    if (UNLIKELY(wagi_agent_poll(agent)))
+    if (UNLIKELY(wagi_agent_poll(state->agent)))
         TRAP(WAG_INTERRUPTED);
     NEXT(0);
 }
 
 tail_call_func: /* func; arguments in memory */
-    if (LIKELY(runs_here(func))) {
-        target = func->body;
-        target_instance = func->instance;
-        goto tail_call_body;
+    if (UNLIKELY(func->instance != instance)) {
+        state->func = func;
+        LEAVE(WAGI_INTERP_TAIL_CALL);
     }
-    sp -= func->type->param_count;
-    error = call_out(agent, func, sp);
-    LOAD_MEMORY();
-    if (UNLIKELY(error))
-        goto failed;
-    sp += func->type->result_count;
-    goto do_return;
+    target = func->body;
 
-tail_call_body : /* target, target_instance; arguments in memory */
+tail_call_body : /* target, a function of this instance; arguments in memory */
 {
-    if (UNLIKELY((size_t)(agent->stack_end - locals) < wagi_interp_need(target)))
+    if (UNLIKELY((size_t)(state->agent->stack_end - locals) < wagi_interp_need(target)))
         TRAP(WAG_STACK_OVERFLOW);
     /* The arguments may be moved over the record, and the new record over them. */
     wagi_interp_record old = *wagi_interp_record_of(locals, body);
-    memmove(locals, sp - target->param_count, target->param_count * sizeof *sp);
-    wagi_interp_record *record = wagi_interp_record_of(locals, target);
-    for (sp = locals + target->param_count; sp < (wagi_slot *)(void *)record; sp++)
-        *sp = 0;
+    move_down(sp, target->param_count, (size_t)(sp - target->param_count - locals));
+    wagi_interp_record *record = wagi_interp_open(locals, target);
     *record = old;
     sp = (wagi_slot *)(void *)(record + 1);
     body = target;
     ip = target->code;
     stp = target->side;
-    if (UNLIKELY(target_instance != instance)) {
-        wag_instance *left = instance, *caller = wagi_interp_record_instance(record);
-        if (target_instance != caller)
-            wagi_unit_hold(&target_instance->unit);
-        instance = target_instance;
-        agent->stack_top = sp;
-        if (left != caller)
-            wagi_unit_release(&left->unit);
-        LOAD_MEMORY();
-    }
-    if (UNLIKELY(wagi_agent_poll(agent)))
+    if (UNLIKELY(wagi_agent_poll(state->agent)))
         TRAP(WAG_INTERRUPTED);
     NEXT(0);
 }
@@ -425,8 +349,9 @@ tail_call_body : /* target, target_instance; arguments in memory */
 do_return : /* the results are the topmost operands, in memory */
 {
     const wagi_interp_record *record = wagi_interp_record_of(locals, body);
-    const wagi_slot *from = sp - body->result_count, *end = sp;
-    uintptr_t caller = record->instance;
+    if (UNLIKELY(record->instance != (uintptr_t)instance))
+        LEAVE(WAGI_INTERP_RETURN);
+    wagi_slot *from = sp - body->result_count, *end = sp;
     ip = record->ip;
     stp = record->stp;
     body = record->body;
@@ -434,15 +359,6 @@ do_return : /* the results are the topmost operands, in memory */
     locals = record->locals;
     while (from < end) /* from here on the record may be overwritten */
         *sp++ = *from++;
-    if (UNLIKELY(caller != (uintptr_t)instance)) {
-        wag_instance *left = instance;
-        instance = (wag_instance *)(caller & ~WAGI_INTERP_INDIRECT);
-        if (left != instance) {
-            agent->stack_top = sp;
-            wagi_unit_release(&left->unit);
-            LOAD_MEMORY();
-        }
-    }
     NEXT(0);
 }
 
@@ -451,7 +367,7 @@ return_a : /* the only result is in a */
     const wagi_interp_record *record = wagi_interp_record_of(locals, body);
     if (UNLIKELY(record->instance != (uintptr_t)instance)) {
         *sp++ = a;
-        goto do_return;
+        LEAVE(WAGI_INTERP_RETURN);
     }
     ip = record->ip;
     stp = record->stp;
@@ -473,7 +389,7 @@ next:
 
         OP_FLUSHED(exit_)
         {
-            return NULL;
+            LEAVE(WAGI_INTERP_DONE);
         }
 
 #if THREADED
@@ -487,8 +403,13 @@ default:
 #endif
 
 trapped:
-    error = wagi_error_new(trap, NULL);
-failed:
-    /* Before the first record there is nothing to unwind. */
-    return body ? wagi_interp_unwind(agent, instance, body, ip, locals, error) : error;
+    state->trap = trap;
+    leave = WAGI_INTERP_TRAP;
+left:
+    state->ip = ip;
+    state->stp = stp;
+    state->sp = sp;
+    state->locals = locals;
+    state->body = body;
+    return leave;
 }

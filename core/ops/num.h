@@ -17,6 +17,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "waggle/error.h"
 
 _Static_assert(FLT_EVAL_METHOD == 0, "float and double arithmetic must round to their own precision");
@@ -378,6 +382,17 @@ NUM_FLOAT(f32, float, uint32_t, int32_t, 0x80000000u, 0x1p23f)
 NUM_FLOAT(f64, double, uint64_t, int64_t, 0x8000000000000000u, 0x1p52)
 #undef NUM_FLOAT
 
+/* The standard library's functions set errno for a negative operand: a branch and a call behind every root. */
+#if defined(__SSE2__)
+static inline float num_f32_sqrt(float x)
+{
+    return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x)));
+}
+static inline double num_f64_sqrt(double x)
+{
+    return _mm_cvtsd_f64(_mm_sqrt_sd(_mm_setzero_pd(), _mm_set_sd(x)));
+}
+#else
 static inline float num_f32_sqrt(float x)
 {
     return sqrtf(x);
@@ -386,6 +401,7 @@ static inline double num_f64_sqrt(double x)
 {
     return sqrt(x);
 }
+#endif
 
 /* A reference is 0 when it is null. */
 static inline uint32_t num_ref_is_null(uint64_t x)

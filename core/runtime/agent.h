@@ -10,7 +10,7 @@
 /* The agent cluster. Immutable apart from what says otherwise; atomically counted. */
 struct wag_cluster {
     atomic_size_t count;
-    wagi_limits limits;       /* lowered by wag_cluster_set_limit only */
+    wagi_limits limits; /* lowered by wag_cluster_set_limit only */
     wagi_registry *registry;
     uint32_t compile_threads;
     struct wagi_compile_pool *pool; /* made on first use, under lock */
@@ -23,21 +23,21 @@ struct wag_agent {
     wag_cluster *cluster; /* one reference */
 
     /* store */
-    wagi_unit *units;         /* all of them */
+    wagi_unit *units;                /* all of them */
     size_t unit_count, escaped_dead; /* escaped_dead: escaped units whose counts fell to 0 since the last collection */
-    size_t escaped_dead_bytes; /* about what they hold */
-    size_t collect_threshold; /* collect when escaped_dead reaches it; 0: a default */
-    bool collect_stress;      /* collect at every release */
+    size_t escaped_dead_bytes;       /* about what they hold */
+    size_t collect_threshold;        /* collect when escaped_dead reaches it; 0: a default */
+    bool collect_stress;             /* collect at every release */
     bool collecting;
-    bool draining;            /* the units of `dying` are being freed */
+    bool draining; /* the units of `dying` are being freed */
     wagi_unit *dying;
 
-    /* interpreter stack: grows upward; the used part is scanned by the collector. Mapped with the agent (the system makes
-     * its pages when they are touched), so that no call has to look. */
+    /* interpreter stack: grows upward; the used part is scanned by the collector. Mapped with the agent (the system
+     * makes its pages when they are touched), so that no call has to look. */
     wagi_slot *stack, *stack_end;
-    wagi_slot *stack_top;     /* first free slot; set by the interpreter before it calls out */
-    uint32_t host_depth;      /* wasm<->host calls that are open */
-    uintptr_t native_limit;   /* lowest address of the native stack that may be used; 0 unknown */
+    wagi_slot *stack_top;   /* first free slot; set by the interpreter before it calls out */
+    uint32_t host_depth;    /* wasm<->host calls that are open */
+    uintptr_t native_limit; /* lowest address of the native stack that may be used; 0 unknown */
 
     /* Set from any thread by wag_agent_interrupt; polled by loops, function entries and every wait.
      * relaxed is enough for the poll: the flag publishes nothing but itself. */
@@ -45,11 +45,11 @@ struct wag_agent {
     /* Set once, from any thread, when a worker is terminated: the interrupt is never cleared again. */
     atomic_bool terminated;
 
-    struct wagi_loop *loop;   /* runtime/loop.h */
+    struct wagi_loop *loop;          /* runtime/loop.h */
     struct wagi_teardown *teardowns; /* newest first */
-    uint32_t run_depth;       /* runs and awaits of the loop that are open: they will return WAG_INTERRUPTED */
-    bool closing;             /* the agent is being freed */
-    wagi_thread_hook hook;    /* frees the agent with its thread */
+    uint32_t run_depth;              /* runs and awaits of the loop that are open: they will return WAG_INTERRUPTED */
+    bool closing;                    /* the agent is being freed */
+    wagi_thread_hook hook;           /* frees the agent with its thread */
 
     struct {                            /* runtime/promise.c only */
         struct wagi_promise *all;       /* newest first */
@@ -93,7 +93,8 @@ static inline void wagi_agent_run_teardowns(wag_agent *agent)
 }
 
 /* Forget an interrupt that has been answered, unless the agent is terminated for good. Owner thread. Both are seq_cst:
- * terminate stores terminated, then interrupt; this stores interrupt, then loads terminated, so one of the two sets it. */
+ * terminate stores terminated, then interrupt; this stores interrupt, then loads terminated, so one of the two sets it.
+ */
 static inline void wagi_agent_clear_interrupt(wag_agent *agent)
 {
     atomic_store(&agent->interrupt, false);
@@ -124,13 +125,13 @@ bool wagi_is_owner(const wagi_object *object);
 
 /* ---- units ---- */
 void wagi_unit_init(wagi_unit *unit, wag_agent *agent, wagi_object_kind kind); /* handles 1, linked into the agent */
-void wagi_unit_hold(wagi_unit *unit);    /* one more handle */
+void wagi_unit_hold(wagi_unit *unit);                                          /* one more handle */
 void wagi_unit_release(wagi_unit *unit); /* one handle less; may free the unit, and collect when no call is open */
 void wagi_unit_drop(wagi_unit *unit);    /* the same, but never collects */
 void wagi_unit_ref(wagi_unit *unit);     /* one more strong reference from another unit */
 void wagi_unit_unref(wagi_unit *unit);
-/* Trace and free. Called by itself when enough escaped units have lost their counts. Without memory, or from a finalizer,
- * it does nothing. */
+/* Trace and free. Called by itself when enough escaped units have lost their counts. Without memory, or from a
+ * finalizer, it does nothing. */
 void wagi_store_collect(wag_agent *agent);
 /* Collect if enough has died since the last time, or under stress. */
 void wagi_store_poll(wag_agent *agent);
@@ -138,8 +139,8 @@ void wagi_store_poll(wag_agent *agent);
 void wagi_store_stress(wag_agent *agent, bool on);
 
 /* ---- calls ---- */
-/* Call any function with slots (tier.h invoke's rules): wasm through its tier, host directly. Keeps the callee alive. Checks
- * depth and the native stack. The error's backtrace is complete. */
+/* Call any function with slots (tier.h invoke's rules): wasm through its tier, host directly. Keeps the callee alive.
+ * Checks depth and the native stack. The error's backtrace is complete. */
 wag_error *wagi_call_slots(wag_func *func, wagi_slot *slots);
 /* Call a host function: converts slots to wag_val and back, marks escapes, checks the results' kinds (WAG_TYPE when the
  * host wrote another) and polls the interrupt flag afterwards. */
@@ -149,17 +150,18 @@ wag_err wagi_call_vals(wag_func *func, const wag_val *args, size_t arg_count, wa
                        wag_error **reterr_error);
 
 /* ---- values ---- */
-/* Conversions between the layers. to_slot: WAG_TYPE when the kind or the reference does not fit the type; slot receives one
- * word (two for v128). WAG_WRONG_AGENT for a reference of another agent. Marks escapes for a reference that enters `into`
- * (NULL: an unknown place). */
-wag_err wagi_val_to_slot(const wagi_registry *registry, wagi_valtype type, wag_val val, wagi_unit *into, wagi_slot *slot);
+/* Conversions between the layers. to_slot: WAG_TYPE when the kind or the reference does not fit the type; slot receives
+ * one word (two for v128). WAG_WRONG_AGENT for a reference of another agent. Marks escapes for a reference that enters
+ * `into` (NULL: an unknown place). */
+wag_err wagi_val_to_slot(const wagi_registry *registry, wagi_valtype type, wag_val val, wagi_unit *into,
+                         wagi_slot *slot);
 /* borrow: does not count the reference. */
 wag_val wagi_slot_to_val(const wagi_registry *registry, wagi_valtype type, const wagi_slot *slot);
 
 /* ---- instances ---- */
 /* Imports that have been read: one object per import, each held by one handle. */
 typedef struct wagi_linked {
-    wag_module *module; /* one reference */
+    wag_module *module;    /* one reference */
     wagi_object **objects; /* import_count */
 } wagi_linked;
 /* Read the imports (JS API "read the imports"), import by import, in order. */

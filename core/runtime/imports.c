@@ -234,17 +234,13 @@ static wag_error *read_one(wag_imports *imports, const wag_module *module, uint3
     return error;
 }
 
-/* I-03, I-04: what can be said of the import object before anything is looked up. */
-static wag_error *object_check(const wag_module *module, const wag_imports *imports)
+wag_error *wagi_imports_object_check(const wag_imports *imports)
 {
-    bool undefined = !imports || (!imports->getter && imports->root.kind == WAG_VALUE_UNDEFINED);
-    if (undefined)
-        return module->data->import_count
-                   ? wagi_error_new(WAG_TYPE, "the module has imports, but there is no import object")
-                   : NULL;
-    if (imports->getter)
+    if (!imports || imports->getter)
         return NULL;
     switch (imports->root.kind) {
+    case WAG_VALUE_UNDEFINED:
+        return NULL;
     case WAG_VALUE_NULL:
     case WAG_VALUE_BOOL:
     case WAG_VALUE_NUMBER:
@@ -254,6 +250,15 @@ static wag_error *object_check(const wag_module *module, const wag_imports *impo
     default:
         return may_use(imports->agent, imports->root) ? NULL : wagi_error_new(WAG_WRONG_AGENT, NULL);
     }
+}
+
+/* I-03, I-04: what can be said of the import object before anything is looked up. */
+static wag_error *object_check(const wag_module *module, const wag_imports *imports)
+{
+    bool undefined = !imports || (!imports->getter && imports->root.kind == WAG_VALUE_UNDEFINED);
+    if (undefined && module->data->import_count)
+        return wagi_error_new(WAG_TYPE, "the module has imports, but there is no import object");
+    return wagi_imports_object_check(imports);
 }
 
 static wag_error *agents_check(const wag_module *module, const wag_imports *imports)

@@ -19,6 +19,8 @@ void wagi_imports_free(wag_imports *imports);
 /* imports[module] = value / imports[module][field] = value. value: own. */
 wag_err wagi_imports_put_namespace(wag_imports *imports, wag_name module, wag_value value);
 wag_err wagi_imports_put(wag_imports *imports, wag_name module, wag_name field, wag_value value);
+/* I-03: NULL, or the error that this can be no import object of any module. imports may be NULL. */
+wag_error *wagi_imports_object_check(const wag_imports *imports);
 /* What wag_imports_check does, without the check of the agent. */
 wag_err wagi_imports_check(const wag_module *module, wag_imports *imports, wag_error ***ret_errors, size_t *ret_count);
 

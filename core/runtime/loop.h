@@ -1,19 +1,19 @@
 /* The agent's event loop: tasks, jobs, timers, one descriptor.
  *
- * Tasks come from any thread through a mailbox, which is counted and outlives the agent: a post to a dead agent's mailbox
- * discards the task. Jobs are the agent's own FIFO (microtasks). One turn: one task, then all jobs, then the report of
- * unhandled rejections.
+ * Tasks come from any thread through a mailbox, which is counted and outlives the agent: a post to a dead agent's
+ * mailbox discards the task. Jobs are the agent's own FIFO (microtasks). One turn: one task, then all jobs, then the
+ * report of unhandled rejections.
  *
- * Turns nest: a task may wait for a promise, which runs further tasks inside it. Then the order of one thread's tasks is
- * that of their starts; a task that was begun inside another one ends before it.
+ * Turns nest: a task may wait for a promise, which runs further tasks inside it. Then the order of one thread's tasks
+ * is that of their starts; a task that was begun inside another one ends before it.
  */
 #ifndef WAGI_RUNTIME_LOOP_H
 #define WAGI_RUNTIME_LOOP_H
 
 #include "runtime/agent.h"
 
-/* A task. Exactly one of run (on the loop's thread) and discard (on any thread; may be NULL) is called, once. Embed it as
- * the first member; both functions own the memory. */
+/* A task. Exactly one of run (on the loop's thread) and discard (on any thread; may be NULL) is called, once. Embed it
+ * as the first member; both functions own the memory. */
 typedef struct wagi_task {
     struct wagi_task *next;
     void (*run)(struct wagi_task *task);
@@ -23,7 +23,8 @@ typedef struct wagi_task {
 typedef struct wagi_mailbox wagi_mailbox; /* any thread; atomically counted */
 wagi_mailbox *wagi_mailbox_ref(wagi_mailbox *mailbox);
 void wagi_mailbox_unref(wagi_mailbox *mailbox);
-/* Give a task to the loop, FIFO per sender; wakes it. task: own. False when the loop is gone (the task was discarded). */
+/* Give a task to the loop, FIFO per sender; wakes it. task: own. False when the loop is gone (the task was discarded).
+ */
 bool wagi_mailbox_post(wagi_mailbox *mailbox, wagi_task *task);
 /* Wake the loop without a task (used by interrupts; async-signal-safe). */
 void wagi_mailbox_wake(wagi_mailbox *mailbox);
@@ -32,7 +33,7 @@ typedef struct wagi_loop wagi_loop;
 wagi_loop *wagi_loop_new(wag_agent *agent); /* NULL without memory or descriptors */
 /* Discards what is queued, and from now on what is posted. */
 void wagi_loop_close(wagi_loop *loop);
-void wagi_loop_free(wagi_loop *loop); /* closes; NULL is a no-op */
+void wagi_loop_free(wagi_loop *loop);             /* closes; NULL is a no-op */
 wagi_mailbox *wagi_loop_mailbox(wagi_loop *loop); /* borrow */
 
 /* Owner thread from here. */
@@ -47,8 +48,8 @@ bool wagi_loop_turn(wagi_loop *loop);
 /* How many turns are open: 0 outside of the loop. */
 uint32_t wagi_loop_depth(const wagi_loop *loop);
 /* Wait for work until deadline_ns (UINT64_MAX: none). WAG_OK when there is some, WAG_TIMEOUT, WAG_INTERRUPTED, and
- * WAG_TYPE when nothing is pending, so that waiting would be for ever. Does not clear the interrupt: who hands the code on
- * to the host calls wagi_agent_interrupt_taken. */
+ * WAG_TYPE when nothing is pending, so that waiting would be for ever. Does not clear the interrupt: who hands the code
+ * on to the host calls wagi_agent_interrupt_taken. */
 wag_err wagi_loop_wait(wagi_loop *loop, uint64_t deadline_ns);
 /* Run until nothing is pending, or `*stop` (may be NULL) is true after a turn, or interrupted. */
 wag_err wagi_loop_run(wagi_loop *loop, const bool *stop);

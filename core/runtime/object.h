@@ -10,20 +10,21 @@
  *   handles == 0, refs == 0, not escaped   nothing can reach it: freed at once
  *   handles == 0, refs == 0, escaped       perhaps garbage: found by tracing (wagi_store_collect)
  *
- * Who marks. A channel carries functions when its type mentions a reference that can lead to a function (every hierarchy
- * but extern; wagi_carries_functions).
+ * Who marks. A channel carries functions when its type mentions a reference that can lead to a function (every
+ * hierarchy but extern; wagi_carries_functions).
  *   1. Linking marks the importer of a carrying table, global, tag or wasm function, and of a host function that can
  *      return functions (what it passes to a host function crosses the host boundary, rule 2).
  *   2. The host boundary marks the unit of every reference that becomes a value inside another unit (arguments of
  *      wag_call, results of host functions, elements, globals), and, when that reference is a function whose own type
  *      carries functions, the instance it enters: that may now hand out its functions through it.
- *   3. When an escaped instance dies, the units of its imports are marked before they lose its count: it may have passed
- *      its imported functions on. This is why owners need no mark while their importer lives: it holds them.
- * A host reference that became a value is always marked, so externref channels need no marks of their own. (Once GC
- * objects exist an externref can wrap a structure with functions in it: wagi_carries_functions must say so then.)
+ *   3. When an escaped instance dies, the units of its imports are marked before they lose its count: it may have
+ * passed its imported functions on. This is why owners need no mark while their importer lives: it holds them. A host
+ * reference that became a value is always marked, so externref channels need no marks of their own. (Once GC objects
+ * exist an externref can wrap a structure with functions in it: wagi_carries_functions must say so then.)
  *
- * Tracing: roots are units with handles and, while calls are open, conservatively every word of the interpreter's stack;
- * edges are the import vectors, the other strong references and all reference words in tables, globals and segments.
+ * Tracing: roots are units with handles and, while calls are open, conservatively every word of the interpreter's
+ * stack; edges are the import vectors, the other strong references and all reference words in tables, globals and
+ * segments.
  *
  * While a call is open (agent->host_depth > 0) nothing is collected except at the end of a host function, and functions
  * and host references that lose their last handle wait for that: so a host function may return a reference that it has
@@ -56,8 +57,8 @@ typedef struct wagi_unit {
     struct wagi_unit *work;            /* the collector's work list */
     size_t handles, refs;
     bool escaped;
-    bool marked; /* reached; only during a collection */
-    bool dying;  /* taken out of the store: its counts decide nothing any more */
+    bool marked;  /* reached; only during a collection */
+    bool dying;   /* taken out of the store: its counts decide nothing any more */
     uint8_t kind; /* wagi_object_kind of what it was made as */
 } wagi_unit;
 
@@ -69,9 +70,9 @@ typedef struct wagi_object {
 
 struct wag_func {
     wagi_object object;
-    const wagi_type *type;       /* NULL: an import object's function that takes the type of the import it is given to */
-    wag_instance *instance;      /* NULL for a host function */
-    const wagi_func_body *body;  /* NULL for a host function */
+    const wagi_type *type;      /* NULL: an import object's function that takes the type of the import it is given to */
+    wag_instance *instance;     /* NULL for a host function */
+    const wagi_func_body *body; /* NULL for a host function */
     wag_host_func host;
     void *context;
     void (*finalize)(void *context);
@@ -80,18 +81,18 @@ struct wag_func {
 
 struct wag_memory {
     wagi_object object;
-    uint8_t *base;        /* never NULL; moves when the memory grows */
-    uint64_t size;        /* bytes */
+    uint8_t *base;             /* never NULL; moves when the memory grows */
+    uint64_t size;             /* bytes */
     uint64_t pages, max_pages; /* max_pages: smaller of declared and run-time limit */
-    wagi_memory_type type; /* as declared: the minimum does not follow growth */
-    bool is_mapped;        /* pages of the system's, else (small) a heap block or nothing */
+    wagi_memory_type type;     /* as declared: the minimum does not follow growth */
+    bool is_mapped;            /* pages of the system's, else (small) a heap block or nothing */
 };
 
 struct wag_table {
     wagi_object object;
-    wagi_slot *elements;   /* NULL when the capacity is 0 */
+    wagi_slot *elements;               /* NULL when the capacity is 0 */
     uint64_t size, capacity, max_size; /* max_size: smaller of declared and run-time limit */
-    bool in_block;         /* elements are part of the instance's block */
+    bool in_block;                     /* elements are part of the instance's block */
     wagi_table_type type;
 };
 

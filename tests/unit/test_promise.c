@@ -340,6 +340,42 @@ static void test_another_threads_promise_is_refused_and_unchanged(void **state)
     wag_promise_unref(stranger.promise);
 }
 
+typedef struct foreign {
+    wag_imports *imports;
+    wag_err bytes, module;
+} foreign;
+
+static void *foreign_main(void *context)
+{
+    foreign *foreign = context;
+    wag_bytes bytes = {empty_module, sizeof empty_module};
+    wag_instantiated_source pair;
+    wag_instance *instance;
+    wag_module *module = NULL;
+    wag_promise_source *source = wag_instantiate_bytes(bytes, foreign->imports);
+    foreign->bytes = wag_await(source, &pair, NULL);
+    wag_promise_unref(source);
+    if (wag_module_new(bytes, NULL, &module, NULL) != WAG_OK)
+        return NULL;
+    wag_promise_instance *promise = wag_instantiate_module(module, foreign->imports);
+    foreign->module = wag_await(promise, &instance, NULL);
+    wag_promise_unref(promise);
+    wag_module_unref(module);
+    return NULL;
+}
+
+static void test_another_threads_import_object_rejects(void **state)
+{
+    (void)state;
+    foreign foreign = {.imports = wag_imports_new()};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, foreign_main, &foreign), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(foreign.bytes, WAG_WRONG_AGENT);
+    assert_int_equal(foreign.module, WAG_WRONG_AGENT);
+    wag_imports_unref(foreign.imports);
+}
+
 static void test_promises_die_with_their_agent(void **state)
 {
     (void)state;
@@ -440,6 +476,13 @@ static void test_bad_arguments_reject_and_never_fail_in_the_call(void **state)
     assert_int_equal(wag_await(promise, &module, NULL), WAG_LIMIT);
     wag_promise_unref(promise);
     wag_cluster_unref(cluster);
+    /* an import object that is none is found before the bytes are looked at */
+    wag_imports *imports = wag_imports_from_value(WAG_NULL);
+    wag_instantiated_source pair;
+    wag_promise_source *source = wag_instantiate_bytes((wag_bytes){(const uint8_t *)"junk", 4}, imports);
+    assert_int_equal(wag_await(source, &pair, NULL), WAG_TYPE);
+    wag_promise_unref(source);
+    wag_imports_unref(imports);
     wag_instance *instance = NULL;
     wag_promise_instance *instantiated = wag_instantiate_module(NULL, NULL);
     assert_int_equal(wag_await(instantiated, &instance, NULL), WAG_TYPE);
@@ -529,6 +572,41 @@ static void test_a_reaction_may_compile_and_await_while_others_are_pending(void 
     wag_module_unref(module);
 }
 
+/* (module (import "a" "b" (func)) (func call 0 (loop br 0)) (start 1)) */
+static const uint8_t endless_start[] = {0,  'a', 's', 'm', 1, 0,    0, 0, 1,    4,  1, 0x60, 0,   0, 2,
+                                        7,  1,   1,   'a', 1, 'b',  0, 0, 3,    2,  1, 0,    8,   1, 1,
+                                        10, 11,  1,   9,   0, 0x10, 0, 3, 0x40, 12, 0, 0x0b, 0x0b};
+
+static wag_error *interrupt_self(void *context, const wag_val *args, wag_val *results)
+{
+    (void)context, (void)args, (void)results;
+    wag_agent_interrupt(wag_agent_current());
+    return NULL;
+}
+
+static void test_an_endless_start_function_is_stopped_and_the_agent_goes_on(void **state)
+{
+    (void)state;
+    wag_imports *imports = wag_imports_new();
+    wag_instantiated_source pair;
+    assert_int_equal(wag_imports_set_func(imports, "a", "b", NULL, interrupt_self, NULL, NULL), WAG_OK);
+    for (int i = 0; i < 2; i++) {
+        wag_promise_source *promise = wag_instantiate_bytes((wag_bytes){endless_start, sizeof endless_start}, imports);
+        if (i == 0)
+            assert_int_equal(wag_await(promise, &pair, NULL), WAG_INTERRUPTED);
+        else
+            assert_int_equal(wag_agent_run(), WAG_INTERRUPTED);
+        assert_int_equal(wag_poll(promise), WAG_REJECTED);
+        assert_false(wag_agent_interrupted());
+        wag_promise_unref(promise);
+    }
+    wag_imports_unref(imports);
+    wag_promise_source *promise = wag_instantiate_bytes((wag_bytes){empty_module, sizeof empty_module}, NULL);
+    assert_int_equal(wag_await(promise, &pair, NULL), WAG_OK);
+    wag_instantiated_source_unref(pair);
+    wag_promise_unref(promise);
+}
+
 #define AGENT_TEST(test) cmocka_unit_test_setup_teardown(test, fresh_agent, fresh_agent)
 
 int main(void)
@@ -547,6 +625,7 @@ int main(void)
         AGENT_TEST(test_an_awaited_rejection_is_handled_but_a_timed_out_await_handles_nothing),
         AGENT_TEST(test_a_nested_turn_does_not_report_what_the_unfinished_task_rejected),
         AGENT_TEST(test_another_threads_promise_is_refused_and_unchanged),
+        AGENT_TEST(test_another_threads_import_object_rejects),
         AGENT_TEST(test_promises_die_with_their_agent),
         AGENT_TEST(test_compilations_settle_in_call_order_however_long_they_take),
         AGENT_TEST(test_bytes_may_change_after_the_call),
@@ -554,6 +633,7 @@ int main(void)
         AGENT_TEST(test_an_agent_may_end_while_its_modules_compile),
         AGENT_TEST(test_a_cluster_ends_with_its_last_compilation),
         AGENT_TEST(test_both_overloads_without_memory_reject_or_return_null_and_leak_nothing),
+        AGENT_TEST(test_an_endless_start_function_is_stopped_and_the_agent_goes_on),
         AGENT_TEST(test_a_reaction_may_compile_and_await_while_others_are_pending),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

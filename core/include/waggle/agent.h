@@ -1,5 +1,5 @@
-/* The agent: one thread's store and event loop. It is implicit: every thread has one, made on first use of anything that
- * needs it and freed with the thread (or by wag_agent_close). JS: agent, event loop, task queue, microtasks.
+/* The agent: one thread's store and event loop. It is implicit: every thread has one, made on first use of anything
+ * that needs it and freed with the thread (or by wag_agent_close). JS: agent, event loop, task queue, microtasks.
  */
 #ifndef WAGGLE_AGENT_H
 #define WAGGLE_AGENT_H
@@ -20,7 +20,8 @@ WAG_API wag_err wag_agent_open(wag_cluster *cluster);
  * library again and then gets a new one. WAG_TYPE while a call into wasm or a loop turn is open on this thread. */
 WAG_API wag_err wag_agent_close(void);
 
-/* Run one task and then all jobs (promise reactions). True when a task ran. Owner thread; does not wait. */
+/* Run one task and then all jobs (promise reactions). True when a task ran, or jobs that were queued outside of one.
+ * Owner thread; does not wait. */
 WAG_API bool wag_agent_turn(void);
 /* Run until nothing is left: no task, no timer, no compilation under way, no open port that can still receive.
  * WAG_INTERRUPTED when the agent was interrupted. */
@@ -29,13 +30,14 @@ WAG_API wag_err wag_agent_run(void);
  * borrow: owned by the agent. -1 when it cannot be had. */
 WAG_API int wag_agent_fd(void);
 
-/* Stop what the agent runs: wasm code ends with WAG_INTERRUPTED, wag_agent_run and wag_await return it. Any thread, also
- * from a signal handler. Cleared when the outermost call or run has returned it. The agent must be alive. */
+/* Stop what the agent runs: wasm code ends with WAG_INTERRUPTED, wag_agent_run and wag_await return it. Any thread,
+ * also from a signal handler. Cleared when the outermost call or run has returned it. The agent must be alive. */
 WAG_API void wag_agent_interrupt(wag_agent *agent);
 /* True when an interrupt is pending: for host functions that work long. Owner thread. */
 WAG_API bool wag_agent_interrupted(void);
 
-/* Run callback(context) as a task after at least `milliseconds`. ret_timer: an id for wag_timer_cancel. Owner thread. */
+/* Run callback(context) as a task after at least `milliseconds`. ret_timer: an id for wag_timer_cancel. Owner thread.
+ */
 WAG_API wag_err wag_timer_start(uint64_t milliseconds, void (*callback)(void *context), void *context,
                                 uint64_t *ret_timer);
 /* False when it has fired or was cancelled. */
@@ -47,7 +49,8 @@ WAG_API wag_err wag_on_unhandled_rejection(void (*hook)(void *context, const wag
 
 /* Free unreachable store objects now (it also happens by itself). Owner thread. */
 WAG_API void wag_agent_collect(void);
-/* Live store objects of this agent: instances, and host-made memories, tables, globals, functions ... For leak tests. */
+/* Live store objects of this agent: instances, and host-made memories, tables, globals, functions ... For leak tests.
+ */
 WAG_API size_t wag_agent_live_objects(void);
 /* Live modules of the process. Any thread. For leak tests. */
 WAG_API size_t wag_live_modules(void);

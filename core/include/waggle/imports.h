@@ -14,19 +14,20 @@ extern "C" {
 typedef struct wag_imports wag_imports;
 
 /* A host function. args are of the function's parameter types, results has room for its result types with kind already
- * set. context is what was given when the function was made. Returns NULL on success, or an error (own) that reaches the
- * caller of wasm unchanged. References in args are borrowed for the call; references stored into results are borrowed
- * from the host (the engine takes what it needs before it returns to wasm). Runs on the owner thread. */
+ * set. context is what was given when the function was made. Returns NULL on success, or an error (own) that reaches
+ * the caller of wasm unchanged. References in args are borrowed for the call; references stored into results are
+ * borrowed from the host (the engine takes what it needs before it returns to wasm). Runs on the owner thread. */
 typedef wag_error *(*wag_host_func)(void *context, const wag_val *args, wag_val *results);
 
-/* Look up `module` (field == NULL) or `module`.`field` in a host-made import object. *ret_value: own, WAG_UNDEFINED when
- * absent; for field == NULL any map or instance says "an object". Returns NULL or an error (own) that propagates. */
+/* Look up `module` (field == NULL) or `module`.`field` in a host-made import object. *ret_value: own, WAG_UNDEFINED
+ * when absent; for field == NULL any map or instance says "an object". Returns NULL or an error (own) that propagates.
+ */
 typedef wag_error *(*wag_imports_getter)(void *context, wag_name module, const wag_name *field, wag_value *ret_value);
 
 /* An empty import object. own; NULL when memory is out. Owner thread from now on. */
 WAG_API wag_imports *wag_imports_new(void);
-/* An import object that asks a getter, once per look-up, in the JS API's order: for each import first the namespace, then
- * the field. own; NULL when memory is out. */
+/* An import object that asks a getter, once per look-up, in the JS API's order: for each import first the namespace,
+ * then the field. own; NULL when memory is out. */
 WAG_API wag_imports *wag_imports_new_getter(wag_imports_getter getter, void *context);
 /* Any value as import object, as in JavaScript: a map of maps (or instances) works, everything else is a TypeError when
  * it is used. value: borrow. own; NULL when memory is out. */

@@ -15,8 +15,8 @@ extern "C" {
  *  module   borrowed (the instance takes its own reference)
  *  imports  borrowed; NULL is `undefined`
  *  ret_instance: own
- *  Fails with WAG_TYPE (NULL module, imports missing, namespace no object), WAG_LINK, a trap code (segment out of bounds,
- *  start function), the start function's host error, WAG_NOMEM, WAG_WRONG_AGENT. */
+ *  Fails with WAG_TYPE (NULL module, imports missing, namespace no object), WAG_LINK, a trap code (segment out of
+ * bounds, start function), the start function's host error, WAG_NOMEM, WAG_WRONG_AGENT. */
 WAG_API wag_err wag_instance_new(wag_module *module, wag_imports *imports, wag_instance **ret_instance,
                                  wag_error **reterr_error);
 WAG_API wag_instance *wag_instance_ref(wag_instance *instance);
@@ -42,10 +42,9 @@ WAG_API wag_global *wag_exports_global(const wag_exports *exports, const char *n
 /* ---- functions ---- */
 
 /* A host function.
- *  signature  parameters and results as in "(i32 i64) -> (f64)", "()" or "(externref)"; the types are i32 i64 f32 f64 v128
- *             funcref externref; WAG_TYPE with a message that shows the place when it cannot be read
- *  finalize   as in wag_imports_set_func
- *  ret_func   own */
+ *  signature  parameters and results as in "(i32 i64) -> (f64)", "()" or "(externref)"; the types are i32 i64 f32 f64
+ * v128 funcref externref; WAG_TYPE with a message that shows the place when it cannot be read finalize   as in
+ * wag_imports_set_func ret_func   own */
 WAG_API wag_err wag_func_new(const char *signature, wag_host_func func, void *context, void (*finalize)(void *context),
                              wag_func **ret_func, wag_error **reterr_error);
 WAG_API wag_func *wag_func_ref(wag_func *func);
@@ -65,8 +64,8 @@ WAG_API wag_err wag_call(wag_func *func, const wag_val *args, size_t arg_count, 
 
 /* ---- memory ---- */
 
-/* new WebAssembly.Memory({initial, maximum}). 32-bit, unshared. maximum: UINT64_MAX is none. Counts are pages of 64 KiB.
- * WAG_RANGE when maximum < initial or above the limit or memory cannot be had. ret_memory: own. */
+/* new WebAssembly.Memory({initial, maximum}). 32-bit, unshared. maximum: UINT64_MAX is none. Counts are pages of 64
+ * KiB. WAG_RANGE when maximum < initial or above the limit or memory cannot be had. ret_memory: own. */
 WAG_API wag_err wag_memory_new(uint64_t initial, uint64_t maximum, wag_memory **ret_memory, wag_error **reterr_error);
 WAG_API wag_memory *wag_memory_ref(wag_memory *memory);
 WAG_API void wag_memory_unref(wag_memory *memory);
@@ -85,8 +84,8 @@ WAG_API wag_err wag_memory_write(wag_memory *memory, uint64_t offset, const void
 
 /* new WebAssembly.Table({element, initial, maximum}, value). kind: WAG_FUNCREF or WAG_EXTERNREF; init: borrow, of that
  * kind. maximum: UINT64_MAX is none. WAG_TYPE, WAG_RANGE. ret_table: own. */
-WAG_API wag_err wag_table_new(wag_val_kind kind, uint64_t initial, uint64_t maximum, wag_val init, wag_table **ret_table,
-                              wag_error **reterr_error);
+WAG_API wag_err wag_table_new(wag_val_kind kind, uint64_t initial, uint64_t maximum, wag_val init,
+                              wag_table **ret_table, wag_error **reterr_error);
 WAG_API wag_table *wag_table_ref(wag_table *table);
 WAG_API void wag_table_unref(wag_table *table);
 WAG_API uint64_t wag_table_size(const wag_table *table);
@@ -117,8 +116,8 @@ WAG_API void wag_tag_unref(wag_tag *tag);
 
 /* ---- host references (externref) ---- */
 
-/* Wrap a host pointer as an externref. The same wag_extern is the same reference. finalize may be NULL; it is called with
- * host once the reference is unreachable. own; NULL when memory is out. */
+/* Wrap a host pointer as an externref. The same wag_extern is the same reference. finalize may be NULL; it is called
+ * with host once the reference is unreachable. own; NULL when memory is out. */
 WAG_API wag_extern *wag_extern_new(void *host, void (*finalize)(void *host));
 WAG_API wag_extern *wag_extern_ref(wag_extern *ext);
 WAG_API void wag_extern_unref(wag_extern *ext);

@@ -1,7 +1,7 @@
 /* Promises and the two overloads of WebAssembly.instantiate().
  *
- * A promise belongs to the agent that made it, settles once, through that agent's loop, and keeps its result. There is one
- * C type for each result type, so awaiting the wrong one does not compile. Reactions never run inside the call that
+ * A promise belongs to the agent that made it, settles once, through that agent's loop, and keeps its result. There is
+ * one C type for each result type, so awaiting the wrong one does not compile. Reactions never run inside the call that
  * settles: they run as jobs after the current task.
  */
 #ifndef WAGGLE_PROMISE_H
@@ -33,11 +33,10 @@ typedef struct wag_exit {
  *   wag_T_reaction              called once with (context, result, NULL) or (context, NULL, error); both are borrowed
  *   wag_promise_T_state         where it is
  *   wag_promise_T_then          add a reaction; it also marks a rejection as handled. WAG_NOMEM, WAG_WRONG_AGENT
- *   wag_promise_T_await         run the agent's loop until settled. timeout_ms < 0: no deadline. *ret_result: own (as
- *                               often as it is awaited). Fails with the rejection's code, WAG_TIMEOUT (the promise lives
- *                               on), WAG_INTERRUPTED, WAG_WRONG_AGENT, WAG_TYPE when nothing can settle it any more
- *   wag_promise_T_ref / _unref  unref does not cancel what is under way
- * All: owner thread. */
+ *   wag_promise_T_await         run the agent's loop until settled. timeout_ms < 0: no deadline. Inside a task or
+ * reaction it nests: other tasks and reactions run meanwhile. *ret_result: own (as often as it is awaited). Fails with
+ * the rejection's code, WAG_TIMEOUT (the promise lives on), WAG_INTERRUPTED, WAG_WRONG_AGENT, WAG_TYPE when nothing can
+ * settle it any more wag_promise_T_ref / _unref  unref does not cancel what is under way All: owner thread. */
 #define WAG_PROMISE_DECLARE(T, result_type)                                                                            \
     typedef struct wag_promise_##T wag_promise_##T;                                                                    \
     typedef void (*wag_##T##_reaction)(void *context, result_type const *result, const wag_error *error);              \
@@ -53,12 +52,13 @@ WAG_PROMISE_DECLARE(instance, wag_instance *)
 WAG_PROMISE_DECLARE(source, wag_instantiated_source)
 WAG_PROMISE_DECLARE(exit, wag_exit)
 
-/* WebAssembly.compile(bytes): compiles on a compile thread of the cluster, settles by a task. Never fails synchronously;
+/* WebAssembly.compile(bytes): compiles on a compile thread of the cluster (options NULL or without one: this agent's),
+ * settles by a task. Never fails synchronously;
  * NULL only when there is no memory for the promise itself. bytes: copied before the call returns. returns own. */
 WAG_API wag_promise_module *wag_compile(wag_bytes bytes, const wag_compile_options *options);
 
-/* WebAssembly.instantiate(bytes, imports): the primary overload. The bytes are copied before the call returns; the module
- * compiles on a compile thread; then, in a task of this agent, the imports are read and the instance is made.
+/* WebAssembly.instantiate(bytes, imports): the primary overload. The bytes are copied before the call returns; the
+ * module compiles on a compile thread; then, in a task of this agent, the imports are read and the instance is made.
  * imports: borrow (a reference is kept until then); NULL is `undefined`. returns own; NULL as wag_compile. */
 WAG_API wag_promise_source *wag_instantiate_bytes(wag_bytes bytes, wag_imports *imports);
 /* WebAssembly.instantiate(module, imports): the secondary overload. The imports are read inside this call; the instance
@@ -68,16 +68,14 @@ WAG_API wag_promise_instance *wag_instantiate_module(wag_module *module, wag_imp
 #ifndef __cplusplus
 /* The literal overload of the JS API. */
 #define wag_instantiate(source, imports)                                                                               \
-    _Generic((source),                                                                                                 \
-        wag_bytes: wag_instantiate_bytes,                                                                              \
-        wag_module *: wag_instantiate_module)((source), (imports))
+    _Generic((source), wag_bytes : wag_instantiate_bytes, wag_module * : wag_instantiate_module)((source), (imports))
 
 #define WAG_PROMISE_SELECT(promise, verb)                                                                              \
-    _Generic((promise),                                                                                                \
-        wag_promise_module *: wag_promise_module_##verb,                                                               \
-        wag_promise_instance *: wag_promise_instance_##verb,                                                           \
-        wag_promise_source *: wag_promise_source_##verb,                                                               \
-        wag_promise_exit *: wag_promise_exit_##verb)
+    _Generic((promise), wag_promise_module *                                                                           \
+             : wag_promise_module_##verb, wag_promise_instance *                                                       \
+             : wag_promise_instance_##verb, wag_promise_source *                                                       \
+             : wag_promise_source_##verb, wag_promise_exit *                                                           \
+             : wag_promise_exit_##verb)
 /* wag_await(promise, &result, &error): wait without a deadline. */
 #define wag_await(promise, ret_result, reterr_error)                                                                   \
     WAG_PROMISE_SELECT(promise, await)((promise), -1, (ret_result), (reterr_error))

@@ -85,9 +85,9 @@ typedef enum wag_value_kind {
     WAG_VALUE_EXTERN, /* an opaque host reference */
 } wag_value_kind;
 
-/* A JavaScript value, by value. Kinds from STRING on hold one reference to a counted object; copying the struct does not
- * count, wag_value_ref does. Strings, bytes, arrays and maps are counted without atomics and belong to the thread that
- * uses them; hand them to another thread through a message, not by sharing. Zero-initialised it is undefined. */
+/* A JavaScript value, by value. Kinds from STRING on hold one reference to a counted object; copying the struct does
+ * not count, wag_value_ref does. Strings, bytes, arrays and maps are counted without atomics and belong to the thread
+ * that uses them; hand them to another thread through a message, not by sharing. Zero-initialised it is undefined. */
 typedef struct wag_value {
     wag_value_kind kind;
     union {
@@ -130,8 +130,8 @@ WAG_API wag_value wag_bytes_value(wag_bytes bytes); /* copies */
 WAG_API wag_value wag_array(void);
 WAG_API wag_value wag_map(void);
 
-/* Append to an array / set in a map (replacing, keeping the first insertion's place). value: own (also on failure, where
- * it is released). WAG_TYPE when the container is of another kind or would contain itself, WAG_NOMEM. */
+/* Append to an array / set in a map (replacing, keeping the first insertion's place). value: own (also on failure,
+ * where it is released). WAG_TYPE when the container is of another kind or would contain itself, WAG_NOMEM. */
 WAG_API wag_err wag_array_push(wag_value array, wag_value value);
 WAG_API wag_err wag_map_set(wag_value map, const char *key, wag_value value);
 WAG_API wag_err wag_map_set_n(wag_value map, wag_name key, wag_value value);

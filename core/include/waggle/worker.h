@@ -27,15 +27,16 @@ typedef void (*wag_worker_entry)(wag_worker_scope *self, void *context);
 typedef struct wag_worker_options {
     wag_worker_entry entry;
     void *context;
-    const char *name;       /* borrow, copied; thread name and messages; NULL: "worker" */
-    size_t stack_bytes;     /* 0: the system's default */
-    size_t queue_messages;  /* messages that may wait in each direction; 0: 1024 */
+    const char *name;      /* borrow, copied; thread name and messages; NULL: "worker" */
+    size_t stack_bytes;    /* 0: the system's default */
+    size_t queue_messages; /* messages that may wait in each direction; 0: 1024 */
     wag_queue_policy queue_policy;
 } wag_worker_options;
 
 /* message: borrow, gone when the handler returns (wag_value_ref keeps it). */
 typedef void (*wag_message_handler)(void *context, wag_value message);
-/* An uncaught error of the worker, or a message that could not be read (then WAG_PROTOCOL or WAG_DATA_CLONE). borrow. */
+/* An uncaught error of the worker, or a message that could not be read (then WAG_PROTOCOL or WAG_DATA_CLONE). borrow.
+ */
 typedef void (*wag_error_handler)(void *context, const wag_error *error);
 
 /* new Worker(). Owner thread: the caller's agent becomes the parent. ret_worker: own.
@@ -44,8 +45,8 @@ WAG_API wag_err wag_worker_new(const wag_worker_options *options, wag_worker **r
 /* Drop the handle: terminates the worker if it still runs, and joins it before it returns. NULL is a no-op. */
 WAG_API void wag_worker_free(wag_worker *worker);
 
-/* worker.postMessage(). message: borrow; it is serialised before the call returns. Kinds that cannot be cloned fail with
- * WAG_DATA_CLONE here, at the sender. To a worker that has ended: WAG_OK, the message is dropped (HTML). */
+/* worker.postMessage(). message: borrow; it is serialised before the call returns. Kinds that cannot be cloned fail
+ * with WAG_DATA_CLONE here, at the sender. To a worker that has ended: WAG_OK, the message is dropped (HTML). */
 WAG_API wag_err wag_worker_post_message(wag_worker *worker, wag_value message, wag_error **reterr_error);
 /* Bytes posted that the other side has not taken yet. */
 WAG_API size_t wag_worker_buffered_amount(const wag_worker *worker);
@@ -53,8 +54,8 @@ WAG_API size_t wag_worker_buffered_amount(const wag_worker *worker);
 WAG_API wag_err wag_worker_on_message(wag_worker *worker, wag_message_handler handler, void *context);
 WAG_API wag_err wag_worker_on_error(wag_worker *worker, wag_error_handler handler, void *context);
 WAG_API wag_err wag_worker_on_message_error(wag_worker *worker, wag_error_handler handler, void *context);
-/* worker.terminate(): stop whatever it runs, discard what was not delivered. The promise settles when the thread has been
- * joined. Calling it again is fine. returns own; NULL when memory is out. */
+/* worker.terminate(): stop whatever it runs, discard what was not delivered. The promise settles when the thread has
+ * been joined. Calling it again is fine. returns own; NULL when memory is out. */
 WAG_API wag_promise_exit *wag_worker_terminate(wag_worker *worker);
 /* Settles when the worker has ended, for whatever reason. returns own; NULL when memory is out. */
 WAG_API wag_promise_exit *wag_worker_exited(wag_worker *worker);
