@@ -43,7 +43,7 @@ typedef struct wagi_control {
 
 /* A condition that has been read but not used yet. */
 typedef struct wagi_test {
-    wagi_cond cond;
+    wagi_ir_cond cond;
     uint8_t type, flags;
     wagi_entry a, b; /* b unused with WAGI_INS_IMM */
     int64_t imm;
@@ -75,13 +75,6 @@ void wagi_builder_fini(wagi_builder *builder);
 /* Make the IR of a validated body. False: out of memory, a cap, or an op that this compiler has no code for. */
 bool wagi_build(wagi_builder *builder, wagi_ir *ir, const wagi_machine *machine, const wagi_module_data *data,
                 const wagi_func_body *body, bool poll);
-/* The features that wagi_build has code for. */
-#define WAGI_BUILD_FEATURES                                                                                            \
-    (1ull << WAGI_FEATURE_MVP | 1ull << WAGI_FEATURE_SIGN_EXTENSION | 1ull << WAGI_FEATURE_SATURATING_FLOAT |          \
-     1ull << WAGI_FEATURE_MULTI_VALUE | 1ull << WAGI_FEATURE_BULK_MEMORY | 1ull << WAGI_FEATURE_REFERENCE_TYPES |      \
-     1ull << WAGI_FEATURE_TAIL_CALL | 1ull << WAGI_FEATURE_EXTENDED_CONST | 1ull << WAGI_FEATURE_MULTI_MEMORY |        \
-     1ull << WAGI_FEATURE_MEMORY64 | 1ull << WAGI_FEATURE_FUNCTION_REFERENCES)
-
 /* ---- build.c: instructions, stack, locals ---- */
 uint32_t build_emit(wagi_builder *b, wagi_ins ins); /* its index */
 void build_push(wagi_builder *b, wagi_entry entry);
@@ -114,7 +107,7 @@ wagi_block_type build_read_block_type(wagi_builder *b);
 /* True when the op is one of its ops. */
 bool build_num(wagi_builder *b, wagi_op op);
 /* Top of stack compared with 0, by EQ or NE, then whatever uses the condition (build_condition). */
-void build_truth(wagi_builder *b, unsigned type, wagi_cond cond);
+void build_truth(wagi_builder *b, unsigned type, wagi_ir_cond cond);
 
 /* ---- build_control.c ---- */
 bool build_control(wagi_builder *b, wagi_op op);
@@ -136,6 +129,6 @@ void build_helper(wagi_builder *b, wagi_helper helper, uint32_t operand_count, c
 /* The value of a pure integer op on constants; false when there is none. */
 bool wagi_fold_binary(wagi_ir_op op, unsigned type, uint64_t a, uint64_t b, uint64_t *ret_value);
 bool wagi_fold_unary(wagi_ir_op op, unsigned type, uint64_t a, uint64_t *ret_value);
-bool wagi_fold_condition(wagi_cond cond, unsigned type, uint64_t a, uint64_t b, bool *ret_value);
+bool wagi_fold_condition(wagi_ir_cond cond, unsigned type, uint64_t a, uint64_t b, bool *ret_value);
 
 #endif

@@ -464,7 +464,7 @@ void build_condition(wagi_builder *b, wagi_test test)
 
 /* ---- references ---- */
 
-static wagi_test null_test(wagi_entry value, wagi_cond cond)
+static wagi_test null_test(wagi_entry value, wagi_ir_cond cond)
 {
     return (wagi_test){.cond = cond, .type = WAGI_TY_I64, .flags = WAGI_INS_IMM, .a = value};
 }

@@ -301,7 +301,7 @@ static void compare(wagi_builder *b, const op_row *row)
             wagi_entry swapped = x;
             x = y;
             y = swapped;
-            test.cond = wagi_cond_swap(test.cond);
+            test.cond = wagi_ir_cond_swap(test.cond);
         }
         build_materialize(b, &x);
         int64_t c = signed_constant(row->type, y.bits);
@@ -324,7 +324,7 @@ static wagi_entry entry_of(const wagi_builder *b, unsigned type, uint32_t vreg)
                         .vreg = vreg, .def = WAGI_NIL};
 }
 
-void build_truth(wagi_builder *b, unsigned type, wagi_cond cond)
+void build_truth(wagi_builder *b, unsigned type, wagi_ir_cond cond)
 {
     wagi_entry a = build_pop(b);
     wagi_test test = {.cond = cond, .type = (uint8_t)type, .flags = WAGI_INS_IMM, .a = a};

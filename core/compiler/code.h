@@ -36,7 +36,7 @@ typedef struct wagi_func_code {
     uint32_t func_index;
     uint32_t start, size; /* in the unit */
     uint32_t frame;       /* bytes between the return address and rsp in the body */
-    uint32_t sites;       /* start of its site records */
+    uint32_t sites, site_count; /* where its site records start */
 } wagi_func_code;
 
 typedef struct wagi_unit_code {
@@ -59,7 +59,7 @@ typedef struct wagi_code_abi {
     wag_error *(*call_out)(wag_func *func, wagi_slot *slots);
     /* call_out's error, on its way to the entry. pc, sp: of the caller. */
     void (*error)(wag_instance *instance, const void *pc, const void *sp, wag_error *error);
-    wagi_helper_func helpers[WAGI_HELPER_COUNT];
+    const wagi_helper_func *helpers; /* WAGI_HELPER_COUNT */
 } wagi_code_abi;
 
 /* What emission knows about the module and the wish of the host. */

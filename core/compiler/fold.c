@@ -132,7 +132,7 @@ bool wagi_fold_unary(wagi_ir_op op, unsigned type, uint64_t a, uint64_t *ret_val
         return false;                                                                                                  \
     }
 
-bool wagi_fold_condition(wagi_cond cond, unsigned type, uint64_t a, uint64_t b, bool *ret_value)
+bool wagi_fold_condition(wagi_ir_cond cond, unsigned type, uint64_t a, uint64_t b, bool *ret_value)
 {
     if (type == WAGI_TY_I32) {
         FOLD_CONDITION(i32, uint32_t)

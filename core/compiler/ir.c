@@ -32,7 +32,7 @@ const char *const wagi_ir_names[WAGI_IR_OP_COUNT] = {
 #undef IR
 };
 
-wagi_cond wagi_cond_swap(wagi_cond cond)
+wagi_ir_cond wagi_ir_cond_swap(wagi_ir_cond cond)
 {
     switch (cond) {
     case WAGI_LT_S:

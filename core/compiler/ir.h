@@ -62,7 +62,7 @@ static inline bool wagi_ty_is_float(unsigned type)
 
 /* Conditions come in pairs: c ^ 1 is the opposite. The F conditions are on floats; the opposite of an ordered one is true
  * for NaN operands. */
-typedef enum wagi_cond {
+typedef enum wagi_ir_cond {
     WAGI_EQ,
     WAGI_NE,
     WAGI_LT_S,
@@ -80,8 +80,8 @@ typedef enum wagi_cond {
     WAGI_FGE,   /* a >= b */
     WAGI_FNGE,  /* not a >= b */
     WAGI_COND_COUNT
-} wagi_cond;
-wagi_cond wagi_cond_swap(wagi_cond cond); /* for (b, a) instead of (a, b); integers only */
+} wagi_ir_cond;
+wagi_ir_cond wagi_ir_cond_swap(wagi_ir_cond cond); /* for (b, a) instead of (a, b); integers only */
 
 /* Memory accesses: width and extension. */
 typedef enum wagi_access {

@@ -77,6 +77,7 @@ wag_err wagi_agent_open(wag_cluster *cluster)
     atomic_init(&agent->interrupt, false);
     atomic_init(&agent->terminated, false);
     agent->native_limit = native_limit();
+    atomic_init(&agent->stop_limit, agent->native_limit);
     agent->hook.run = thread_ended;
     size_t slots = (size_t)(cluster->limits.interp_stack_bytes / sizeof(wagi_slot));
     agent->stack = wagi_os_map(slots * sizeof(wagi_slot), WAGI_PROT_READ_WRITE);

@@ -141,10 +141,38 @@ static void mark_children(marker *state, wagi_unit *unit)
     }
 }
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define NO_SANITIZER __attribute__((no_sanitize("address")))
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define NO_SANITIZER __attribute__((no_sanitize_address))
+#endif
+#ifndef NO_SANITIZER
+#define NO_SANITIZER
+#endif
+
+/* Every word of the native stack from here to the outermost entry into native code, and the registers. */
+NO_SANITIZER static void mark_native_stack(marker *state, const block_set *set, const wag_agent *agent)
+{
+#if defined(__GNUC__)
+    __builtin_unwind_init(); /* all registers that calls keep are on the stack now */
+    const wagi_slot *word = __builtin_frame_address(0);
+    word -= 16;
+#else
+    const wagi_slot *word = agent->native_top; /* without this compiler there is no native code */
+#endif
+    for (; word < (const wagi_slot *)agent->native_top; word++) {
+        wagi_unit *unit = block_set_find(set, *word);
+        if (unit)
+            mark(unit, state);
+    }
+}
+
 /* False without memory; nothing is marked then. */
 static bool mark_stack(marker *state, wag_agent *agent)
 {
-    if (agent->host_depth == 0 || agent->stack_top == agent->stack)
+    if (agent->host_depth == 0 || (agent->stack_top == agent->stack && !agent->native_top))
         return true;
     block_set set;
     if (!block_set_init(&set, agent))
@@ -154,6 +182,8 @@ static bool mark_stack(marker *state, wag_agent *agent)
         if (unit)
             mark(unit, state);
     }
+    if (agent->native_top)
+        mark_native_stack(state, &set, agent);
     wagi_free(set.granules);
     return true;
 }

@@ -559,7 +559,7 @@ bool wagi_x64_emit(x64_emitter *e, wagi_ir *ir, wagi_homes *homes)
     wagi_homes_rewind(homes);
     wagi_func_code func = {.func_index = ir->body->func_index, .start = e->start,
                            .size = (uint32_t)e->code.n - e->start, .frame = frame_size(e),
-                           .sites = (uint32_t)e->out->sites.n};
+                           .sites = (uint32_t)e->out->sites.n, .site_count = (uint32_t)e->sites.n};
     if (e->failed || e->code.n > INT32_MAX / 2 || !wagi_sites_encode(e->out, e->sites.p, e->sites.n) ||
         !WAGI_VEC_PUSH(&e->out->funcs, func))
         e->failed = true;

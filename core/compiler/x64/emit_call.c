@@ -64,7 +64,7 @@ static void store_entry(x64_emitter *e, uint32_t entry, x64_mem mem)
 static void load_buffer(x64_emitter *e)
 {
     x64_rm(&e->code, X64_W | 0x8B, RDX, x64_at(INSTANCE, AGENT_DISP));
-    x64_rm(&e->code, X64_W | 0x8B, RDX, x64_at(RDX, offsetof(wag_agent, overflow)));
+    x64_rm(&e->code, X64_W | 0x8D, RDX, x64_at(RDX, offsetof(wag_agent, overflow)));
 }
 
 /* ---- parallel moves ---- */

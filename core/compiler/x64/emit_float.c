@@ -59,7 +59,7 @@ static void minimum(x64_emitter *e, const wagi_ins *ins)
     x64_put_float(e, ins->dst, XMM_B);
 }
 
-static void copysign(x64_emitter *e, const wagi_ins *ins)
+static void copy_sign(x64_emitter *e, const wagi_ins *ins)
 {
     int a = x64_use_float(e, ins->a, XMM_A);
     x64_sse_const(e, X64_0F | 0x54, XMM_A, a, all_but_sign(ins->type), 16);
@@ -323,7 +323,7 @@ bool x64_emit_float(x64_emitter *e, const wagi_ins *ins)
         minimum(e, ins);
         return true;
     case WAGI_IR_FCOPYSIGN:
-        copysign(e, ins);
+        copy_sign(e, ins);
         return true;
     case WAGI_IR_FABS:
     case WAGI_IR_FNEG:

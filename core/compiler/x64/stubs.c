@@ -112,7 +112,7 @@ static void float_to_slot(const stub_maker *s, wagi_valtype type, int xmm, x64_m
 static void load_buffer(x64_buffer *b)
 {
     x64_rm(b, X64_W | 0x8B, RDX, x64_at(INSTANCE, AGENT));
-    x64_rm(b, X64_W | 0x8B, RDX, x64_at(RDX, offsetof(wag_agent, overflow)));
+    x64_rm(b, X64_W | 0x8D, RDX, x64_at(RDX, offsetof(wag_agent, overflow)));
 }
 
 static bool has_buffer_params(const wagi_machine *m, const wagi_type *type)
