@@ -25,5 +25,7 @@ static inline void wagi_handle_unref(const wagi_object *object)
     if (wagi_mine(object))
         wagi_unit_release(object->unit);
 }
+/* Hand a new object (one handle) to the host, or let it go when the host does not want it. */
+#define WAGI_GIVE(made_, ret_) ((ret_) ? (void)(*(ret_) = (made_)) : wagi_handle_unref(&(made_)->object))
 
 #endif

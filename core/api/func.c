@@ -11,7 +11,7 @@ wag_err wag_func_new(const char *signature, wag_host_func func, void *context, v
     wag_err err = WAG_NOMEM;
     if (!agent)
         wagi_fail(wagi_error_nomem(), reterr_error);
-    else if (!signature || !func || !ret_func)
+    else if (!signature || !func)
         err = wagi_fail(wagi_error_new(WAG_TYPE, "a function needs a signature and something to call"), reterr_error);
     else
         err = wagi_signature_parse(agent, signature, &type, reterr_error);
@@ -21,7 +21,7 @@ wag_err wag_func_new(const char *signature, wag_host_func func, void *context, v
             err = wagi_fail(wagi_error_nomem(), reterr_error);
     }
     if (made)
-        *ret_func = made;
+        WAGI_GIVE(made, ret_func);
     else if (finalize)
         finalize(context);
     return err;

@@ -25,7 +25,7 @@ wag_err wag_global_new(wag_val init, bool is_mutable, wag_global **ret_global, w
     wag_agent *agent = wag_agent_current();
     if (!agent)
         return wagi_fail(wagi_error_nomem(), reterr_error);
-    if (!ret_global || (size_t)init.kind >= sizeof types / sizeof *types || !is_visible(init.kind))
+    if ((size_t)init.kind >= sizeof types / sizeof *types || !is_visible(init.kind))
         return wagi_fail(wagi_error_new(WAG_TYPE, "a global cannot be made of %s", wag_val_kind_name(init.kind)),
                          reterr_error);
     wag_global *global = wagi_global_new(agent, (wagi_global_type){types[init.kind], is_mutable});
@@ -36,7 +36,7 @@ wag_err wag_global_new(wag_val init, bool is_mutable, wag_global **ret_global, w
         wagi_unit_release(global->object.unit);
         return wagi_fail(wagi_error_new(err, NULL), reterr_error);
     }
-    *ret_global = global;
+    WAGI_GIVE(global, ret_global);
     return WAG_OK;
 }
 

@@ -116,11 +116,22 @@ wag_err wag_imports_set_func(wag_imports *imports, const char *module, const cha
 
 wag_err wag_imports_check(const wag_module *module, wag_imports *imports, wag_error ***ret_errors, size_t *ret_count)
 {
-    if (!module || !ret_errors || !ret_count)
+    if (!module)
         return WAG_TYPE;
     if (!wag_agent_current())
         return WAG_NOMEM;
-    return wagi_imports_check(module, imports, ret_errors, ret_count);
+    wag_error **errors = NULL;
+    size_t count = 0;
+    wag_err err = wagi_imports_check(module, imports, &errors, &count);
+    if (err != WAG_OK)
+        return err;
+    if (ret_count)
+        *ret_count = count;
+    if (ret_errors)
+        *ret_errors = errors;
+    else
+        wag_error_list_free(errors, count);
+    return WAG_OK;
 }
 
 void wag_error_list_free(wag_error **errors, size_t count)

@@ -7,7 +7,7 @@
 wag_err wag_instance_new(wag_module *module, wag_imports *imports, wag_instance **ret_instance,
                          wag_error **reterr_error)
 {
-    if (!module || !ret_instance)
+    if (!module)
         return wagi_fail(wagi_error_new(WAG_TYPE, "there is no module"), reterr_error);
     if (!wag_agent_current())
         return wagi_fail(wagi_error_nomem(), reterr_error);
@@ -15,8 +15,11 @@ wag_err wag_instance_new(wag_module *module, wag_imports *imports, wag_instance 
     wag_err err = wagi_imports_read(module, imports, &linked, reterr_error);
     if (err != WAG_OK)
         return err;
-    err = wagi_instantiate(&linked, ret_instance, reterr_error);
+    wag_instance *instance = NULL;
+    err = wagi_instantiate(&linked, &instance, reterr_error);
     wagi_linked_fini(&linked);
+    if (err == WAG_OK)
+        WAGI_GIVE(instance, ret_instance);
     return err;
 }
 

@@ -10,15 +10,17 @@ wag_err wag_memory_new(uint64_t initial, uint64_t maximum, wag_memory **ret_memo
     if (!agent)
         return wagi_fail(wagi_error_nomem(), reterr_error);
     uint64_t limit = agent->cluster->limits.memory32_pages;
-    if (!ret_memory)
-        return wagi_fail(wagi_error_new(WAG_TYPE, NULL), reterr_error);
     if (initial > limit || (maximum != UINT64_MAX && (maximum > limit || maximum < initial)))
         return wagi_fail(wagi_error_new(WAG_RANGE, "a memory cannot have %llu pages now and %llu at the most",
                                         (unsigned long long)initial, (unsigned long long)maximum),
                          reterr_error);
     wagi_memory_type type = {.limits = {.minimum = initial, .maximum = maximum, .has_maximum = maximum != UINT64_MAX},
                              .page_size_log2 = 16};
-    return wagi_memory_new(agent, type, ret_memory, reterr_error);
+    wag_memory *memory = NULL;
+    wag_err err = wagi_memory_new(agent, type, &memory, reterr_error);
+    if (err == WAG_OK)
+        WAGI_GIVE(memory, ret_memory);
+    return err;
 }
 
 wag_memory *wag_memory_ref(wag_memory *memory)

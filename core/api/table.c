@@ -13,7 +13,7 @@ wag_err wag_table_new(wag_val_kind kind, uint64_t initial, uint64_t maximum, wag
     wag_agent *agent = wag_agent_current();
     if (!agent)
         return wagi_fail(wagi_error_nomem(), reterr_error);
-    if (!ret_table || (kind != WAG_FUNCREF && kind != WAG_EXTERNREF))
+    if (kind != WAG_FUNCREF && kind != WAG_EXTERNREF)
         return wagi_fail(wagi_error_new(WAG_TYPE, "a table holds funcref or externref"), reterr_error);
     bool has_maximum = maximum != UINT64_MAX;
     if (initial > agent->cluster->limits.table_entries || (has_maximum && (maximum > UINT32_MAX || maximum < initial)))
@@ -28,7 +28,11 @@ wag_err wag_table_new(wag_val_kind kind, uint64_t initial, uint64_t maximum, wag
         return wagi_fail(
             wagi_error_new(err, err == WAG_TYPE ? "the initial value is no %s" : NULL, wag_val_kind_name(kind)),
             reterr_error);
-    return wagi_table_new(agent, type, slot, ret_table, reterr_error);
+    wag_table *table = NULL;
+    err = wagi_table_new(agent, type, slot, &table, reterr_error);
+    if (err == WAG_OK)
+        WAGI_GIVE(table, ret_table);
+    return err;
 }
 
 wag_table *wag_table_ref(wag_table *table)

@@ -7,7 +7,7 @@ wag_err wag_tag_new(const char *signature, wag_tag **ret_tag, wag_error **reterr
     wag_agent *agent = wag_agent_current();
     if (!agent)
         return wagi_fail(wagi_error_nomem(), reterr_error);
-    if (!signature || !ret_tag)
+    if (!signature)
         return wagi_fail(wagi_error_new(WAG_TYPE, "a tag needs a signature"), reterr_error);
     const wagi_type *type = NULL;
     wag_err err = wagi_signature_parse(agent, signature, &type, reterr_error);
@@ -20,7 +20,7 @@ wag_err wag_tag_new(const char *signature, wag_tag **ret_tag, wag_error **reterr
     wag_tag *tag = wagi_tag_new(agent, type);
     if (!tag)
         return wagi_fail(wagi_error_nomem(), reterr_error);
-    *ret_tag = tag;
+    WAGI_GIVE(tag, ret_tag);
     return WAG_OK;
 }
 

@@ -190,14 +190,14 @@ static bool mark_stack(marker *state, wag_agent *agent)
 
 /* ---- sweeping ---- */
 
-/* An edge from a dead unit: a dead target needs no count any more, a live one loses it. A live one without counts is
- * reached as a value, so it is escaped and waits for the next collection. */
+/* An edge from a dead unit: a dead target needs no count any more, a live one loses it. Rule 3 of object.h: a function
+ * that it defines may have been passed on by the dead one, or by one that held the dead one and died with it. */
 static void cut(wagi_unit *target, void *context)
 {
     (void)context;
     target->refs--;
-    if (!target->dying)
-        target->escaped = true;
+    if (!target->dying && (target->kind == WAGI_OBJECT_INSTANCE || target->kind == WAGI_OBJECT_FUNC))
+        wagi_unit_escape(target);
 }
 
 static void sweep(wag_agent *agent)
@@ -221,6 +221,8 @@ void wagi_store_collect(wag_agent *agent)
     if (agent->collecting || agent->draining)
         return;
     agent->collecting = true;
+    /* Also when it fails: then it is tried again after as much has died again, not at once. */
+    agent->escaped_dead = agent->escaped_dead_bytes = 0;
     marker state = {.registry = agent->cluster->registry};
     if (mark_stack(&state, agent)) {
         for (wagi_unit *unit = agent->units; unit; unit = unit->next)
@@ -231,7 +233,6 @@ void wagi_store_collect(wag_agent *agent)
             state.work = unit->work;
             mark_children(&state, unit);
         }
-        agent->escaped_dead = agent->escaped_dead_bytes = 0;
         sweep(agent);
         wagi_store_drain(agent);
     }

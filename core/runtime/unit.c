@@ -179,14 +179,11 @@ void wagi_unit_strong_edges(wagi_unit *unit, wagi_unit_visitor visit, void *cont
     }
 }
 
-/* An edge of a dead unit goes. context: that unit. */
+/* An edge of a dead unit goes. That unit has not escaped (those die in a collection), so its imports have not either.
+ */
 static void edge_cut(wagi_unit *target, void *context)
 {
-    const wagi_unit *from = context;
-    /* Rule 3 of object.h; only functions can have been passed on. */
-    if (from->escaped && from->kind == WAGI_OBJECT_INSTANCE &&
-        (target->kind == WAGI_OBJECT_INSTANCE || target->kind == WAGI_OBJECT_FUNC))
-        target->escaped = true;
+    (void)context;
     target->refs--;
     unit_settle(target);
 }
@@ -261,7 +258,7 @@ void wagi_store_drain(wag_agent *agent)
         agent->dying = unit->next;
         /* A collection has cut the edges of what it buried already: their targets may be gone. */
         if (!unit->marked)
-            wagi_unit_strong_edges(unit, edge_cut, unit);
+            wagi_unit_strong_edges(unit, edge_cut, NULL);
         unit_finalize(unit);
         unit_free(unit);
     }

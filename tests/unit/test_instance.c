@@ -151,6 +151,18 @@ static void test_a_call_checks_counts_and_kinds_before_anything_runs(void **stat
     wag_instance_unref(instance);
 }
 
+static void count_up(void *context)
+{
+    ++*(int *)context;
+}
+
+static wag_error *count_call(void *context, const wag_val *args, wag_val *results)
+{
+    (void)args, (void)results;
+    count_up(context);
+    return NULL;
+}
+
 static wag_error *reverse(void *context, const wag_val *args, wag_val *results)
 {
     size_t count = *(size_t *)context;
@@ -339,6 +351,30 @@ static void test_an_interrupt_ends_every_layer_and_is_cleared_by_the_outermost(v
     wag_instance_unref(instance);
 }
 
+static void test_objects_that_nobody_wants_are_made_and_let_go(void **state)
+{
+    (void)state;
+    int finalized = 0;
+    wag_imports *imports = wag_imports_new();
+    ASSERT_OK(wag_imports_set_func(imports, "m", "f", "()", count_call, &finalized, NULL));
+    wag_module *module = module_of("(module (import \"m\" \"f\" (func $f)) (start $f))");
+    ASSERT_OK(wag_instance_new(module, imports, NULL, NULL));
+    assert_int_equal(finalized, 1); /* the start function ran */
+    size_t count = 9;
+    ASSERT_OK(wag_imports_check(module, imports, NULL, &count));
+    assert_int_equal(count, 0);
+    ASSERT_OK(wag_imports_check(module, NULL, NULL, NULL));
+    wag_imports_unref(imports);
+    wag_module_unref(module);
+    ASSERT_OK(wag_func_new("()", reverse, &finalized, count_up, NULL, NULL));
+    assert_int_equal(finalized, 2);
+    ASSERT_OK(wag_memory_new(1, 1, NULL, NULL));
+    ASSERT_OK(wag_table_new(WAG_FUNCREF, 1, 1, WAG_VAL_FUNC(NULL), NULL, NULL));
+    ASSERT_OK(wag_global_new(WAG_VAL_I32(1), true, NULL, NULL));
+    ASSERT_OK(wag_tag_new("(i32)", NULL, NULL));
+    assert_int_equal(wag_agent_live_objects(), 0);
+}
+
 static void test_a_start_function_without_an_object_of_its_own_runs(void **state)
 {
     (void)state;
@@ -387,6 +423,7 @@ int main(void)
         TEST(test_endless_recursion_through_the_host_is_a_stack_overflow),
         TEST(test_a_host_error_comes_out_unchanged_through_several_layers),
         TEST(test_an_interrupt_ends_every_layer_and_is_cleared_by_the_outermost),
+        TEST(test_objects_that_nobody_wants_are_made_and_let_go),
         TEST(test_a_start_function_without_an_object_of_its_own_runs),
         TEST(test_a_typed_reference_argument_must_match),
     };

@@ -371,6 +371,7 @@ typedef struct shop {
     bool collect;
     wag_func *drop; /* released by the host function */
     wag_extern *last;
+    size_t most_live;
 } shop;
 
 static void sold(void *context)
@@ -383,6 +384,7 @@ static wag_error *make_extern(void *context, const wag_val *args, wag_val *resul
     (void)args;
     shop *here = context;
     here->last = wag_extern_new(here, sold);
+    here->most_live = wag_agent_live_objects() > here->most_live ? wag_agent_live_objects() : here->most_live;
     results[0] = WAG_VAL_EXTERN(here->last);
     wag_extern_unref(here->last); /* nothing is freed before the function has returned */
     return NULL;
@@ -441,8 +443,54 @@ static void test_a_long_call_collects_by_itself(void **state)
     wag_val count = WAG_VAL_I32(100000), result;
     ASSERT_OK(wag_call(export_of(instance, "hold"), &count, 1, &result, 1, NULL));
     assert_true(here.finalized > 90000);
+    assert_in_range(here.most_live, 1, 999); /* while it ran */
     wag_val_unref(result);
     wag_instance_unref(instance);
+    wag_agent_collect(); /* while `here` exists */
+}
+
+static void test_results_above_the_stacks_top_survive_the_collection_after_a_host_function(void **state)
+{
+    (void)state;
+    shop here = {.collect = false};
+    wag_agent *agent = wag_agent_current();
+    wag_func *make = NULL;
+    ASSERT_OK(wag_func_new("() -> (externref)", make_extern, &here, NULL, &make, NULL));
+    wagi_store_stress(agent, true);
+    agent->host_depth++; /* as a tier whose top does not cover the results yet */
+    wagi_slot *slot = agent->stack_top;
+    assert_null(wagi_call_host(make, slot));
+    assert_int_equal(here.finalized, 0);
+    assert_ptr_equal((void *)(uintptr_t)*slot, here.last);
+    assert_null(wagi_call_host(make, slot));
+    assert_int_equal(here.finalized, 1); /* the first one was overwritten */
+    agent->host_depth--;
+    wag_agent_collect();
+    assert_int_equal(here.finalized, 2);
+    wag_func_unref(make);
+}
+
+static wag_error *use_after_release(void *context, const wag_val *args, wag_val *results)
+{
+    (void)results;
+    wag_extern_unref(args[0].of.ext); /* the only handle */
+    wag_agent_collect();
+    ((shop *)context)->collect = wag_extern_host(args[0].of.ext) == context;
+    return NULL;
+}
+
+static void test_arguments_of_a_host_function_live_as_long_as_the_call(void **state)
+{
+    (void)state;
+    shop here = {.collect = false};
+    wag_func *func = NULL;
+    ASSERT_OK(wag_func_new("(externref)", use_after_release, &here, NULL, &func, NULL));
+    wag_val arg = WAG_VAL_EXTERN(wag_extern_new(&here, sold));
+    ASSERT_OK(wag_call(func, &arg, 1, NULL, 0, NULL));
+    assert_true(here.collect);
+    wag_func_unref(func);
+    wag_agent_collect();
+    assert_int_equal(here.finalized, 1);
 }
 
 static void test_without_memory_a_collection_does_nothing(void **state)
@@ -460,6 +508,7 @@ static void test_without_memory_a_collection_does_nothing(void **state)
             wag_val_unref(result);
     }
     wag_instance_unref(instance);
+    wag_agent_collect(); /* while `here` exists */
 }
 
 static wag_error *drop_func(void *context, const wag_val *args, wag_val *results)
@@ -794,6 +843,8 @@ int main(void)
         TEST(test_the_host_carries_functions_from_instance_to_instance),
         TEST(test_references_in_wasm_frames_survive_collections_and_garbage_does_not),
         TEST(test_a_long_call_collects_by_itself),
+        TEST(test_results_above_the_stacks_top_survive_the_collection_after_a_host_function),
+        TEST(test_arguments_of_a_host_function_live_as_long_as_the_call),
         TEST(test_without_memory_a_collection_does_nothing),
         TEST(test_a_function_may_lose_its_last_handle_while_it_runs),
         TEST(test_a_finalizer_may_use_the_library),

@@ -181,7 +181,7 @@ static void late_handler(void *context)
 
 static void handle_later(wag_worker_scope *self, void *context)
 {
-    (void)context;
+    gate_wait(context);
     wag_timer_start(1, late_handler, self, NULL);
 }
 
@@ -196,10 +196,12 @@ static void stop_after_three(void *context, wag_value message)
 static void test_messages_wait_for_the_handler(void **state)
 {
     (void)state;
-    collected got = {.all = wag_array(), .worker = worker_of(handle_later, NULL)};
+    gate gate = GATE_INIT;
+    collected got = {.all = wag_array(), .worker = worker_of(handle_later, &gate)};
     for (int i = 0; i < 3; i++)
         ASSERT_OK(wag_worker_post_message(got.worker, WAG_NUMBER(i), NULL));
     assert_true(wag_worker_buffered_amount(got.worker) > 0);
+    gate_open(&gate);
     wag_worker_on_message(got.worker, stop_after_three, &got);
     ASSERT_OK(wag_agent_run());
     assert_int_equal(wag_value_size(got.all), 3);
