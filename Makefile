@@ -53,7 +53,7 @@ $(call say,LINK,$@)
 $(Q)$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
 endef
 
-LIB_SRC := $(sort $(wildcard core/*/*.c workers/*.c ipc/*.c))
+LIB_SRC := $(sort $(wildcard core/*/*.c core/*/*/*.c workers/*.c ipc/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 API_SRC := $(sort $(wildcard tests/api/test_*.c))
 LOAD_SRC := $(sort $(wildcard tests/load/*.c))

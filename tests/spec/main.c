@@ -1,6 +1,6 @@
 /* The runner of the official test suites.
  *
- *   spec [FOLDER] [--filter GLOB] [--tier interp] [--json FILE] [--expected FOLDER] [--no-expected] [--update]
+ *   spec [FOLDER] [--filter GLOB] [--tier interp|guard|checked] [--json FILE] [--expected FOLDER] [--no-expected] [--update]
  *        [--no-fork] [--timeout SECONDS] [--verbose]
  *
  * FOLDER and its subfolders are searched for scripts (default ../shared/spec; when that is not there, all is skipped).
@@ -191,6 +191,20 @@ static bool write_json(const char *path, const scripts *list, const spec_tally *
     return ok;
 }
 
+static bool tier_named(const char *name, wag_tier *ret_tier)
+{
+    static const struct {
+        const char *name;
+        wag_tier tier;
+    } tiers[] = {{"interp", WAG_TIER_INTERP}, {"guard", WAG_TIER_NATIVE_GUARD}, {"checked", WAG_TIER_NATIVE_CHECKED}};
+    for (size_t i = 0; i < sizeof tiers / sizeof *tiers; i++)
+        if (strcmp(name, tiers[i].name) == 0) {
+            *ret_tier = tiers[i].tier;
+            return true;
+        }
+    return false;
+}
+
 static bool parse(options *o, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
@@ -210,8 +224,8 @@ static bool parse(options *o, int argc, char **argv)
             *text = argv[++i];
         else if (strcmp(argv[i], "--timeout") == 0 && more)
             o->timeout = (unsigned)strtoul(argv[++i], NULL, 10);
-        else if (strcmp(argv[i], "--tier") == 0 && more && strcmp(argv[++i], "interp") == 0)
-            o->tier = WAG_TIER_INTERP;
+        else if (strcmp(argv[i], "--tier") == 0 && more && tier_named(argv[i + 1], &o->tier))
+            i++;
         else if (argv[i][0] != '-' && !o->folder)
             o->folder = argv[i];
         else
@@ -278,7 +292,7 @@ int main(int argc, char **argv)
     options o = {.expected = "tests/spec/expected", .timeout = 120};
     struct stat info;
     if (!parse(&o, argc, argv)) {
-        fprintf(stderr, "usage: spec [FOLDER] [--filter GLOB] [--tier interp] [--json FILE] [--expected FOLDER]\n"
+        fprintf(stderr, "usage: spec [FOLDER] [--filter GLOB] [--tier interp|guard|checked] [--json FILE] [--expected FOLDER]\n"
                         "            [--no-expected] [--update] [--no-fork] [--timeout SECONDS] [--verbose]\n");
         return 2;
     }
