@@ -98,6 +98,11 @@ static int by_address(const void *x, const void *y)
     return a < b ? -1 : a > b;
 }
 
+static bool is_entered(const wagi_module_data *data, uint32_t index)
+{
+    return data->func_ref_slot[index] != WAGI_NO_INDEX || index == data->start;
+}
+
 /* The types of functions that C may enter, without duplicates. NULL without memory. */
 static const wagi_type **entry_types(const wagi_module_data *data, size_t *ret_count)
 {
@@ -106,7 +111,7 @@ static const wagi_type **entry_types(const wagi_module_data *data, size_t *ret_c
     if (!types)
         return NULL;
     for (uint32_t i = data->func_import_count; i < data->func_count; i++)
-        if (data->func_ref_slot[i] != WAGI_NO_INDEX)
+        if (is_entered(data, i))
             types[n++] = data->func_types[i];
     qsort(types, n, sizeof *types, by_address);
     for (size_t i = 0; i < n; i++)
@@ -152,7 +157,7 @@ static void fill_image(worker *w, const wagi_x64_stubs *stubs, wagi_image *image
     image->far_end = stubs->far_end;
     for (uint32_t i = 0; i < image->func_count; i++) {
         uint32_t index = image->first_func + i;
-        if (data->func_ref_slot[index] != WAGI_NO_INDEX)
+        if (is_entered(data, index))
             image->entries[i] = entry_of(stubs, data->func_types[index]);
     }
 }

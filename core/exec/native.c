@@ -36,6 +36,12 @@ static bool native_stack_is_low(const wag_agent *agent)
     return (uintptr_t)__builtin_frame_address(0) < agent->native_limit;
 }
 
+static const void *native_code(const wag_module *module, uint32_t func_index)
+{
+    const wagi_code *code = module->tier_data;
+    return code->image.code + code->image.funcs[func_index - code->image.first_func].start;
+}
+
 static wag_error *native_invoke(wag_func *func, wagi_slot *slots)
 {
     wag_instance *instance = func->instance;
@@ -47,7 +53,7 @@ static wag_error *native_invoke(wag_func *func, wagi_slot *slots)
     void *top = agent->native_top;
     if (!top)
         agent->native_top = __builtin_frame_address(0);
-    uint64_t failed = enter(func->code, instance, slots, agent);
+    uint64_t failed = enter(native_code(instance->module, func->body->func_index), instance, slots, agent);
     agent->native_top = top;
     if (!failed)
         return NULL;
@@ -110,12 +116,6 @@ static void native_release(wag_module *module)
 {
     wagi_code_free(module->tier_data);
     module->tier_data = NULL;
-}
-
-static const void *native_code(const wag_module *module, uint32_t func_index)
-{
-    const wagi_code *code = module->tier_data;
-    return code->image.code + code->image.funcs[func_index - code->image.first_func].start;
 }
 
 static wag_error *native_eval(wag_instance *instance, const wagi_const_expr *expr, wagi_slot *ret_value)

@@ -176,6 +176,25 @@ static void register_args(x64_emitter *e, const wagi_ir_call *call)
 
 x64_mem x64_table_field(x64_emitter *e, uint32_t table, size_t field, int scratch);
 
+/* Trap unless the function in rax is of the type. Types are canonical: the same type is the same pointer. */
+static void check_type(x64_emitter *e, const wagi_type *type)
+{
+    x64_mov_imm(&e->code, RDX, (uint64_t)(uintptr_t)type, true);
+    x64_rm(&e->code, X64_W | 0x39, RDX, x64_at(RAX, offsetof(wag_func, type)));
+    if (type->is_final) {
+        x64_trap_if(e, CC_NE, WAG_INDIRECT_CALL_TYPE);
+        return;
+    }
+    size_t same = x64_jump_short(e, CC_E); /* else a subtype: wagi_type_is_sub */
+    x64_rm(&e->code, X64_W | 0x8B, RDX, x64_at(RAX, offsetof(wag_func, type)));
+    x64_alu_imm_mem(&e->code, 7, x64_at(RDX, offsetof(wagi_type, depth)), (int32_t)type->depth, false);
+    x64_trap_if(e, CC_BE, WAG_INDIRECT_CALL_TYPE);
+    x64_rm(&e->code, X64_W | 0x8B, RDX, x64_at(RDX, offsetof(wagi_type, display)));
+    x64_alu_imm_mem(&e->code, 7, x64_at(RDX, (int32_t)(4 * type->depth)), (int32_t)type->id, false);
+    x64_trap_if(e, CC_NE, WAG_INDIRECT_CALL_TYPE);
+    x64_bind_short(e, same);
+}
+
 /* rax = the table's element, checked to be a function of the type */
 static void load_element(x64_emitter *e, const wagi_ir_call *call)
 {
@@ -186,9 +205,7 @@ static void load_element(x64_emitter *e, const wagi_ir_call *call)
     x64_rm(&e->code, X64_W | 0x8B, RAX, x64_indexed(RDX, RAX, 3, 0));
     x64_rr(&e->code, X64_W | 0x85, RAX, RAX);
     x64_trap_if(e, CC_E, WAG_UNINITIALIZED_ELEMENT);
-    x64_mov_imm(&e->code, RDX, (uint64_t)(uintptr_t)call->type, true);
-    x64_rm(&e->code, X64_W | 0x39, RDX, x64_at(RAX, offsetof(wag_func, type)));
-    x64_trap_if(e, CC_NE, WAG_INDIRECT_CALL_TYPE);
+    check_type(e, call->type);
 }
 
 /* rax = the callee, for all kinds that go through a wag_func */
