@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "compiler/compile.h"
 #include "tests/spec/spec.h"
 
 static const char default_folder[] = "../shared/spec";
@@ -216,12 +217,16 @@ static bool parse(options *o, int argc, char **argv)
                      : strcmp(argv[i], "--update") == 0    ? &o->update
                      : strcmp(argv[i], "--no-fork") == 0   ? &o->no_fork
                      : strcmp(argv[i], "--verbose") == 0   ? &o->verbose
+                     : strcmp(argv[i], "--check") == 0     ? &wagi_compiler_test.check
+                     : strcmp(argv[i], "--few-registers") == 0 ? &wagi_compiler_test.few_registers
                                                            : NULL;
         bool more = i + 1 < argc;
         if (flag)
             *flag = true;
         else if (text && more)
             *text = argv[++i];
+        else if (strcmp(argv[i], "--hide-features") == 0 && more)
+            wagi_compiler_test.hide_features = (uint32_t)strtoul(argv[++i], NULL, 16);
         else if (strcmp(argv[i], "--timeout") == 0 && more)
             o->timeout = (unsigned)strtoul(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--tier") == 0 && more && tier_named(argv[i + 1], &o->tier))
