@@ -25,10 +25,19 @@ sentence() { # FILE: the first sentence of its head comment
         END { gsub(/[ \t]+/, " ", text); gsub(/\|/, "\\|", text); print text }' "$1"
 }
 
+# What belongs to the project; a tree without git (an archive) has nothing else in these folders.
+files() {
+    if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+        git ls-files --cached --others --exclude-standard "$@"
+    else
+        find "$@" -type f
+    fi
+}
+
 map() {
     echo '| file | what it is |'
     echo '|---|---|'
-    git ls-files --cached --others --exclude-standard core workers ipc demos tests .ci |
+    files core workers ipc demos tests .ci |
         grep -v -e '^tests/fuzz/corpus/' -e '^tests/spec/expected/' -e '^tests/bench/kernels/' -e '^tests/bench/programs/' |
         LC_ALL=C sort | while read -r file; do
         [ -e "$file" ] || continue

@@ -259,8 +259,8 @@ static void test_a_feature_that_the_tier_lacks_is_named_with_its_place(void **st
     snprintf(wanted, sizeof wanted,
              "feature not supported by the interp tier: garbage collection in function 1 at byte %zu", code + 6);
     assert_string_equal(wag_error_message(error), wanted);
-    size_t offset;
-    uint32_t func_index;
+    size_t offset = 0;
+    uint32_t func_index = 0;
     assert_true(wag_error_offset(error, &offset) && wag_error_func_index(error, &func_index));
     assert_int_equal(offset, code + 6);
     assert_int_equal(func_index, 1);

@@ -17,7 +17,8 @@ typedef struct wag_imports wag_imports;
  * set. context is what was given when the function was made. Returns NULL on success, or an error (own) that reaches
  * the caller of wasm unchanged. References in args are borrowed for the call; references stored into results are
  * borrowed from the host (the engine takes what it needs before it returns to wasm). A host reference or function that
- * the callee has made (wag_extern_new, wag_func_new) may be released before it is returned. Runs on the owner thread. */
+ * the callee has made (wag_extern_new, wag_func_new) may be released before it is returned. Runs on the owner thread.
+ */
 typedef wag_error *(*wag_host_func)(void *context, const wag_val *args, wag_val *results);
 
 /* Look up `module` (field == NULL) or `module`.`field` in a host-made import object. *ret_value: own, WAG_UNDEFINED

@@ -121,8 +121,8 @@ WAG_API void wag_tag_unref(wag_tag *tag);
 WAG_API wag_extern *wag_extern_new(void *host, void (*finalize)(void *host));
 WAG_API wag_extern *wag_extern_ref(wag_extern *ext);
 WAG_API void wag_extern_unref(wag_extern *ext);
-/* The pointer. For a reference that came to be because an import of type externref was given another value: a wag_value *
- * with that value. borrow: as long as the reference. NULL for another agent's. */
+/* The pointer. For a reference that came to be because an import of type externref was given another value: a wag_value
+ * * with that value. borrow: as long as the reference. NULL for another agent's. */
 WAG_API void *wag_extern_host(const wag_extern *ext);
 
 #ifdef __cplusplus

@@ -1,0 +1,74 @@
+/* Any bytes are a message or an error, for the header and for the structured clone. What is accepted is written again
+ * to the same bytes: the format has one way to say a thing. first byte   how many modules came with the message (its
+ * low three bits) rest         the clone; also taken as a whole message with its header
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "ipc/clone.h"
+#include "ipc/message.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool condition, const char *what)
+{
+    if (condition)
+        return;
+    fprintf(stderr, "%s\n", what);
+    abort();
+}
+
+enum { MODULES = 7 };
+static wag_module *modules[MODULES];
+
+static void make_modules(void)
+{
+    static const uint8_t bytes[] = {0, 'a', 's', 'm', 1, 0, 0, 0};
+    for (int i = 0; i < MODULES && !modules[i]; i++)
+        require(wag_module_new((wag_bytes){bytes, sizeof bytes}, NULL, &modules[i], NULL) == WAG_OK, "a module");
+}
+
+static void header(wag_bytes bytes)
+{
+    wagi_message message;
+    uint64_t seq = bytes.size >= 16 ? wagi_get_u64(bytes.data + 8) : 0;
+    if (wagi_message_parse(bytes, seq, &message))
+        return;
+    require(message.payload.data + message.payload.size == bytes.data + bytes.size, "nothing follows the payload");
+    require(message.transfers + message.transfer_count * (size_t)WAGI_MESSAGE_TRANSFER == message.payload.data,
+            "the transfers end where the payload begins");
+}
+
+static void clone(wag_bytes bytes, size_t module_count)
+{
+    wagi_limits limits = wagi_default_limits;
+    limits.clone_depth = 32;
+    wag_value value;
+    wag_error *error;
+    wag_err err = wagi_clone_read(bytes, modules, module_count, &limits, &value, &error);
+    if (err != WAG_OK) {
+        size_t offset;
+        require(err == WAG_PROTOCOL && wag_error_code(error) == WAG_PROTOCOL, "malformed bytes are a protocol error");
+        require(wag_error_offset(error, &offset) && offset <= bytes.size, "the offset is in the message");
+        wag_error_unref(error);
+        return;
+    }
+    wagi_clone again;
+    require(wagi_clone_write(value, &limits, &again, NULL) == WAG_OK, "what was read can be written");
+    require(again.bytes.n == bytes.size && memcmp(again.bytes.p, bytes.data, bytes.size) == 0, "to the same bytes");
+    require(again.modules.n == module_count, "with the same modules");
+    require(module_count == 0 || memcmp(again.modules.p, modules, module_count * sizeof *modules) == 0, "in order");
+    wagi_clone_fini(&again);
+    wag_value_unref(value);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    make_modules();
+    header((wag_bytes){data, size});
+    if (size > 0)
+        clone((wag_bytes){data + 1, size - 1}, data[0] & 7);
+    return 0;
+}
