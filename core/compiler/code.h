@@ -68,6 +68,7 @@ typedef struct wagi_code_context {
     const wagi_machine *machine;
     const wagi_code_abi *abi;
     struct wagi_instance_layout layout;
+    int32_t stop_limit; /* wagi_stop_limit_offset() */
     bool guard; /* 32-bit memories are reserved with guard pages */
     bool poll;  /* loops poll for interrupts */
     bool check; /* run the verifier and the allocation checker on each function */

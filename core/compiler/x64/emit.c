@@ -297,10 +297,20 @@ static void branch_table(x64_emitter *e, const wagi_ins *ins)
     x64_rr(&e->code, 0xFF, 4, RAX);
 }
 
+/* cmp reg, fs:[stop limit] */
+void x64_compare_stop_limit(x64_emitter *e, int reg)
+{
+    x64_u8(&e->code, 0x64);
+    x64_u8(&e->code, reg >= 8 ? 0x4C : 0x48);
+    x64_u8(&e->code, 0x3B);
+    x64_u8(&e->code, (unsigned)(reg & 7) << 3 | 4);
+    x64_u8(&e->code, 0x25); /* no base, no index */
+    x64_u32(&e->code, (uint32_t)e->context->stop_limit);
+}
+
 static void poll(x64_emitter *e)
 {
-    x64_rm(&e->code, X64_W | 0x8B, RAX, x64_at(INSTANCE, offsetof(wag_instance, unit.agent)));
-    x64_rm(&e->code, X64_W | 0x3B, RSP, x64_at(RAX, offsetof(wag_agent, stop_limit)));
+    x64_compare_stop_limit(e, RSP);
     x64_trap_if(e, CC_B, WAG_INTERRUPTED);
 }
 

@@ -431,13 +431,12 @@ static bool needs_stack_check(const x64_emitter *e)
 /* Also the poll of recursions: an interrupt moves the limit to the top. */
 static void check_stack(x64_emitter *e)
 {
-    x64_rm(&e->code, X64_W | 0x8B, RAX, x64_at(INSTANCE, AGENT_DISP));
     int top = RSP;
     if (e->frame_bytes >= 1024) {
         top = RDX;
         x64_rm(&e->code, X64_W | 0x8D, RDX, x64_at(RSP, -e->frame_bytes));
     }
-    x64_rm(&e->code, X64_W | 0x3B, top, x64_at(RAX, offsetof(wag_agent, stop_limit)));
+    x64_compare_stop_limit(e, top);
     x64_trap_if(e, CC_B, WAG_STACK_OVERFLOW);
     if (!e->failed) {
         e->colds.p[e->colds.n - 1].in_prologue = true;

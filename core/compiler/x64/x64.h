@@ -128,6 +128,7 @@ void x64_sse_const(x64_emitter *e, uint32_t form, int d, int a, uint64_t value, 
 void x64_sse_2(x64_emitter *e, uint32_t form, int reg, int rm);
 void x64_sse_mem(x64_emitter *e, uint32_t form, int reg, x64_mem mem);
 void x64_const_operand(x64_emitter *e, uint64_t value, uint32_t size, uint32_t tail); /* the rel32 just written as 0 */
+void x64_compare_stop_limit(x64_emitter *e, int reg);
 /* Jumps. */
 void x64_trap_if(x64_emitter *e, int cc, wag_err trap);
 void x64_trap(x64_emitter *e, wag_err trap);
