@@ -36,7 +36,9 @@ void wagi_image_fini(wagi_image *image)
 void wagi_compiler_machine(wagi_machine *ret_machine)
 {
     uint32_t features = wagi_x64_cpu_features() & ~wagi_compiler_test.hide_features;
-    wagi_x64_describe(ret_machine, features, wagi_compiler_test.few_registers);
+    wagi_x64_describe(ret_machine, features);
+    if (wagi_compiler_test.few_registers)
+        wagi_x64_limit_registers(ret_machine, wagi_compiler_test.registers);
 }
 
 /* What compiling one function needs, kept for the next one. */
