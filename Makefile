@@ -53,7 +53,7 @@ $(call say,LINK,$@)
 $(Q)$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
 endef
 
-LIB_SRC := $(sort $(wildcard core/*/*.c workers/*.c ipc/*.c))
+LIB_SRC := $(sort $(wildcard core/*/*.c core/*/*/*.c workers/*.c ipc/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 API_SRC := $(sort $(wildcard tests/api/test_*.c))
 LOAD_SRC := $(sort $(wildcard tests/load/*.c))
@@ -196,7 +196,8 @@ $(FUZZ_BIN): $(BUILD)/%: $(BUILD)/%.o $(LIB)
 $(BUILD)/tests/%.o: DEFINES = -DWAG_TEST_BUILD='"$(abspath $(BUILD))"'
 
 # Commands for tests/run, one word each (quoted).
-SPEC_RUN = $(SPEC_BIN:%='% $(SPEC)')
+# In every tier and memory mode.
+SPEC_RUN = $(foreach t,interp guard checked,$(SPEC_BIN:%='% $(SPEC) --tier $t'))
 # Instantiations per worker of the short load test.
 LOAD_COUNT ?= 2000
 LOAD = $(BUILD)/tests/load/load $(BUILD)/tests/load/load.wasm

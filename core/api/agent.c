@@ -38,7 +38,7 @@ void wag_agent_interrupt(wag_agent *agent)
 {
     /* seq_cst: pairs with the load in wagi_loop_wait, so that the flag or the wake-up is seen (loop.c, "Waking"). The
      * loop and its mailbox are set when the agent is made and do not change. */
-    atomic_store(&agent->interrupt, true);
+    wagi_agent_raise(agent);
     wagi_mailbox_wake(wagi_loop_mailbox(agent->loop));
 }
 

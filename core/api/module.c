@@ -52,6 +52,11 @@ wag_err wag_module_new(wag_bytes bytes, const wag_compile_options *options, wag_
     return WAG_OK;
 }
 
+wag_tier wag_module_tier(const wag_module *module)
+{
+    return module ? wagi_module_tier(module) : WAG_TIER_INTERP;
+}
+
 /* ---- asking ---- */
 
 size_t wag_module_export_count(const wag_module *module)

@@ -200,6 +200,7 @@ struct wag_module {
     const wagi_module_data *data;
     const struct wagi_tier *tier; /* how its code runs (runtime/tier.h); NULL until compiled */
     void *tier_data;              /* the tier's own */
+    bool guarded;                 /* its code leaves bounds checks of 32-bit memories to guard pages */
 };
 
 /* Decode and validate the whole module. bytes: copied first, into the arena. On success the module is unsealed, without

@@ -4,19 +4,9 @@
 #include <inttypes.h>
 
 #include "binary/fail.h"
+#include "exec/native.h"
 #include "interp/interp.h"
 #include "runtime/agent.h"
-
-/* NULL for a tier that does not exist. */
-static const wagi_tier *tier_of(wag_tier tier)
-{
-    switch (tier) {
-    case WAG_TIER_DEFAULT:
-    case WAG_TIER_INTERP:
-        return &wagi_tier_interp;
-    }
-    return NULL;
-}
 
 /* Does the tier run everything that the module uses? The error names what is missing and where it is used first. */
 static wag_err check_features(const wagi_module_data *data, const wagi_tier *tier, wag_error **reterr_error)
@@ -32,23 +22,70 @@ static wag_err check_features(const wagi_module_data *data, const wagi_tier *tie
                         wagi_feature_text((wagi_feature)feature));
 }
 
+wag_tier wagi_module_tier(const wag_module *module)
+{
+    if (module->tier != &wagi_tier_native)
+        return WAG_TIER_INTERP;
+    return module->guarded ? WAG_TIER_NATIVE_GUARD : WAG_TIER_NATIVE_CHECKED;
+}
+
+static wag_err compile_by(wag_module *module, const wagi_tier *tier, bool guarded, wag_error **reterr_error)
+{
+    wag_err err = check_features(module->data, tier, reterr_error);
+    module->guarded = guarded;
+    if (err == WAG_OK && tier->compile)
+        err = tier->compile(module, reterr_error);
+    if (err == WAG_OK)
+        module->tier = tier; /* only now: a tier that failed to compile has nothing to release */
+    else
+        module->guarded = false;
+    return err;
+}
+
+/* The fastest tier that can run the module: what the native one refuses, the interpreter may take. */
+static wag_err compile_by_default(wag_module *module, wag_error **reterr_error)
+{
+    if (wagi_native_available()) {
+        wag_err err = compile_by(module, &wagi_tier_native, wagi_native_can_guard(), NULL);
+        if (err != WAG_UNSUPPORTED)
+            return err == WAG_OK ? err : wagi_fail(wagi_error_new(err, NULL), reterr_error);
+    }
+    return compile_by(module, &wagi_tier_interp, false, reterr_error);
+}
+
+static wag_err compile_as(wag_module *module, wag_tier tier, wag_error **reterr_error)
+{
+    switch (tier) {
+    case WAG_TIER_DEFAULT:
+        return compile_by_default(module, reterr_error);
+    case WAG_TIER_INTERP:
+        return compile_by(module, &wagi_tier_interp, false, reterr_error);
+    case WAG_TIER_NATIVE:
+    case WAG_TIER_NATIVE_GUARD:
+    case WAG_TIER_NATIVE_CHECKED:
+        break;
+    default:
+        return wagi_fail(wagi_error_new(WAG_TYPE, "there is no tier %d", (int)tier), reterr_error);
+    }
+    if (!wagi_native_available())
+        return wagi_fail(wagi_error_new(WAG_UNSUPPORTED, "no native tier on this machine"), reterr_error);
+    bool guarded = tier != WAG_TIER_NATIVE_CHECKED && wagi_native_can_guard();
+    if (tier == WAG_TIER_NATIVE_GUARD && !guarded)
+        return wagi_fail(wagi_error_new(WAG_UNSUPPORTED, "no guard pages in this process"), reterr_error);
+    return compile_by(module, &wagi_tier_native, guarded, reterr_error);
+}
+
 wag_err wagi_compile(wag_bytes bytes, struct wag_cluster *cluster, wag_tier tier, wag_module **ret_module,
                      wag_error **reterr_error)
 {
-    const wagi_tier *how = tier_of(tier);
-    if (!how)
-        return wagi_fail(wagi_error_new(WAG_TYPE, "there is no tier %d", (int)tier), reterr_error);
     wag_module *module;
     wag_err err = wagi_module_decode(bytes, cluster, cluster->registry, &cluster->limits, &module, reterr_error);
     if (err != WAG_OK)
         return err;
     wag_cluster_ref(cluster);
-    err = check_features(module->data, how, reterr_error);
-    if (err == WAG_OK && how->compile)
-        err = how->compile(module, reterr_error);
+    err = compile_as(module, tier, reterr_error);
     if (err != WAG_OK)
         goto out;
-    module->tier = how; /* only now: a tier that failed to compile has nothing to release */
     if (!wagi_module_seal(module)) {
         err = wagi_fail(wagi_error_new(WAG_SYSTEM, "the module's memory cannot be mapped read-only"), reterr_error);
         goto out;

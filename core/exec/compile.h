@@ -10,4 +10,7 @@
 wag_err wagi_compile(wag_bytes bytes, struct wag_cluster *cluster, wag_tier tier, wag_module **ret_module,
                      wag_error **reterr_error);
 
+/* What became of the wish: INTERP, NATIVE_GUARD or NATIVE_CHECKED. */
+wag_tier wagi_module_tier(const wag_module *module);
+
 #endif

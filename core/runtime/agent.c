@@ -14,6 +14,24 @@
 
 static _Thread_local wag_agent *current;
 
+/* Initial-exec: at a constant distance from the thread pointer, also when the library was loaded late (it takes a word of
+ * the room that the loader keeps for that). */
+#if defined(__x86_64__) && defined(__GNUC__)
+__attribute__((tls_model("initial-exec")))
+#endif
+static _Thread_local atomic_uintptr_t stop_limit;
+
+int32_t wagi_stop_limit_offset(void)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    uintptr_t thread_pointer;
+    __asm__("mov %%fs:0, %0" : "=r"(thread_pointer));
+    return (int32_t)((uintptr_t)&stop_limit - thread_pointer);
+#else
+    return 0; /* there is no native code */
+#endif
+}
+
 /* Native stack that is kept free below the limit: for the library's own frames, and a host function's. */
 #define NATIVE_RESERVE ((uintptr_t)128 * 1024)
 
@@ -77,6 +95,8 @@ wag_err wagi_agent_open(wag_cluster *cluster)
     atomic_init(&agent->interrupt, false);
     atomic_init(&agent->terminated, false);
     agent->native_limit = native_limit();
+    agent->stop_limit = &stop_limit;
+    atomic_store(&stop_limit, agent->native_limit);
     agent->hook.run = thread_ended;
     size_t slots = (size_t)(cluster->limits.interp_stack_bytes / sizeof(wagi_slot));
     agent->stack = wagi_os_map(slots * sizeof(wagi_slot), WAGI_PROT_READ_WRITE);

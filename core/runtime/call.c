@@ -280,8 +280,11 @@ wag_error *wagi_call_slots(wag_func *func, wagi_slot *slots)
  * our results. */
 static void poll_in_host_call(wag_agent *agent, wagi_slot *slots, size_t count)
 {
-    if (slots < agent->stack || slots >= agent->stack_end)
+    if (slots < agent->stack || slots >= agent->stack_end) {
+        if (agent->native_top)
+            wagi_store_poll(agent); /* the slots are in a native frame, which is scanned too */
         return;
+    }
     wagi_slot *top = agent->stack_top;
     if (top < slots + count)
         agent->stack_top = slots + count;

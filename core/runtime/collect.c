@@ -221,26 +221,55 @@ void wagi_gc_shade_all(wag_agent *agent, const wagi_slot *slots, uint64_t count)
         mark_slot(&agent->gc, slots[i]);
 }
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define NO_SANITIZER __attribute__((no_sanitize("address")))
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define NO_SANITIZER __attribute__((no_sanitize_address))
+#endif
+#ifndef NO_SANITIZER
+#define NO_SANITIZER
+#endif
+
+static void mark_word(wagi_gc *gc, const block_set *set, wagi_slot word)
+{
+    wagi_unit *unit = block_set_find(set, word);
+    wagi_gc_object *object = unit ? NULL : wagi_gc_find(gc, word);
+    if (unit)
+        mark(unit, gc);
+    else if (object)
+        mark_object(gc, object);
+}
+
+/* Every word of the native stack from here to the outermost entry into native code, and the registers. */
+NO_SANITIZER static void mark_native_stack(wagi_gc *gc, const block_set *set, const wag_agent *agent)
+{
+#if defined(__GNUC__)
+    __builtin_unwind_init(); /* all registers that calls keep are on the stack now */
+    const wagi_slot *word = __builtin_frame_address(0);
+    word -= 16;
+#else
+    const wagi_slot *word = agent->native_top; /* without this compiler there is no native code */
+#endif
+    for (; word < (const wagi_slot *)agent->native_top; word++)
+        mark_word(gc, set, *word);
+}
+
 /* False without memory; nothing is marked then. */
 static bool mark_stack(wag_agent *agent)
 {
     wagi_gc *gc = &agent->gc;
     block_set set = {.granules = NULL};
-    bool has_stack = agent->stack_top != agent->stack;
+    bool has_stack = agent->stack_top != agent->stack || agent->native_top;
     if (has_stack && !block_set_init(&set, agent))
         return false;
     wagi_gc_sort_larges(gc);
     wagi_gc_begin_mark(gc);
-    for (const wagi_slot *word = agent->stack; word < agent->stack_top; word++) {
-        wagi_unit *unit = block_set_find(&set, *word);
-        if (unit) {
-            mark(unit, gc);
-            continue;
-        }
-        wagi_gc_object *object = wagi_gc_find(gc, *word);
-        if (object)
-            mark_object(gc, object);
-    }
+    for (const wagi_slot *word = agent->stack; word < agent->stack_top; word++)
+        mark_word(gc, &set, *word);
+    if (agent->native_top)
+        mark_native_stack(gc, &set, agent);
     wagi_free(set.granules);
     return true;
 }

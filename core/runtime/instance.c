@@ -12,15 +12,6 @@
 
 enum { INLINE_ELEMENTS = 1024 }; /* a table with more initial elements has a block of its own */
 
-/* Offsets in the block. */
-typedef struct layout {
-    uint64_t own_funcs, own_tables, own_memories, own_globals, own_tags;
-    uint64_t funcs, tables, memories, globals, tags, elems, datas;
-    uint64_t items;    /* of passive element segments */
-    uint64_t elements; /* of small tables */
-    uint64_t size;
-} layout;
-
 static uint64_t place(uint64_t *at, uint64_t count, size_t size)
 {
     uint64_t start = *at;
@@ -51,9 +42,9 @@ static uint64_t inline_elements(const wagi_module_data *data)
     return elements;
 }
 
-static layout layout_of(const wagi_module_data *data)
+wagi_instance_layout wagi_instance_layout_of(const wagi_module_data *data)
 {
-    layout l;
+    wagi_instance_layout l;
     uint64_t at = (sizeof(wag_instance) + 15) / 16 * 16;
     l.own_funcs = place(&at, data->func_ref_count, sizeof(wag_func));
     l.own_tables = place(&at, data->table_count - data->table_import_count, sizeof(wag_table));
@@ -166,6 +157,7 @@ static void link_imports(wag_instance *instance, const wagi_linked *linked)
 static void init_funcs(wag_instance *instance)
 {
     const wagi_module_data *data = instance->data;
+    const wagi_tier *tier = instance->module->tier;
     uint32_t left = data->func_ref_count;
     for (uint32_t i = data->func_import_count; left && i < data->func_count; i++) {
         uint32_t slot = data->func_ref_slot[i];
@@ -176,12 +168,13 @@ static void init_funcs(wag_instance *instance)
         func->type = data->func_types[i];
         func->instance = instance;
         func->body = wagi_module_body(data, i);
+        func->code = tier->code ? tier->code(instance->module, i) : NULL;
         left--;
     }
 }
 
 /* Set the heads of the own objects and the vectors' entries for them. */
-static void init_heads(wag_instance *instance, const layout *l)
+static void init_heads(wag_instance *instance, const wagi_instance_layout *l)
 {
     const wagi_module_data *data = instance->data;
     wagi_unit *unit = &instance->unit;
@@ -209,11 +202,14 @@ static void init_heads(wag_instance *instance, const layout *l)
     }
 }
 
-static wag_instance *block_new(const wagi_linked *linked, wag_agent *agent, layout *ret_layout)
+/* Stands for memory 0 where there is none: native code loads its base without asking. */
+static const wag_memory no_memory;
+
+static wag_instance *block_new(const wagi_linked *linked, wag_agent *agent, wagi_instance_layout *ret_layout)
 {
     const wagi_module_data *data = linked->module->data;
-    *ret_layout = layout_of(data);
-    const layout *l = ret_layout;
+    *ret_layout = wagi_instance_layout_of(data);
+    const wagi_instance_layout *l = ret_layout;
     wag_instance *instance = l->size > SIZE_MAX / 2 ? NULL : wagi_alloc_zero((size_t)l->size, 1);
     if (!instance)
         return NULL;
@@ -233,6 +229,7 @@ static wag_instance *block_new(const wagi_linked *linked, wag_agent *agent, layo
     wagi_unit_init(&instance->unit, agent, WAGI_OBJECT_INSTANCE);
     init_heads(instance, l);
     link_imports(instance, linked);
+    instance->memory0 = data->memory_count ? instance->memories[0] : (wag_memory *)(uintptr_t)&no_memory;
     init_funcs(instance);
     return instance;
 }
@@ -262,12 +259,29 @@ wag_error *wagi_const_eval(wag_instance *instance, const wagi_const_expr *expr, 
     return NULL;
 }
 
+static bool can_be_guarded(wagi_memory_type type)
+{
+    return !type.limits.is_64 && type.page_size_log2 == 16;
+}
+
+static wag_err guard_imports(wag_instance *instance, wag_error **reterr_error)
+{
+    const wagi_module_data *data = instance->data;
+    for (uint32_t i = 0; instance->module->guarded && i < data->memory_import_count; i++)
+        if (can_be_guarded(data->memories[i]) && !wagi_memory_guard(instance->memories[i]))
+            return wagi_fail(wagi_error_new(WAG_RANGE, "no address space for the guard pages of imported memory %u",
+                                            (unsigned)i),
+                             reterr_error);
+    return WAG_OK;
+}
+
 static wag_err init_memories(wag_instance *instance, wag_error **reterr_error)
 {
     const wagi_module_data *data = instance->data;
-    wag_err err = WAG_OK;
+    wag_err err = guard_imports(instance, reterr_error);
     for (uint32_t i = data->memory_import_count; err == WAG_OK && i < data->memory_count; i++)
-        err = wagi_memory_open(instance->memories[i], data->memories[i], reterr_error);
+        err = wagi_memory_open(instance->memories[i], data->memories[i],
+                               instance->module->guarded && can_be_guarded(data->memories[i]), reterr_error);
     return err;
 }
 
@@ -280,7 +294,7 @@ static wag_error *init_globals(wag_instance *instance)
     return error;
 }
 
-static wag_err init_tables(wag_instance *instance, const layout *l, wag_error **reterr_error)
+static wag_err init_tables(wag_instance *instance, const wagi_instance_layout *l, wag_error **reterr_error)
 {
     const wagi_module_data *data = instance->data;
     wagi_slot *room = at_offset(instance, l->elements);
@@ -304,7 +318,7 @@ static wag_err init_tables(wag_instance *instance, const layout *l, wag_error **
 }
 
 /* Passive segments are kept; active and declared ones count as dropped from the start. */
-static wag_error *init_segments(wag_instance *instance, const layout *l)
+static wag_error *init_segments(wag_instance *instance, const wagi_instance_layout *l)
 {
     const wagi_module_data *data = instance->data;
     wagi_slot *items = at_offset(instance, l->items);
@@ -332,7 +346,7 @@ static wag_error *init_segments(wag_instance *instance, const layout *l)
 wag_err wagi_instance_new(const wagi_linked *linked, wag_instance **ret_instance, wag_error **reterr_error)
 {
     wag_agent *agent = wagi_agent_peek();
-    layout l;
+    wagi_instance_layout l;
     wag_instance *instance = agent ? block_new(linked, agent, &l) : NULL;
     if (!instance)
         return wagi_fail(wagi_error_nomem(), reterr_error);

@@ -28,6 +28,17 @@ static uint64_t page_limit(const wagi_limits *limits, wagi_memory_type type)
     return type.limits.has_maximum && type.limits.maximum < pages ? type.limits.maximum : pages;
 }
 
+/* Address space with the first size bytes usable; NULL when it cannot be had. */
+static uint8_t *reserve(uint64_t size)
+{
+    uint8_t *base = wagi_os_map((size_t)WAGI_GUARD_BYTES, WAGI_PROT_NONE);
+    if (base && size && !wagi_os_protect(base, (size_t)size, WAGI_PROT_READ_WRITE)) {
+        wagi_os_unmap(base, (size_t)WAGI_GUARD_BYTES);
+        return NULL;
+    }
+    return base;
+}
+
 static void release_bytes(uint8_t *base, uint64_t size, bool is_mapped)
 {
     if (is_mapped)
@@ -36,7 +47,7 @@ static void release_bytes(uint8_t *base, uint64_t size, bool is_mapped)
         wagi_free(base);
 }
 
-wag_err wagi_memory_open(wag_memory *memory, wagi_memory_type type, wag_error **reterr_error)
+wag_err wagi_memory_open(wag_memory *memory, wagi_memory_type type, bool guarded, wag_error **reterr_error)
 {
     uint64_t limit = page_limit(&memory->object.unit->agent->cluster->limits, type);
     uint64_t pages = type.limits.minimum, size = 0;
@@ -44,8 +55,9 @@ wag_err wagi_memory_open(wag_memory *memory, wagi_memory_type type, wag_error **
     bool is_mapped = false;
     if (pages <= limit) {
         size = pages << type.page_size_log2;
-        is_mapped = size > HEAP_BYTES;
-        base = size == 0   ? (uint8_t *)memory
+        is_mapped = size > HEAP_BYTES || guarded;
+        base = guarded     ? reserve(size)
+               : size == 0 ? (uint8_t *)memory
                : is_mapped ? wagi_os_map((size_t)size, WAGI_PROT_READ_WRITE)
                            : wagi_alloc_zero((size_t)size, 1);
     }
@@ -59,15 +71,16 @@ wag_err wagi_memory_open(wag_memory *memory, wagi_memory_type type, wag_error **
     memory->max_pages = limit;
     memory->type = type;
     memory->is_mapped = is_mapped;
+    memory->is_guarded = guarded;
     return WAG_OK;
 }
 
 void wagi_memory_close(wag_memory *memory)
 {
-    release_bytes(memory->base, memory->size, memory->is_mapped);
+    release_bytes(memory->base, memory->is_guarded ? WAGI_GUARD_BYTES : memory->size, memory->is_mapped);
     memory->size = memory->pages = 0;
     memory->base = (uint8_t *)memory;
-    memory->is_mapped = false;
+    memory->is_mapped = memory->is_guarded = false;
 }
 
 wag_err wagi_memory_new(wag_agent *agent, wagi_memory_type type, wag_memory **ret_memory, wag_error **reterr_error)
@@ -75,7 +88,7 @@ wag_err wagi_memory_new(wag_agent *agent, wagi_memory_type type, wag_memory **re
     wag_memory *memory = wagi_object_new(agent, WAGI_OBJECT_MEMORY, sizeof *memory);
     if (!memory)
         return wagi_fail(wagi_error_nomem(), reterr_error);
-    wag_err err = wagi_memory_open(memory, type, reterr_error);
+    wag_err err = wagi_memory_open(memory, type, false, reterr_error);
     if (err != WAG_OK)
         wagi_unit_drop(memory->object.unit);
     else
@@ -93,8 +106,12 @@ uint64_t wagi_memory_grow(wag_memory *memory, uint64_t delta_pages)
     uint64_t pages = old_pages + delta_pages;
     size_t size = (size_t)(pages << memory->type.page_size_log2), old_size = (size_t)memory->size;
     uint8_t *base = NULL;
-    bool is_mapped = size > HEAP_BYTES;
-    if (memory->is_mapped) {
+    bool is_mapped = size > HEAP_BYTES || memory->is_guarded;
+    if (memory->is_guarded) {
+        base = memory->base;
+        if (!wagi_os_protect(base + old_size, size - old_size, WAGI_PROT_READ_WRITE))
+            return UINT64_MAX;
+    } else if (memory->is_mapped) {
         base = wagi_os_remap(memory->base, old_size, size);
         if (!base)
             return UINT64_MAX;
@@ -110,6 +127,20 @@ uint64_t wagi_memory_grow(wag_memory *memory, uint64_t delta_pages)
     memory->pages = pages;
     memory->is_mapped = is_mapped;
     return old_pages;
+}
+
+bool wagi_memory_guard(wag_memory *memory)
+{
+    if (memory->is_guarded)
+        return true;
+    uint8_t *base = reserve(memory->size);
+    if (!base)
+        return false;
+    memcpy(base, memory->base, (size_t)memory->size);
+    release_bytes(memory->base, memory->size, memory->is_mapped);
+    memory->base = base;
+    memory->is_mapped = memory->is_guarded = true;
+    return true;
 }
 
 static bool inside(uint64_t offset, uint64_t count, uint64_t size)

@@ -82,6 +82,7 @@ struct wag_func {
     wagi_object object;
     const wagi_type *type;      /* NULL: an import object's function that takes the type of the import it is given to */
     wag_instance *instance;     /* NULL for a host function */
+    const void *code;           /* native code of the function; NULL: another tier's or the host's */
     const wagi_func_body *body; /* NULL for a host function */
     wag_host_func host;
     void *context;
@@ -96,7 +97,11 @@ struct wag_memory {
     uint64_t pages, max_pages; /* max_pages: smaller of declared and run-time limit */
     wagi_memory_type type;     /* as declared: the minimum does not follow growth */
     bool is_mapped;            /* pages of the system's, else (small) a heap block or nothing */
+    bool is_guarded;           /* WAGI_GUARD_BYTES are reserved at base, which never moves; what is not memory faults */
 };
+
+/* What a guarded memory reserves: every 32-bit index plus every 32-bit offset plus an access. */
+#define WAGI_GUARD_BYTES ((8ull << 30) + 65536)
 
 struct wag_table {
     wagi_object object;
@@ -165,8 +170,20 @@ struct wag_instance {
     wag_func *own_funcs;
     wagi_elem_instance *elems;
     wagi_data_instance *datas;
+    wag_memory *memory0; /* memories[0], or an empty one: never NULL */
     struct wag_exports exports;
 };
+
+/* Where things are in an instance's block: a function of the module alone, so native code can use it. Offsets from the
+ * instance. */
+typedef struct wagi_instance_layout {
+    uint64_t own_funcs, own_tables, own_memories, own_globals, own_tags;
+    uint64_t funcs, tables, memories, globals, tags, elems, datas;
+    uint64_t items;    /* of passive element segments */
+    uint64_t elements; /* of small tables */
+    uint64_t size;
+} wagi_instance_layout;
+wagi_instance_layout wagi_instance_layout_of(const wagi_module_data *data);
 
 /* The object of a function index of this instance. The function must be an import or have a reference slot. */
 static inline wag_func *wagi_instance_func(wag_instance *instance, uint32_t func_index)
@@ -194,6 +211,8 @@ bool wagi_carries_functions(const wagi_registry *registry, wagi_valtype type);
 
 /* The old size in pages, or UINT64_MAX when it cannot grow (maximum, limit, system). */
 uint64_t wagi_memory_grow(wag_memory *memory, uint64_t delta_pages);
+/* Make a 32-bit memory of standard pages guarded; its base may move now. False when the address space cannot be had. */
+bool wagi_memory_guard(wag_memory *memory);
 /* The old size, or UINT64_MAX. New entries are init. */
 uint64_t wagi_table_grow(wag_table *table, uint64_t delta, wagi_slot init);
 /* Each returns WAG_OK, WAG_MEMORY_BOUNDS or WAG_TABLE_BOUNDS, checked before anything is written. */

@@ -62,8 +62,9 @@ bool wagi_type_carries_functions(const wagi_registry *registry, const wagi_type 
 
 /* ---- memories and tables inside any block ---- */
 
-/* Fill in an object whose head is set. Fails with WAG_RANGE, WAG_NOMEM; then there is nothing to give back. */
-wag_err wagi_memory_open(wag_memory *memory, wagi_memory_type type, wag_error **reterr_error);
+/* Fill in an object whose head is set. guarded: see object.h. Fails with WAG_RANGE, WAG_NOMEM; then there is nothing to
+ * give back. */
+wag_err wagi_memory_open(wag_memory *memory, wagi_memory_type type, bool guarded, wag_error **reterr_error);
 void wagi_memory_close(wag_memory *memory); /* zeroed memory: a no-op */
 /* room: zeroed space for the initial elements, or NULL to allocate it. */
 wag_err wagi_table_open(wag_table *table, wagi_table_type type, wagi_slot *room, wag_error **reterr_error);

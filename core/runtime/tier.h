@@ -18,6 +18,8 @@ struct wagi_tier {
      * error that ended the call: a trap with its backtrace, a host function's error, an interrupt. The caller keeps the
      * instance's unit alive (handles). May call host functions, which may call back. */
     wag_error *(*invoke)(wag_func *func, wagi_slot *slots);
+    /* The machine code of a wasm function, for wag_func.code. May be NULL. Any thread. */
+    const void *(*code)(const wag_module *module, uint32_t func_index);
     /* Evaluate a WAGI_CONST_EXPR of an instance under construction (globals before it are set). */
     wag_error *(*eval)(wag_instance *instance, const wagi_const_expr *expr, wagi_slot *ret_value);
 };

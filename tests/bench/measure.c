@@ -18,6 +18,8 @@ static const struct {
 } tiers[] = {
     {"default", WAG_TIER_DEFAULT},
     {"interp", WAG_TIER_INTERP},
+    {"guard", WAG_TIER_NATIVE_GUARD},
+    {"checked", WAG_TIER_NATIVE_CHECKED},
 };
 
 void fail(const char *format, ...)

@@ -1,6 +1,7 @@
 /* The runner of the official test suites.
  *
- *   spec [FOLDER] [--filter GLOB] [--tier interp] [--json FILE] [--expected FOLDER] [--no-expected] [--update]
+ *   spec [FOLDER] [--filter GLOB] [--tier interp|guard|checked] [--json FILE] [--expected FOLDER] [--no-expected]
+ * [--update]
  *        [--no-fork] [--timeout SECONDS] [--verbose] [--gc-stress]
  *
  * FOLDER and its subfolders are searched for scripts (default ../shared/spec; when that is not there, all is skipped).
@@ -10,6 +11,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include <dirent.h>
 #include <fnmatch.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "compiler/compile.h"
 #include "tests/spec/spec.h"
 
 static const char default_folder[] = "../shared/spec";
@@ -192,6 +195,20 @@ static bool write_json(const char *path, const scripts *list, const spec_tally *
     return ok;
 }
 
+static bool tier_named(const char *name, wag_tier *ret_tier)
+{
+    static const struct {
+        const char *name;
+        wag_tier tier;
+    } tiers[] = {{"interp", WAG_TIER_INTERP}, {"guard", WAG_TIER_NATIVE_GUARD}, {"checked", WAG_TIER_NATIVE_CHECKED}};
+    for (size_t i = 0; i < sizeof tiers / sizeof *tiers; i++)
+        if (strcmp(name, tiers[i].name) == 0) {
+            *ret_tier = tiers[i].tier;
+            return true;
+        }
+    return false;
+}
+
 static bool parse(options *o, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
@@ -204,16 +221,21 @@ static bool parse(options *o, int argc, char **argv)
                      : strcmp(argv[i], "--no-fork") == 0   ? &o->no_fork
                      : strcmp(argv[i], "--verbose") == 0   ? &o->verbose
                      : strcmp(argv[i], "--gc-stress") == 0 ? &o->gc_stress
-                                                           : NULL;
+                     : strcmp(argv[i], "--check") == 0     ? &wagi_compiler_test.check
+                     : strcmp(argv[i], "--few-registers") == 0
+                         ? (wagi_compiler_test.registers = 3, &wagi_compiler_test.few_registers)
+                         : NULL;
         bool more = i + 1 < argc;
         if (flag)
             *flag = true;
         else if (text && more)
             *text = argv[++i];
+        else if (strcmp(argv[i], "--hide-features") == 0 && more)
+            wagi_compiler_test.hide_features = (uint32_t)strtoul(argv[++i], NULL, 16);
         else if (strcmp(argv[i], "--timeout") == 0 && more)
             o->timeout = (unsigned)strtoul(argv[++i], NULL, 10);
-        else if (strcmp(argv[i], "--tier") == 0 && more && strcmp(argv[++i], "interp") == 0)
-            o->tier = WAG_TIER_INTERP;
+        else if (strcmp(argv[i], "--tier") == 0 && more && tier_named(argv[i + 1], &o->tier))
+            i++;
         else if (argv[i][0] != '-' && !o->folder)
             o->folder = argv[i];
         else
@@ -223,6 +245,15 @@ static bool parse(options *o, int argc, char **argv)
 }
 
 /* Run all scripts that the filter lets through; tallies has room for one each. Returns the sum. */
+/* The lists of what no tier can run; for native code those of what it leaves to the interpreter as well. */
+static bool load_expectations(const options *o, spec_expectations *expected)
+{
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%s/native", o->expected);
+    bool is_native = o->tier == WAG_TIER_NATIVE_GUARD || o->tier == WAG_TIER_NATIVE_CHECKED;
+    return spec_expectations_load(expected, o->expected) && (!is_native || spec_expectations_load(expected, folder));
+}
+
 static spec_tally run_all(const options *o, const scripts *list, spec_expectations *expected, spec_tally *tallies)
 {
     spec_tally total = {0};
@@ -280,8 +311,9 @@ int main(int argc, char **argv)
     options o = {.expected = "tests/spec/expected", .timeout = 120};
     struct stat info;
     if (!parse(&o, argc, argv)) {
-        fprintf(stderr, "usage: spec [FOLDER] [--filter GLOB] [--tier interp] [--json FILE] [--expected FOLDER]\n"
-                        "            [--no-expected] [--update] [--no-fork] [--timeout SECONDS] [--verbose]\n");
+        fprintf(stderr,
+                "usage: spec [FOLDER] [--filter GLOB] [--tier interp|guard|checked] [--json FILE] [--expected FOLDER]\n"
+                "            [--no-expected] [--update] [--no-fork] [--timeout SECONDS] [--verbose]\n");
         return 2;
     }
     if (!o.folder && stat(default_folder, &info) != 0) {
@@ -301,7 +333,7 @@ int main(int argc, char **argv)
     }
     spec_expectations expected = {0};
     spec_tally *tallies = calloc(list.n, sizeof *tallies);
-    if (!tallies || (!o.no_expected && !o.update && !spec_expectations_load(&expected, o.expected)))
+    if (!tallies || (!o.no_expected && !o.update && !load_expectations(&o, &expected)))
         return 2;
     spec_tally total = run_all(&o, &list, &expected, tallies);
     bool ok = total.failed == 0;

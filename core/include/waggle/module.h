@@ -14,8 +14,11 @@ typedef struct wag_cluster wag_cluster;
 
 /* How a module's code runs. */
 typedef enum wag_tier {
-    WAG_TIER_DEFAULT, /* the fastest that this machine supports */
-    WAG_TIER_INTERP,  /* the in-place interpreter */
+    WAG_TIER_DEFAULT,        /* the fastest that can run the module here */
+    WAG_TIER_INTERP,         /* the in-place interpreter */
+    WAG_TIER_NATIVE,         /* machine code; WAG_UNSUPPORTED when the module or the process cannot have it */
+    WAG_TIER_NATIVE_GUARD,   /* with guard pages behind 32-bit memories: no bounds checks, a fault handler */
+    WAG_TIER_NATIVE_CHECKED, /* with bounds checks in the code: no fault handler */
 } wag_tier;
 
 /* Zero-initialised it means the defaults. */
@@ -79,6 +82,8 @@ WAG_API void wag_text_free(char *text);
 WAG_API size_t wag_module_custom_section_count(const wag_module *module, wag_name name);
 WAG_API bool wag_module_custom_section_at(const wag_module *module, wag_name name, size_t index, wag_bytes *ret_bytes);
 
+/* How its code runs: WAG_TIER_INTERP, WAG_TIER_NATIVE_GUARD or WAG_TIER_NATIVE_CHECKED. Any thread. */
+WAG_API wag_tier wag_module_tier(const wag_module *module);
 /* The source bytes. borrow: live as long as the module. Any thread. */
 WAG_API wag_bytes wag_module_bytes(const wag_module *module);
 

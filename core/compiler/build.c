@@ -1,0 +1,458 @@
+/* The builder's core: instructions and blocks, the symbolic stack, locals, the decode loop. */
+#include "compiler/build.h"
+
+#include <string.h>
+
+#include "compiler/build_entry.h"
+
+/* ---- instructions and blocks ---- */
+
+uint32_t build_emit(wagi_builder *b, wagi_ins ins)
+{
+    wagi_ir *ir = b->ir;
+    uint32_t index = (uint32_t)ir->ins.n;
+    if (index >= WAGI_IR_MAX_INS || !WAGI_VEC_RESERVE(&ir->ins, 1) || !WAGI_VEC_RESERVE(&ir->source, 1)) {
+        ir->failed = true;
+        return 0;
+    }
+    ir->ins.p[index] = ins;
+    ir->source.p[index] = b->source;
+    ir->ins.n = ir->source.n = index + 1;
+    uint32_t locals = ir->local_count;
+    if (ins.a < locals && (wagi_ir_uses[ins.op] & WAGI_IR_A))
+        b->last_access.p[ins.a] = index;
+    if (ins.b < locals && (wagi_ir_uses[ins.op] & WAGI_IR_B))
+        b->last_access.p[ins.b] = index;
+    if (ins.dst < locals && (wagi_ir_uses[ins.op] & WAGI_IR_D))
+        b->last_access.p[ins.dst] = index + 1;
+    return index;
+}
+
+void build_start_block(wagi_builder *b, bool falls)
+{
+    wagi_ir *ir = b->ir;
+    uint32_t at = (uint32_t)ir->ins.n;
+    if (ir->blocks.n) {
+        wagi_block *last = &ir->blocks.p[ir->blocks.n - 1];
+        last->last = at;
+        last->falls = falls;
+    }
+    if (!WAGI_VEC_PUSH(&ir->blocks, ((wagi_block){.first = at, .last = at, .loop = b->loop})))
+        ir->failed = true;
+    b->block_start = at;
+}
+
+static wagi_block *last_block(wagi_builder *b)
+{
+    return &b->ir->blocks.p[b->ir->blocks.n - 1];
+}
+
+void build_place(wagi_builder *b, uint32_t label)
+{
+    wagi_ir *ir = b->ir;
+    if (ir->failed)
+        return;
+    if (ir->ins.n != last_block(b)->first || last_block(b)->loop_head)
+        build_start_block(b, true);
+    if (ir->failed)
+        return;
+    last_block(b)->target = true;
+    last_block(b)->loop = b->loop;
+    ir->labels.p[label].block = (uint32_t)ir->blocks.n - 1;
+}
+
+bool build_redirectable(const wagi_builder *b, const wagi_entry *entry)
+{
+    return entry->kind == WAGI_ENTRY_TEMP && entry->def != WAGI_NIL && entry->def >= b->block_start &&
+           entry->def < b->ir->ins.n && b->ir->ins.p[entry->def].dst == entry->vreg &&
+           (wagi_ir_uses[b->ir->ins.p[entry->def].op] & WAGI_IR_D);
+}
+
+wagi_ins *build_last_def(wagi_builder *b, const wagi_entry *entry)
+{
+    if (!build_redirectable(b, entry) || entry->def + 1 != b->ir->ins.n)
+        return NULL;
+    return &b->ir->ins.p[entry->def];
+}
+
+/* ---- the stack ---- */
+
+void build_push(wagi_builder *b, wagi_entry entry)
+{
+    if (!WAGI_VEC_RESERVE(&b->stack, 1)) {
+        b->ir->failed = true;
+        return;
+    }
+    if (entry.kind == WAGI_ENTRY_LOCAL) {
+        entry.def = b->pending.p[entry.vreg];
+        b->pending.p[entry.vreg] = (uint32_t)b->stack.n + 1;
+    }
+    b->stack.p[b->stack.n++] = entry;
+}
+
+void build_push_const(wagi_builder *b, unsigned type, uint64_t bits)
+{
+    build_push(
+        b,
+        (wagi_entry){.kind = WAGI_ENTRY_CONST, .type = (uint8_t)type, .vreg = WAGI_NIL, .def = WAGI_NIL, .bits = bits});
+}
+
+void build_push_vreg(wagi_builder *b, unsigned type, uint32_t vreg)
+{
+    build_push(b, (wagi_entry){.kind = WAGI_ENTRY_TEMP, .type = (uint8_t)type, .vreg = vreg, .def = WAGI_NIL});
+}
+
+void build_push_result(wagi_builder *b, unsigned type, uint32_t vreg)
+{
+    build_push(b, (wagi_entry){
+                      .kind = WAGI_ENTRY_TEMP, .type = (uint8_t)type, .vreg = vreg, .def = (uint32_t)b->ir->ins.n - 1});
+}
+
+static void forget_reference(wagi_builder *b, const wagi_entry *entry)
+{
+    if (entry->kind == WAGI_ENTRY_LOCAL)
+        b->pending.p[entry->vreg] = entry->def;
+}
+
+wagi_entry build_pop(wagi_builder *b)
+{
+    if (b->stack.n == 0) { /* only after a failure */
+        b->ir->failed = true;
+        return (wagi_entry){.kind = WAGI_ENTRY_CONST, .vreg = WAGI_NIL, .def = WAGI_NIL};
+    }
+    wagi_entry entry = b->stack.p[--b->stack.n];
+    forget_reference(b, &entry);
+    if (b->synced > b->stack.n)
+        b->synced = (uint32_t)b->stack.n;
+    return entry;
+}
+
+wagi_entry *build_top(wagi_builder *b)
+{
+    static const wagi_entry none = {.kind = WAGI_ENTRY_CONST, .vreg = WAGI_NIL, .def = WAGI_NIL};
+    if (b->stack.n == 0) {
+        b->ir->failed = true;
+        if (!WAGI_VEC_PUSH(&b->stack, none))
+            return NULL;
+    }
+    return &b->stack.p[b->stack.n - 1];
+}
+
+void build_drop_to(wagi_builder *b, uint32_t height)
+{
+    while (b->stack.n > height)
+        build_pop(b);
+}
+
+void build_materialize(wagi_builder *b, wagi_entry *entry)
+{
+    if (entry->kind != WAGI_ENTRY_CONST)
+        return;
+    uint32_t vreg = wagi_ir_new_vreg(b->ir, entry->type);
+    uint32_t def = build_emit(b, ins_const(entry->type, vreg, entry->bits));
+    *entry = (wagi_entry){.kind = WAGI_ENTRY_TEMP, .type = entry->type, .vreg = vreg, .def = def};
+}
+
+void build_move(wagi_builder *b, uint32_t to, wagi_entry from, bool redirect)
+{
+    if (from.kind == WAGI_ENTRY_CONST)
+        build_emit(b, ins_const(from.type, to, from.bits));
+    else if (redirect && build_redirectable(b, &from))
+        b->ir->ins.p[from.def].dst = to;
+    else
+        build_emit(b, ins_1(WAGI_IR_MOV, from.type, to, from.vreg));
+}
+
+/* Read the local reference at a stack index into a temporary. */
+static void read_reference(wagi_builder *b, uint32_t index)
+{
+    wagi_entry entry = b->stack.p[index];
+    uint32_t vreg = wagi_ir_new_vreg(b->ir, entry.type);
+    uint32_t def = build_emit(b, ins_1(WAGI_IR_MOV, entry.type, vreg, entry.vreg));
+    b->stack.p[index] = (wagi_entry){.kind = WAGI_ENTRY_TEMP, .type = entry.type, .vreg = vreg, .def = def};
+}
+
+void build_sync(wagi_builder *b)
+{
+    /* From the top, so that each reference is the head of its local's list when it goes. */
+    for (uint32_t i = (uint32_t)b->stack.n; i-- > b->synced && !b->ir->failed;)
+        if (b->stack.p[i].kind == WAGI_ENTRY_LOCAL) {
+            forget_reference(b, &b->stack.p[i]);
+            read_reference(b, i);
+        }
+    b->synced = (uint32_t)b->stack.n;
+}
+
+uint32_t build_pool_entry(wagi_builder *b, wagi_entry entry)
+{
+    if (entry.kind == WAGI_ENTRY_CONST)
+        return wagi_ir_new_const(b->ir, entry.type, entry.bits);
+    return entry.vreg;
+}
+
+/* ---- locals ---- */
+
+static void set_local(wagi_builder *b, uint32_t x, bool keep)
+{
+    wagi_ir *ir = b->ir;
+    wagi_entry value = build_pop(b);
+    if (value.kind == WAGI_ENTRY_LOCAL && value.vreg == x) {
+        if (keep)
+            build_push(b, value);
+        return;
+    }
+    while (b->pending.p[x] && !ir->failed) {
+        uint32_t index = b->pending.p[x] - 1;
+        forget_reference(b, &b->stack.p[index]);
+        read_reference(b, index);
+    }
+    if (ir->failed)
+        return;
+    bool redirect = build_redirectable(b, &value) && b->last_access.p[x] <= value.def;
+    build_move(b, x, value, redirect);
+    b->last_access.p[x] = (uint32_t)ir->ins.n;
+    if (!keep)
+        return;
+    if (value.kind == WAGI_ENTRY_CONST)
+        build_push(b, value);
+    else
+        build_push(b, (wagi_entry){.kind = WAGI_ENTRY_LOCAL, .type = value.type, .vreg = x});
+}
+
+static bool build_local(wagi_builder *b, wagi_op op)
+{
+    switch (op) {
+    case WAGI_OP_local_get: {
+        uint32_t x = wagi_read_u32(&b->in);
+        build_push(b, (wagi_entry){.kind = WAGI_ENTRY_LOCAL, .type = b->ir->vregs.p[x].type, .vreg = x});
+        return true;
+    }
+    case WAGI_OP_local_set:
+        set_local(b, wagi_read_u32(&b->in), false);
+        return true;
+    case WAGI_OP_local_tee:
+        set_local(b, wagi_read_u32(&b->in), true);
+        return true;
+    case WAGI_OP_i32_const:
+        build_push_const(b, WAGI_TY_I32, (uint32_t)wagi_read_s32(&b->in));
+        return true;
+    case WAGI_OP_i64_const:
+        build_push_const(b, WAGI_TY_I64, (uint64_t)wagi_read_s64(&b->in));
+        return true;
+    case WAGI_OP_f32_const:
+    case WAGI_OP_f64_const: {
+        unsigned size = op == WAGI_OP_f32_const ? 4 : 8;
+        const uint8_t *bytes = wagi_read_bytes(&b->in, size);
+        uint64_t bits = 0;
+        for (unsigned i = 0; bytes && i < size; i++)
+            bits |= (uint64_t)bytes[i] << 8 * i;
+        build_push_const(b, size == 4 ? WAGI_TY_F32 : WAGI_TY_F64, bits);
+        return true;
+    }
+    case WAGI_OP_drop:
+        build_pop(b);
+        return true;
+    case WAGI_OP_nop:
+        return true;
+    case WAGI_OP_ref_null:
+        build_skip_immediate(b, op);
+        build_push_const(b, WAGI_TY_I64, 0);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* ---- the decode loop ---- */
+
+wagi_op build_read_op(wagi_builder *b)
+{
+    uint8_t byte = wagi_read_u8(&b->in);
+    if (byte < 0xFB)
+        return wagi_op_find(0, byte);
+    return wagi_op_find(byte, wagi_read_u32(&b->in));
+}
+
+wagi_block_type build_read_block_type(wagi_builder *b)
+{
+    wagi_block_type block = {.value = WAGI_KIND_NONE};
+    wagi_reader *in = &b->in;
+    if (in->pos < in->end && *in->pos == 0x40) {
+        in->pos++;
+        return block;
+    }
+    if (in->pos < in->end && (*in->pos & 0xC0) == 0x40) {
+        block.value = wagi_read_valtype(in, b->data);
+        return block;
+    }
+    int64_t index = wagi_read_s33(in);
+    if (index >= 0 && (uint64_t)index < b->data->type_count)
+        block.type = b->data->types[index];
+    return block;
+}
+
+static void skip_leb(wagi_reader *in, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        wagi_read_leb_u(in, 64);
+}
+
+void build_skip_immediate(wagi_builder *b, wagi_op op)
+{
+    wagi_reader *in = &b->in;
+    switch (wagi_ops[op].imm) {
+    case WAGI_IMM_NONE:
+        return;
+    case WAGI_IMM_BLOCK:
+        build_read_block_type(b);
+        return;
+    case WAGI_IMM_HEAP:
+        wagi_read_heap_type(in, b->data);
+        return;
+    case WAGI_IMM_BR_TABLE:
+        for (uint32_t n = wagi_read_u32(in) + 1; n && !in->error; n--)
+            wagi_read_u32(in);
+        return;
+    case WAGI_IMM_SELECT:
+        for (uint32_t n = wagi_read_u32(in); n && !in->error; n--)
+            wagi_read_valtype(in, b->data);
+        return;
+    case WAGI_IMM_MEMARG:
+        if (wagi_read_u32(in) & 0x40)
+            wagi_read_u32(in);
+        wagi_read_u64(in);
+        return;
+    case WAGI_IMM_I32:
+        wagi_read_s32(in);
+        return;
+    case WAGI_IMM_I64:
+        wagi_read_s64(in);
+        return;
+    case WAGI_IMM_F32:
+        wagi_read_bytes(in, 4);
+        return;
+    case WAGI_IMM_F64:
+        wagi_read_bytes(in, 8);
+        return;
+    case WAGI_IMM_CALL_INDIRECT:
+    case WAGI_IMM_TABLE2:
+    case WAGI_IMM_ELEM_TABLE:
+    case WAGI_IMM_MEMORY2:
+    case WAGI_IMM_DATA_MEMORY:
+        skip_leb(in, 2);
+        return;
+    case WAGI_IMM_LABEL:
+    case WAGI_IMM_FUNC:
+    case WAGI_IMM_TYPE:
+    case WAGI_IMM_LOCAL:
+    case WAGI_IMM_GLOBAL:
+    case WAGI_IMM_TABLE:
+    case WAGI_IMM_ELEM:
+    case WAGI_IMM_MEMORY:
+    case WAGI_IMM_DATA:
+        skip_leb(in, 1);
+        return;
+    default: /* an op that is not built even where it cannot be reached */
+        b->ir->failed = true;
+    }
+}
+
+/* Skip to the `else` or `end` of the innermost construct; it stays unread. */
+static void skip_unreachable(wagi_builder *b)
+{
+    uint32_t depth = 0;
+    while (!b->in.error && !b->ir->failed && b->in.pos < b->in.end) {
+        const uint8_t *start = b->in.pos;
+        wagi_op op = build_read_op(b);
+        if (op == WAGI_OP_NONE) {
+            b->ir->failed = true;
+            return;
+        }
+        if (op == WAGI_OP_block || op == WAGI_OP_loop || op == WAGI_OP_if_) {
+            depth++;
+        } else if (depth == 0 && (op == WAGI_OP_else_ || op == WAGI_OP_end)) {
+            b->in.pos = start;
+            return;
+        } else if (op == WAGI_OP_end) {
+            depth--;
+        }
+        build_skip_immediate(b, op);
+    }
+}
+
+static bool reserve_locals(wagi_builder *b, uint32_t count)
+{
+    b->last_access.n = b->pending.n = 0;
+    if (!WAGI_VEC_RESERVE(&b->last_access, count + 1) || !WAGI_VEC_RESERVE(&b->pending, count + 1))
+        return false;
+    memset(b->last_access.p, 0, (size_t)(count + 1) * 4);
+    memset(b->pending.p, 0, (size_t)(count + 1) * 4);
+    return true;
+}
+
+/* The first vregs: parameters, then the declared locals. */
+static void make_locals(wagi_ir *ir, const wagi_func_body *body)
+{
+    wagi_ir_new_vregs(ir, body->type->params, body->param_count);
+    for (uint32_t r = 0, x = body->param_count; r < body->local_run_count; r++) {
+        uint32_t type = wagi_ir_type_of(body->local_runs[r].type);
+        if (type == WAGI_TY_COUNT)
+            ir->failed = true;
+        for (; x < body->local_runs[r].end && !ir->failed; x++)
+            wagi_ir_new_vreg(ir, type);
+    }
+}
+
+static void build_ops(wagi_builder *b)
+{
+    wagi_ir *ir = b->ir;
+    while (b->control.n && !ir->failed && !b->in.error) {
+        if (!b->control.p[b->control.n - 1].live)
+            skip_unreachable(b);
+        b->source = (uint32_t)wagi_reader_offset(&b->in);
+        wagi_op op = build_read_op(b);
+        if (op == WAGI_OP_NONE || !(build_local(b, op) || build_num(b, op) || build_memory(b, op) ||
+                                    build_control(b, op) || build_call(b, op)))
+            ir->failed = true;
+    }
+}
+
+void wagi_builder_init(wagi_builder *builder)
+{
+    memset(builder, 0, sizeof *builder);
+}
+
+void wagi_builder_fini(wagi_builder *builder)
+{
+    WAGI_VEC_FREE(&builder->stack);
+    WAGI_VEC_FREE(&builder->control);
+    WAGI_VEC_FREE(&builder->saved);
+    WAGI_VEC_FREE(&builder->last_access);
+    WAGI_VEC_FREE(&builder->pending);
+}
+
+bool wagi_build(wagi_builder *b, wagi_ir *ir, const wagi_machine *machine, const wagi_module_data *data,
+                const wagi_func_body *body, bool poll)
+{
+    wagi_ir_reset(ir, data, body);
+    b->ir = ir;
+    b->machine = machine;
+    b->data = data;
+    b->body = body;
+    b->in = wagi_reader_make(data->bytes.data, body->code, body->end);
+    b->source = (uint32_t)wagi_reader_offset(&b->in);
+    b->poll = poll;
+    b->stack.n = b->control.n = b->saved.n = 0;
+    b->synced = b->edge_serial = 0;
+    b->loop = WAGI_NIL;
+    if (!reserve_locals(b, body->local_count))
+        return false;
+    ir->local_count = body->local_count;
+    make_locals(ir, body);
+    if (ir->failed)
+        return false;
+    build_start_block(b, true);
+    build_push_function(b);
+    build_ops(b);
+    return !ir->failed && !b->in.error && b->control.n == 0;
+}

@@ -1,0 +1,141 @@
+/* The builder: one decode pass over a validated body makes the IR. This header is shared by build*.c only; the entry is
+ * wagi_build.
+ *
+ * The operand stack is symbolic. An entry is a constant, a reference to a local that has not been read yet, or a
+ * temporary:
+ *   - a local.set of x first reads the pending references to x into temporaries (they are linked per local)
+ *   - before control splits or joins (block, loop, if) all pending references are read; below `synced` there are none
+ *   - an entry remembers its defining instruction while that may still be redirected to another destination
+ * Code that cannot be reached is skipped without being built.
+ */
+#ifndef WAGI_COMPILER_BUILD_H
+#define WAGI_COMPILER_BUILD_H
+
+#include "binary/op.h"
+#include "binary/reader.h"
+#include "binary/validate.h"
+#include "compiler/machine.h"
+
+typedef enum wagi_entry_kind { WAGI_ENTRY_CONST, WAGI_ENTRY_LOCAL, WAGI_ENTRY_TEMP } wagi_entry_kind;
+
+typedef struct wagi_entry {
+    uint8_t kind, type;
+    uint32_t vreg;
+    uint32_t def; /* TEMP: its instruction, or NONE; LOCAL: 1 + stack index of the next reference to it, or 0 */
+    uint64_t bits;
+} wagi_entry;
+
+typedef enum wagi_control_kind {
+    WAGI_CTL_FUNC,
+    WAGI_CTL_BLOCK,
+    WAGI_CTL_LOOP,
+    WAGI_CTL_IF,
+    WAGI_CTL_ELSE
+} wagi_control_kind;
+
+typedef struct wagi_control {
+    uint8_t kind;
+    bool live;                  /* the end of what has been built can be reached */
+    uint32_t label;             /* of a branch to it */
+    uint32_t else_label;        /* IF */
+    uint32_t loop;              /* LOOP: index */
+    uint32_t height;            /* stack below its parameters */
+    uint32_t merge;             /* first vreg of results (LOOP: parameters), NONE until needed */
+    uint32_t saved;             /* IF with parameters: index in builder.saved */
+    uint32_t edge, edge_serial; /* br_table: label of the edge block made by the br_table of this serial */
+    uint32_t param_count, result_count;
+    const wagi_valtype *params, *results;
+    wagi_valtype one; /* storage of a block type that is a single value type */
+} wagi_control;
+
+/* A condition that has been read but not used yet. */
+typedef struct wagi_test {
+    wagi_ir_cond cond;
+    uint8_t type, flags;
+    wagi_entry a, b; /* b unused with WAGI_INS_IMM */
+    int64_t imm;
+} wagi_test;
+
+typedef struct wagi_builder {
+    wagi_ir *ir;
+    const wagi_machine *machine;
+    const wagi_module_data *data;
+    const wagi_func_body *body;
+    wagi_reader in;
+    uint32_t source; /* module offset of the op at hand */
+    bool poll;       /* make POLL at loop heads */
+
+    WAGI_VEC(wagi_entry) stack;
+    uint32_t synced;
+    WAGI_VEC(wagi_control) control;
+    WAGI_VEC(wagi_entry) saved;
+    WAGI_VEC(uint32_t) last_access; /* per local: no instruction before this one may be redirected to it */
+    WAGI_VEC(uint32_t) pending;     /* per local: 1 + stack index of the topmost reference, or 0 */
+    uint32_t block_start;           /* first instruction of the block at hand */
+    uint32_t loop;                  /* innermost loop or NONE */
+    uint32_t edge_serial;
+} wagi_builder;
+
+/* Scratch that is reused from function to function. */
+void wagi_builder_init(wagi_builder *builder);
+void wagi_builder_fini(wagi_builder *builder);
+/* Make the IR of a validated body. False: out of memory, a cap, or an op that this compiler has no code for. */
+bool wagi_build(wagi_builder *builder, wagi_ir *ir, const wagi_machine *machine, const wagi_module_data *data,
+                const wagi_func_body *body, bool poll);
+/* ---- build.c: instructions, stack, locals ---- */
+uint32_t build_emit(wagi_builder *b, wagi_ins ins); /* its index */
+void build_push(wagi_builder *b, wagi_entry entry);
+void build_push_const(wagi_builder *b, unsigned type, uint64_t bits);
+void build_push_vreg(wagi_builder *b, unsigned type, uint32_t vreg);   /* no redirectable definition */
+void build_push_result(wagi_builder *b, unsigned type, uint32_t vreg); /* of the last instruction */
+wagi_entry build_pop(wagi_builder *b);
+wagi_entry *build_top(wagi_builder *b);
+/* Make a constant entry a temporary. Call it for all operands before their instruction is emitted. */
+void build_materialize(wagi_builder *b, wagi_entry *entry);
+void build_move(wagi_builder *b, uint32_t to, wagi_entry from, bool redirect);
+void build_sync(wagi_builder *b);
+void build_drop_to(wagi_builder *b, uint32_t height);
+bool build_redirectable(const wagi_builder *b, const wagi_entry *entry);
+/* The entry's definition when it is the last instruction of the block at hand, else NULL. */
+wagi_ins *build_last_def(wagi_builder *b, const wagi_entry *entry);
+void build_start_block(wagi_builder *b, bool falls);
+void build_place(wagi_builder *b, uint32_t label);
+uint32_t build_pool_entry(wagi_builder *b, wagi_entry entry);
+void build_skip_immediate(wagi_builder *b, wagi_op op);
+wagi_op build_read_op(wagi_builder *b);
+/* A block type: a function type, or one result, or (WAGI_KIND_NONE) nothing. */
+typedef struct wagi_block_type {
+    const wagi_type *type;
+    wagi_valtype value;
+} wagi_block_type;
+wagi_block_type build_read_block_type(wagi_builder *b);
+
+/* ---- build_num.c ---- */
+/* True when the op is one of its ops. */
+bool build_num(wagi_builder *b, wagi_op op);
+/* Top of stack compared with 0, by EQ or NE, then whatever uses the condition (build_condition). */
+void build_truth(wagi_builder *b, unsigned type, wagi_ir_cond cond);
+
+/* ---- build_control.c ---- */
+bool build_control(wagi_builder *b, wagi_op op);
+/* Use a condition: in the branch, if or select that follows, else as a value. */
+void build_condition(wagi_builder *b, wagi_test test);
+void build_return(wagi_builder *b);
+void build_unreachable(wagi_builder *b); /* the rest of the block at hand cannot be reached */
+void build_push_function(wagi_builder *b);
+
+/* ---- build_memory.c, build_call.c ---- */
+bool build_memory(wagi_builder *b, wagi_op op);
+bool build_call(wagi_builder *b, wagi_op op);
+void build_emit_call(wagi_builder *b, wagi_ins ins);
+/* A call of a helper: operand_count entries from the stack, then constants. result_type WAGI_TY_COUNT: none. */
+void build_helper(wagi_builder *b, wagi_helper helper, uint32_t operand_count, const uint64_t *constants,
+                  uint32_t constant_count, unsigned result_type);
+
+/* ---- fold.c ---- */
+/* The value of a pure integer op on constants; false when there is none. */
+bool wagi_fold_binary(wagi_ir_op op, unsigned type, uint64_t a, uint64_t b, uint64_t *ret_value);
+bool wagi_fold_unary(wagi_ir_op op, unsigned type, uint64_t a, uint64_t *ret_value);
+bool wagi_fold_condition(wagi_ir_cond cond, unsigned type, uint64_t a, uint64_t b, bool *ret_value);
+
+#endif

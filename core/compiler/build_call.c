@@ -1,0 +1,94 @@
+/* The builder's calls. */
+#include "compiler/build.h"
+#include "compiler/build_entry.h"
+
+void build_emit_call(wagi_builder *b, wagi_ins ins)
+{
+    wagi_ir *ir = b->ir;
+    const wagi_ir_call *call = &ir->calls.p[ins.imm];
+    uint32_t at = (uint32_t)ir->ins.n;
+    for (uint32_t i = 0; i < wagi_call_operands(call); i++)
+        if (ir->pool.p[call->args + i] < ir->local_count)
+            b->last_access.p[ir->pool.p[call->args + i]] = at;
+    build_emit(b, ins);
+}
+
+static void call(wagi_builder *b, wagi_call_kind kind, uint32_t target, const wagi_type *type, bool tail)
+{
+    wagi_ir *ir = b->ir;
+    uint32_t params = type->param_count, results = type->result_count;
+    wagi_entry callee = {.kind = WAGI_ENTRY_CONST};
+    bool has_callee = kind == WAGI_CALL_INDIRECT || kind == WAGI_CALL_REF;
+    if (has_callee) {
+        callee = build_pop(b);
+        build_materialize(b, &callee);
+    }
+    uint32_t pool = wagi_ir_new_pool(ir, params + has_callee + results);
+    if (ir->failed || params > b->stack.n) {
+        ir->failed = true;
+        return;
+    }
+    uint32_t base = (uint32_t)b->stack.n - params;
+    for (uint32_t i = 0; i < params; i++)
+        ir->pool.p[pool + i] = build_pool_entry(b, b->stack.p[base + i]);
+    if (has_callee)
+        ir->pool.p[pool + params] = callee.vreg;
+    build_drop_to(b, base);
+    wagi_ir_call record = {.kind = (uint8_t)kind,
+                           .target = target,
+                           .args = pool,
+                           .arg_count = params,
+                           .results = pool + params + has_callee,
+                           .result_count = tail ? 0 : results,
+                           .type = type};
+    wagi_ins ins = ins_1(tail ? WAGI_IR_TAIL_CALL : WAGI_IR_CALL, WAGI_TY_I32, WAGI_NIL, WAGI_NIL);
+    ins.imm = wagi_ir_add_call(ir, record);
+    if (!tail && results) {
+        uint32_t first = wagi_ir_new_vregs(ir, type->results, results);
+        for (uint32_t i = 0; i < results; i++)
+            ir->pool.p[record.results + i] = first + i;
+    }
+    if (ir->failed)
+        return;
+    build_emit_call(b, ins);
+    for (uint32_t i = 0; !tail && i < results; i++)
+        build_push_vreg(b, wagi_ir_type_of(type->results[i]), ir->pool.p[record.results + i]);
+    if (tail) {
+        build_start_block(b, false);
+        build_unreachable(b);
+    }
+}
+
+static void call_function(wagi_builder *b, bool tail)
+{
+    uint32_t index = wagi_read_u32(&b->in);
+    bool imported = index < b->data->func_import_count;
+    call(b, imported ? WAGI_CALL_IMPORT : WAGI_CALL_DIRECT, index, b->data->func_types[index], tail);
+}
+
+static void call_indirect(wagi_builder *b, bool tail)
+{
+    uint32_t type = wagi_read_u32(&b->in);
+    uint32_t table = wagi_read_u32(&b->in);
+    call(b, WAGI_CALL_INDIRECT, table, b->data->types[type], tail);
+}
+
+bool build_call(wagi_builder *b, wagi_op op)
+{
+    switch (op) {
+    case WAGI_OP_call:
+    case WAGI_OP_return_call:
+        call_function(b, op == WAGI_OP_return_call);
+        return true;
+    case WAGI_OP_call_indirect:
+    case WAGI_OP_return_call_indirect:
+        call_indirect(b, op == WAGI_OP_return_call_indirect);
+        return true;
+    case WAGI_OP_call_ref:
+    case WAGI_OP_return_call_ref:
+        call(b, WAGI_CALL_REF, 0, b->data->types[wagi_read_u32(&b->in)], op == WAGI_OP_return_call_ref);
+        return true;
+    default:
+        return false;
+    }
+}

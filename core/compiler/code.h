@@ -1,0 +1,85 @@
+/* Machine code before it is mapped: what emission gives to exec. Independent of the machine.
+ *
+ * A unit is the code of some functions, in a buffer that may move, with relocations for everything outside a function.
+ */
+#ifndef WAGI_COMPILER_CODE_H
+#define WAGI_COMPILER_CODE_H
+
+#include "compiler/machine.h"
+#include "runtime/agent.h"
+
+/* What a place in the code means to traps and backtraces. Keyed by code offset: of the instruction that may fault, or
+ * of the return address. */
+typedef enum wagi_site_kind {
+    WAGI_SITE_RETURN,   /* behind a call or trap: frames go on with the function's frame size */
+    WAGI_SITE_FAULT,    /* a memory access that traps by fault */
+    WAGI_SITE_PROLOGUE, /* a trap before the frame was made */
+} wagi_site_kind;
+typedef struct wagi_site {
+    uint32_t code;   /* offset in the function */
+    uint32_t source; /* offset in the module */
+    uint8_t kind;
+} wagi_site;
+
+typedef enum wagi_reloc_kind {
+    WAGI_RELOC_FUNC, /* target: function index */
+    WAGI_RELOC_OUT,  /* target: const wagi_type *; the stub that calls any wag_func of the type */
+    WAGI_RELOC_TAIL, /* the same for tail calls */
+    WAGI_RELOC_TRAP, /* target: wag_err */
+} wagi_reloc_kind;
+typedef struct wagi_reloc {
+    uint32_t at; /* offset of a rel32 in the unit */
+    uint8_t kind;
+    uintptr_t target;
+} wagi_reloc;
+
+typedef struct wagi_func_code {
+    uint32_t func_index;
+    uint32_t start, size;       /* in the unit */
+    uint32_t frame;             /* bytes between the return address and rsp in the body */
+    uint32_t sites, site_count; /* where its site records start */
+} wagi_func_code;
+
+typedef struct wagi_unit_code {
+    WAGI_VEC(wagi_func_code) funcs;
+    WAGI_VEC(wagi_reloc) relocs;
+    WAGI_VEC(uint8_t) sites; /* per function: pairs of LEBs, ends with the next function's start */
+} wagi_unit_code;
+
+/* How the sites of one function are written and read. Sorted by code offset. */
+bool wagi_sites_encode(wagi_unit_code *unit, const wagi_site *sites, size_t count);
+/* The next record; position starts at the function's first byte, *site zeroed. */
+const uint8_t *wagi_sites_next(const uint8_t *position, wagi_site *site);
+
+/* The C functions that generated code calls. All use the C calling convention. */
+typedef wag_err (*wagi_helper_func)(wag_instance *instance, wagi_slot *slots);
+typedef struct wagi_code_abi {
+    /* A trap at pc, rsp as in the function's body. Makes the error; afterwards the code unwinds to the entry. */
+    void (*trap)(wag_instance *instance, const void *pc, const void *sp, wag_err trap);
+    /* Call a function of another tier, or the host's. NULL or an error. */
+    wag_error *(*call_out)(wag_func *func, wagi_slot *slots);
+    /* call_out's error, on its way to the entry. pc, sp: of the caller. */
+    void (*error)(wag_instance *instance, const void *pc, const void *sp, wag_error *error);
+    const wagi_helper_func *helpers; /* WAGI_HELPER_COUNT */
+} wagi_code_abi;
+
+/* What emission knows about the module and the wish of the host. */
+typedef struct wagi_code_context {
+    const wagi_module_data *data;
+    const wagi_machine *machine;
+    const wagi_code_abi *abi;
+    struct wagi_instance_layout layout;
+    int32_t stop_limit; /* wagi_stop_limit_offset() */
+    bool guard;         /* 32-bit memories are reserved with guard pages */
+    bool poll;          /* loops poll for interrupts */
+    bool check;         /* run the verifier and the allocation checker on each function */
+} wagi_code_context;
+
+/* Memories whose bounds the guard pages check. */
+static inline bool wagi_memory_is_guarded(const wagi_code_context *context, uint32_t memory)
+{
+    const wagi_memory_type *type = &context->data->memories[memory];
+    return context->guard && !type->limits.is_64 && type->page_size_log2 == 16;
+}
+
+#endif

@@ -1,0 +1,252 @@
+/* The compiler's intermediate representation: the seam between builder, allocator, checker and machines.
+ *
+ * A function is an array of instructions in three-address form, cut into blocks; block order is code order and follows
+ * the wasm text. Operands are virtual registers (vregs). The first local_count vregs are the wasm locals; they and the
+ * merge vregs of block results are written in several places, all others are temporaries with one definition.
+ *
+ * Positions. Instruction i reads its operands at wagi_ir_pos(i) and writes dst one later.
+ * Invariants after build (wagi_ir_verify):
+ *   - every vreg that is read is written before on each path from the entry; locals count as written at the entry
+ *     (parameters, zeros)
+ *   - control enters a loop only by falling into its first block, which no forward branch targets; loops nest and are
+ *     contiguous: blocks [first, end)
+ *   - a forward branch goes to a block with `target` set; a backward branch only to the first block of a loop around it
+ *   - a temporary that is live at a loop's first block and read inside the loop was not made inside it, except the
+ *     loop's own parameters, which are written before the loop and at its back edges (wagi_loop.params)
+ *   - CMP is followed at once by the SELECT that uses it
+ *   - an i32 value is zero-extended to 64 bits wherever it is held; so i64.extend_i32_u is no instruction
+ * After liveness: each vreg has [start, end] that covers every position where its value is needed; end 0: never read.
+ * After allocation: each vreg that is read has a home: a register or a frame slot (regalloc.h).
+ *
+ * Failure. Functions that append set `failed` when memory or a cap (WAGI_IR_MAX_*) is exhausted; the object stays
+ * usable and its content is then meaningless. The module falls back to the interpreter.
+ */
+#ifndef WAGI_COMPILER_IR_H
+#define WAGI_COMPILER_IR_H
+
+#include "base/alloc.h"
+#include "binary/module.h"
+
+#define WAGI_NIL UINT32_MAX
+
+/* Caps on one function. They bound memory on hostile input: 2 bytes of wasm can make thousands of moves. */
+#define WAGI_IR_MAX_INS (1u << 23)
+#define WAGI_IR_MAX_POOL (1u << 25)
+#define WAGI_IR_MAX_VREGS (1u << 23)
+
+typedef enum wagi_ir_op {
+#define IR(name, uses) WAGI_IR_##name,
+#include "compiler/ir.def"
+#undef IR
+    WAGI_IR_OP_COUNT
+} wagi_ir_op;
+
+enum {
+    WAGI_IR_A = 1,
+    WAGI_IR_B = 2,
+    WAGI_IR_D = 4,
+    WAGI_IR_PURE = 8,
+    WAGI_IR_TRAPS = 16,
+    WAGI_IR_IS_CALL = 32,
+    WAGI_IR_END = 64,
+};
+extern const uint8_t wagi_ir_uses[WAGI_IR_OP_COUNT];
+extern const char *const wagi_ir_names[WAGI_IR_OP_COUNT];
+
+/* References are I64 values. V128 is laid out for, not yet built. */
+typedef enum wagi_ir_type { WAGI_TY_I32, WAGI_TY_I64, WAGI_TY_F32, WAGI_TY_F64, WAGI_TY_COUNT } wagi_ir_type;
+static inline bool wagi_ty_is_float(unsigned type)
+{
+    return type >= WAGI_TY_F32;
+}
+
+/* Conditions come in pairs: c ^ 1 is the opposite. The F conditions are on floats; the opposite of an ordered one is
+ * true for NaN operands. */
+typedef enum wagi_ir_cond {
+    WAGI_EQ,
+    WAGI_NE,
+    WAGI_LT_S,
+    WAGI_GE_S,
+    WAGI_LE_S,
+    WAGI_GT_S,
+    WAGI_LT_U,
+    WAGI_GE_U,
+    WAGI_LE_U,
+    WAGI_GT_U,
+    WAGI_FEQ,
+    WAGI_FNE,
+    WAGI_FGT,  /* a > b */
+    WAGI_FNGT, /* not a > b */
+    WAGI_FGE,  /* a >= b */
+    WAGI_FNGE, /* not a >= b */
+    WAGI_COND_COUNT
+} wagi_ir_cond;
+wagi_ir_cond wagi_ir_cond_swap(wagi_ir_cond cond); /* for (b, a) instead of (a, b); integers only */
+
+/* Memory accesses: width and extension. */
+typedef enum wagi_access {
+    WAGI_ACCESS_32,
+    WAGI_ACCESS_64,
+    WAGI_ACCESS_F32,
+    WAGI_ACCESS_F64,
+    WAGI_ACCESS_S8_32, /* to i32 */
+    WAGI_ACCESS_U8,
+    WAGI_ACCESS_S16_32,
+    WAGI_ACCESS_U16,
+    WAGI_ACCESS_S8_64, /* to i64 */
+    WAGI_ACCESS_S16_64,
+    WAGI_ACCESS_S32_64,
+    WAGI_ACCESS_U32, /* i64.load32_u, i64.store32 */
+    WAGI_ACCESS_COUNT
+} wagi_access;
+static inline unsigned wagi_access_width(unsigned access)
+{
+    static const uint8_t widths[WAGI_ACCESS_COUNT] = {4, 8, 4, 8, 1, 1, 2, 2, 1, 2, 4, 4};
+    return widths[access];
+}
+
+enum {
+    WAGI_INS_IMM = 1,  /* operand b is imm */
+    WAGI_INS_TEST = 2, /* conditions EQ and NE: compare (a & b) with 0 */
+    WAGI_INS_SAFE = 4, /* this division cannot trap */
+};
+
+typedef struct wagi_ins {
+    uint8_t op, sub, type, flags;
+    uint32_t dst, a, b;
+    int64_t imm;
+} wagi_ins;
+_Static_assert(sizeof(wagi_ins) == 24, "the compiler's speed is the size of its instructions");
+
+static inline bool wagi_ins_reads_a(const wagi_ins *ins)
+{
+    return (wagi_ir_uses[ins->op] & WAGI_IR_A) && ins->a != WAGI_NIL;
+}
+static inline bool wagi_ins_reads_b(const wagi_ins *ins)
+{
+    return (wagi_ir_uses[ins->op] & WAGI_IR_B) && !(ins->flags & WAGI_INS_IMM) && ins->b != WAGI_NIL;
+}
+static inline uint32_t wagi_ir_pos(uint32_t ins)
+{
+    return 2 * ins + 2;
+}
+
+/* Pool entries are vregs, or constants: WAGI_POOL_CONST | index into consts. */
+#define WAGI_POOL_CONST 0x80000000u
+typedef struct wagi_ir_const {
+    uint64_t bits;
+    uint8_t type;
+} wagi_ir_const;
+
+typedef enum wagi_call_kind {
+    WAGI_CALL_DIRECT,   /* target: function index of this module, defined here */
+    WAGI_CALL_IMPORT,   /* target: function index, imported */
+    WAGI_CALL_INDIRECT, /* target: table index; one more argument: the element index */
+    WAGI_CALL_REF,      /* one more argument: the function reference */
+    WAGI_CALL_HELPER,   /* target: wagi_helper; arguments travel as slots */
+} wagi_call_kind;
+
+typedef struct wagi_ir_call {
+    uint8_t kind;
+    uint32_t target;
+    uint32_t args, arg_count;       /* in the pool; the callee operand of INDIRECT and REF follows the last one */
+    uint32_t results, result_count; /* in the pool; vregs */
+    const wagi_type *type;          /* NULL for helpers */
+} wagi_ir_call;
+static inline uint32_t wagi_call_operands(const wagi_ir_call *call)
+{
+    return call->arg_count + (call->kind == WAGI_CALL_INDIRECT || call->kind == WAGI_CALL_REF);
+}
+
+typedef struct wagi_block {
+    uint32_t first, last; /* instructions [first, last) */
+    uint32_t loop;        /* innermost loop, or NONE */
+    bool target;          /* some branch comes here */
+    bool loop_head;
+    bool falls; /* control can reach the next block by falling */
+} wagi_block;
+
+typedef struct wagi_loop {
+    uint32_t first, end;          /* blocks [first, end) */
+    uint32_t parent;              /* loop index or NONE; parents come first */
+    uint32_t depth;               /* 1 for outermost */
+    uint32_t params, param_count; /* consecutive vregs */
+} wagi_loop;
+
+typedef struct wagi_label {
+    uint32_t block; /* NONE until placed */
+    uint32_t refs;
+    uint32_t first_ref; /* first block that branches here */
+} wagi_label;
+
+typedef struct wagi_vreg {
+    uint32_t start, end; /* positions; end 0: never read */
+    float weight;        /* expected reads and writes */
+    uint32_t hint;       /* a vreg that would like the same register, or NONE */
+    uint32_t slot;       /* frame slot, or NONE */
+    uint8_t type;
+    int8_t home;     /* register number (machine.h), WAGI_HOME_SLOT or WAGI_HOME_NONE */
+    int8_t hint_reg; /* register that would save a move, or -1 */
+    int8_t cached;   /* while passes walk through a loop that caches the vreg: its register there; else -1 */
+    bool crosses;    /* live across a call */
+    bool read;       /* somebody reads it */
+} wagi_vreg;
+#define WAGI_HOME_NONE (-1)
+#define WAGI_HOME_SLOT (-2)
+/* The register that holds the vreg at the place where a pass is, or a negative number. */
+static inline int wagi_vreg_reg(const wagi_vreg *vreg)
+{
+    return vreg->cached >= 0 ? vreg->cached : vreg->home;
+}
+
+/* One function. Reused for the next one: capacities stay. */
+typedef struct wagi_ir {
+    const wagi_module_data *data;
+    const wagi_func_body *body;
+    WAGI_VEC(wagi_ins) ins;
+    WAGI_VEC(uint32_t) source; /* module offset for each instruction */
+    WAGI_VEC(wagi_block) blocks;
+    WAGI_VEC(wagi_loop) loops;
+    WAGI_VEC(wagi_label) labels;
+    WAGI_VEC(wagi_vreg) vregs;
+    WAGI_VEC(uint32_t) pool;
+    WAGI_VEC(wagi_ir_const) consts;
+    WAGI_VEC(wagi_ir_call) calls;
+    uint32_t local_count;
+    bool failed;
+} wagi_ir;
+
+void wagi_ir_init(wagi_ir *ir);
+void wagi_ir_fini(wagi_ir *ir);
+void wagi_ir_reset(wagi_ir *ir, const wagi_module_data *data, const wagi_func_body *body);
+uint32_t wagi_ir_new_vreg(wagi_ir *ir, unsigned type);
+/* `count` consecutive vregs of the given value types; the first. */
+uint32_t wagi_ir_new_vregs(wagi_ir *ir, const wagi_valtype *types, uint32_t count);
+uint32_t wagi_ir_new_label(wagi_ir *ir);
+/* Room for count pool entries; the index of the first. */
+uint32_t wagi_ir_new_pool(wagi_ir *ir, uint32_t count);
+uint32_t wagi_ir_new_const(wagi_ir *ir, unsigned type, uint64_t bits); /* a pool entry */
+uint32_t wagi_ir_add_call(wagi_ir *ir, wagi_ir_call call);
+uint32_t wagi_ir_type_of(wagi_valtype type); /* wagi_ir_type; WAGI_TY_COUNT when there is none (v128) */
+
+/* Calls `visit` for each vreg operand that instruction i reads, call arguments included. */
+typedef void (*wagi_ir_visitor)(void *context, uint32_t *vreg);
+void wagi_ir_each_use(wagi_ir *ir, uint32_t ins, wagi_ir_visitor visit, void *context);
+void wagi_ir_each_def(wagi_ir *ir, uint32_t ins, wagi_ir_visitor visit, void *context);
+
+/* The function as text, for people. Returns as snprintf. */
+size_t wagi_ir_dump(const wagi_ir *ir, char *buffer, size_t size);
+/* Check the invariants above that can be checked locally. NULL when they hold, else what is wrong (static text);
+ * *ret_ins receives the instruction. */
+const char *wagi_ir_verify(const wagi_ir *ir, uint32_t *ret_ins);
+
+/* Runtime functions that native code calls for rare ops. All have one shape: slots hold the operands and then the
+ * result; what they return is WAG_OK or the trap. The table is in exec/helper.c. */
+typedef enum wagi_helper {
+#define HELPER(name) WAGI_HELPER_##name,
+#include "compiler/helper.def"
+#undef HELPER
+    WAGI_HELPER_COUNT
+} wagi_helper;
+
+#endif

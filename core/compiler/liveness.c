@@ -1,0 +1,367 @@
+/* Live intervals in one backward walk.
+ *
+ * An interval is the hull of all positions where a vreg is read or written: forward control flow never leaves the hull.
+ * A value that flows along a back edge leaves it, so a local that is live at a loop's head covers the whole loop. For
+ * that it is enough to know liveness at loop heads on the graph without back edges (Boissinot et al.): a path to a read
+ * that takes back edges ends, behind the last one, in a path without. So one pass does, and a live-in set is kept only
+ * while a forward branch to its block may still come; the number of such sets is the nesting depth.
+ *
+ * Caps: sets are cut to the first locals when sets, blocks or loops are too many; the other locals then get the whole
+ * function as their interval.
+ */
+#include "compiler/liveness.h"
+
+#include <string.h>
+
+#define MAX_SET_WORDS (1u << 22) /* in all sets together */
+#define MAX_SET_WORK (1u << 28)  /* words times blocks, locals times loops */
+
+typedef struct walk {
+    wagi_liveness *l;
+    wagi_ir *ir;
+    const wagi_machine *machine;
+    uint32_t tracked; /* locals in the sets */
+    uint32_t words;
+    uint32_t pos;
+    float weight;
+} walk;
+
+void wagi_liveness_init(wagi_liveness *liveness)
+{
+    memset(liveness, 0, sizeof *liveness);
+}
+
+void wagi_liveness_fini(wagi_liveness *liveness)
+{
+    WAGI_VEC_FREE(&liveness->sets);
+    WAGI_VEC_FREE(&liveness->free_sets);
+    WAGI_VEC_FREE(&liveness->set_of);
+    WAGI_VEC_FREE(&liveness->first_ref);
+    WAGI_VEC_FREE(&liveness->waiting);
+    WAGI_VEC_FREE(&liveness->live);
+}
+
+float wagi_block_weight(const wagi_ir *ir, uint32_t block)
+{
+    static const float weights[] = {1, 8, 64, 512, 4096, 32768};
+    uint32_t loop = ir->blocks.p[block].loop;
+    uint32_t depth = loop == WAGI_NIL ? 0 : ir->loops.p[loop].depth;
+    return weights[depth > 5 ? 5 : depth];
+}
+
+uint32_t wagi_loop_start(const wagi_ir *ir, uint32_t loop)
+{
+    return wagi_ir_pos(ir->blocks.p[ir->loops.p[loop].first].first) - 1;
+}
+
+uint32_t wagi_loop_end(const wagi_ir *ir, uint32_t loop)
+{
+    return wagi_ir_pos(ir->blocks.p[ir->loops.p[loop].end - 1].last);
+}
+
+/* ---- sets ---- */
+
+static uint64_t *set_at(walk *w, uint32_t set)
+{
+    return w->l->sets.p + (size_t)set * w->words;
+}
+
+static bool save_set(walk *w, uint32_t block)
+{
+    wagi_liveness *l = w->l;
+    uint32_t set;
+    if (l->free_sets.n) {
+        set = l->free_sets.p[--l->free_sets.n];
+    } else {
+        set = (uint32_t)(l->sets.n / w->words);
+        if (!WAGI_VEC_RESERVE(&l->sets, w->words))
+            return false;
+        l->sets.n += w->words;
+    }
+    memcpy(set_at(w, set), l->live.p, (size_t)w->words * 8);
+    l->set_of.p[block] = set;
+    return true;
+}
+
+/* Sets that no branch before `block` needs. */
+static bool release_sets(walk *w, uint32_t block)
+{
+    wagi_liveness *l = w->l;
+    for (uint32_t waiting = l->first_ref.p[block]; waiting; waiting = l->waiting.p[waiting - 1])
+        if (l->set_of.p[waiting - 1] != WAGI_NIL && !WAGI_VEC_PUSH(&l->free_sets, l->set_of.p[waiting - 1]))
+            return false;
+    return true;
+}
+
+/* For each block, the list of blocks whose first forward reference is there; and the most sets that wait at once. */
+static bool prepare_sets(walk *w, uint32_t *ret_most)
+{
+    wagi_liveness *l = w->l;
+    const wagi_ir *ir = w->ir;
+    uint32_t count = (uint32_t)ir->blocks.n;
+    l->set_of.n = l->first_ref.n = l->waiting.n = l->sets.n = l->free_sets.n = 0;
+    if (!WAGI_VEC_RESERVE(&l->set_of, count) || !WAGI_VEC_RESERVE(&l->first_ref, count) ||
+        !WAGI_VEC_RESERVE(&l->waiting, count))
+        return false;
+    memset(l->set_of.p, 0xff, (size_t)count * 4);
+    memset(l->first_ref.p, 0, (size_t)count * 4);
+    memset(l->waiting.p, 0, (size_t)count * 4);
+    for (uint32_t i = 0; i < ir->labels.n; i++) { /* several labels of one block: set_of holds the smallest reference */
+        const wagi_label *label = &ir->labels.p[i];
+        if (label->block != WAGI_NIL && label->refs && label->first_ref < l->set_of.p[label->block] &&
+            !ir->blocks.p[label->block].loop_head)
+            l->set_of.p[label->block] = label->first_ref;
+    }
+    uint32_t open = 0, most = 1;
+    for (uint32_t b = count; b-- > 0;) {
+        uint32_t first = l->set_of.p[b];
+        if (first != WAGI_NIL) {
+            l->waiting.p[b] = l->first_ref.p[first];
+            l->first_ref.p[first] = b + 1;
+            if (++open > most)
+                most = open;
+            l->set_of.p[b] = WAGI_NIL;
+        }
+        for (uint32_t waiting = l->first_ref.p[b]; waiting; waiting = l->waiting.p[waiting - 1])
+            open--;
+    }
+    *ret_most = most;
+    return true;
+}
+
+static bool choose_tracked(walk *w)
+{
+    uint32_t most;
+    if (!prepare_sets(w, &most))
+        return false;
+    const wagi_ir *ir = w->ir;
+    uint64_t tracked = ir->local_count;
+    uint64_t by_sets = (uint64_t)(MAX_SET_WORDS / most) * 64,
+             by_blocks = (uint64_t)MAX_SET_WORK / (ir->blocks.n + ir->pool.n) * 64;
+    uint64_t by_loops = MAX_SET_WORK / (ir->loops.n + 1);
+    if (tracked > by_sets)
+        tracked = by_sets;
+    if (tracked > by_blocks)
+        tracked = by_blocks;
+    if (tracked > by_loops)
+        tracked = by_loops;
+    w->tracked = (uint32_t)tracked;
+    w->words = (uint32_t)(tracked + 63) / 64;
+    if (w->words == 0)
+        w->words = 1;
+    w->l->live.n = 0;
+    return WAGI_VEC_RESERVE(&w->l->live, w->words);
+}
+
+/* ---- operands ---- */
+
+static void see(walk *w, wagi_vreg *v, uint32_t pos)
+{
+    if (pos < v->start)
+        v->start = pos;
+    if (pos > v->end)
+        v->end = pos;
+    v->weight += w->weight;
+}
+
+static void use(walk *w, uint32_t vreg)
+{
+    if (vreg < w->tracked)
+        w->l->live.p[vreg / 64] |= 1ull << (vreg & 63);
+    wagi_vreg *v = &w->ir->vregs.p[vreg];
+    v->read = true;
+    see(w, v, w->pos);
+}
+
+static void define(walk *w, uint32_t vreg)
+{
+    if (vreg < w->tracked)
+        w->l->live.p[vreg / 64] &= ~(1ull << (vreg & 63));
+    see(w, &w->ir->vregs.p[vreg], w->pos + 1);
+}
+
+static void hint(wagi_ir *ir, uint32_t x, uint32_t y)
+{
+    if (ir->vregs.p[x].hint == WAGI_NIL)
+        ir->vregs.p[x].hint = y;
+    if (ir->vregs.p[y].hint == WAGI_NIL)
+        ir->vregs.p[y].hint = x;
+}
+
+static void use_call(walk *w, const wagi_ir_call *call)
+{
+    wagi_ir *ir = w->ir;
+    uint32_t ints = 0, floats = 0;
+    for (uint32_t i = 0; i < call->result_count; i++)
+        if (ir->vregs.p[ir->pool.p[call->results + i]].read)
+            define(w, ir->pool.p[call->results + i]);
+    for (uint32_t i = 0; i < wagi_call_operands(call); i++) {
+        uint32_t entry = ir->pool.p[call->args + i];
+        bool is_const = (entry & WAGI_POOL_CONST) != 0;
+        unsigned type = is_const ? ir->consts.p[entry & ~WAGI_POOL_CONST].type : ir->vregs.p[entry].type;
+        int reg = -1;
+        if (wagi_ty_is_float(type) && floats < w->machine->float_arg_count)
+            reg = w->machine->float_args[floats++];
+        else if (!wagi_ty_is_float(type) && ints < w->machine->int_arg_count)
+            reg = w->machine->int_args[ints++];
+        if (is_const)
+            continue;
+        use(w, entry);
+        if (i < call->arg_count && call->kind != WAGI_CALL_HELPER && ir->vregs.p[entry].hint_reg < 0)
+            ir->vregs.p[entry].hint_reg = (int8_t)reg;
+    }
+}
+
+static bool is_dead(const walk *w, const wagi_ins *ins)
+{
+    uint8_t uses = wagi_ir_uses[ins->op];
+    return (uses & WAGI_IR_PURE) && ins->dst >= w->ir->local_count && !w->ir->vregs.p[ins->dst].read;
+}
+
+static void walk_ins(walk *w, uint32_t index)
+{
+    wagi_ir *ir = w->ir;
+    wagi_ins *ins = &ir->ins.p[index];
+    uint8_t uses = wagi_ir_uses[ins->op];
+    w->pos = wagi_ir_pos(index);
+    if (is_dead(w, ins)) {
+        if (ins->op == WAGI_IR_SELECT)
+            ir->ins.p[index - 1].op = WAGI_IR_NOP;
+        ins->op = WAGI_IR_NOP;
+        return;
+    }
+    if (uses & WAGI_IR_IS_CALL) {
+        use_call(w, &ir->calls.p[ins->imm]);
+        return;
+    }
+    if (ins->op == WAGI_IR_RETURN) {
+        for (uint32_t i = 0; i < ins->b; i++)
+            if (!(ir->pool.p[ins->imm + i] & WAGI_POOL_CONST))
+                use(w, ir->pool.p[ins->imm + i]);
+        return;
+    }
+    if (uses & WAGI_IR_D)
+        define(w, ins->dst);
+    if (wagi_ins_reads_b(ins))
+        use(w, ins->b);
+    if (wagi_ins_reads_a(ins)) {
+        use(w, ins->a);
+        if ((uses & WAGI_IR_D) && ins->op != WAGI_IR_LOAD)
+            hint(ir, ins->dst, ins->a);
+    }
+}
+
+/* ---- blocks ---- */
+
+static void join(walk *w, uint32_t from, uint32_t label)
+{
+    uint32_t to = w->ir->labels.p[label].block;
+    if (to <= from)
+        return; /* a back edge */
+    const uint64_t *set = set_at(w, w->l->set_of.p[to]);
+    for (uint32_t i = 0; i < w->words; i++)
+        w->l->live.p[i] |= set[i];
+}
+
+static void join_successors(walk *w, uint32_t block)
+{
+    const wagi_ir *ir = w->ir;
+    const wagi_block *b = &ir->blocks.p[block];
+    if (!b->falls)
+        memset(w->l->live.p, 0, (size_t)w->words * 8);
+    if (b->first == b->last)
+        return;
+    const wagi_ins *ins = &ir->ins.p[b->last - 1];
+    if (ins->op == WAGI_IR_JMP || ins->op == WAGI_IR_BRCC)
+        join(w, block, ins->dst);
+    else if (ins->op == WAGI_IR_BR_TABLE)
+        for (uint32_t i = 0; i <= ins->b; i++)
+            if (i == 0 || ir->pool.p[ins->imm + i] != ir->pool.p[ins->imm + i - 1])
+                join(w, block, ir->pool.p[ins->imm + i]);
+}
+
+/* What is live at the head flows round the back edges: it needs its register to the loop's end. */
+static void cover_loop(walk *w, uint32_t loop)
+{
+    uint32_t end = wagi_loop_end(w->ir, loop);
+    for (uint32_t i = 0; i < w->words; i++)
+        for (uint64_t left = w->l->live.p[i]; left; left &= left - 1) {
+            wagi_vreg *v = &w->ir->vregs.p[i * 64 + (uint32_t)__builtin_ctzll(left)];
+            if (v->end < end)
+                v->end = end;
+        }
+}
+
+static bool walk_blocks(walk *w)
+{
+    wagi_ir *ir = w->ir;
+    memset(w->l->live.p, 0, (size_t)w->words * 8);
+    for (uint32_t b = (uint32_t)ir->blocks.n; b-- > 0;) {
+        const wagi_block *block = &ir->blocks.p[b];
+        w->weight = wagi_block_weight(ir, b);
+        join_successors(w, b);
+        for (uint32_t i = block->last; i-- > block->first;)
+            walk_ins(w, i);
+        if (block->loop_head)
+            cover_loop(w, block->loop);
+        else if (block->target && !save_set(w, b))
+            return false;
+        if (!release_sets(w, b))
+            return false;
+    }
+    return true;
+}
+
+/* Parameters of loops are written at back edges, behind their reads. */
+static void cover_loop_params(wagi_ir *ir)
+{
+    for (uint32_t l = 0; l < ir->loops.n; l++)
+        for (uint32_t i = 0; i < ir->loops.p[l].param_count; i++) {
+            wagi_vreg *v = &ir->vregs.p[ir->loops.p[l].params + i];
+            v->end = wagi_loop_end(ir, l);
+            v->read = true;
+        }
+}
+
+static void finish_locals(walk *w)
+{
+    wagi_ir *ir = w->ir;
+    for (uint32_t x = 0; x < ir->local_count; x++) {
+        wagi_vreg *v = &ir->vregs.p[x];
+        bool live = x < w->tracked ? w->l->live.p[x / 64] >> (x & 63) & 1 : v->read;
+        if (live)
+            v->start = 0;
+        if (x >= w->tracked && v->read)
+            v->end = wagi_ir_pos((uint32_t)ir->ins.n);
+    }
+    for (uint32_t v = 0; v < ir->vregs.n; v++)
+        if (!ir->vregs.p[v].read)
+            ir->vregs.p[v].end = 0;
+}
+
+static void hint_parameters(walk *w)
+{
+    uint32_t ints = 0, floats = 0;
+    for (uint32_t i = 0; i < w->ir->body->param_count; i++) {
+        wagi_vreg *v = &w->ir->vregs.p[i];
+        if (wagi_ty_is_float(v->type)) {
+            if (floats < w->machine->float_arg_count)
+                v->hint_reg = (int8_t)w->machine->float_args[floats++];
+        } else if (ints < w->machine->int_arg_count) {
+            v->hint_reg = (int8_t)w->machine->int_args[ints++];
+        }
+    }
+}
+
+bool wagi_liveness_run(wagi_liveness *liveness, wagi_ir *ir, const wagi_machine *machine)
+{
+    walk w = {.l = liveness, .ir = ir, .machine = machine};
+    if (!choose_tracked(&w))
+        return false;
+    cover_loop_params(ir);
+    hint_parameters(&w);
+    if (!walk_blocks(&w))
+        return false;
+    finish_locals(&w);
+    return true;
+}

@@ -1,0 +1,44 @@
+/* What the compiler's driver needs of x86-64. */
+#ifndef WAGI_COMPILER_X64_EMIT_H
+#define WAGI_COMPILER_X64_EMIT_H
+
+#include "compiler/code.h"
+#include "compiler/regalloc.h"
+#include "compiler/x64/encode.h"
+
+/* A frame beyond this makes the function go to the interpreter: it must fit the reserve of a small thread's stack. */
+#define WAGI_MAX_FRAME (256u << 10)
+
+typedef struct x64_emitter x64_emitter;
+/* context, out: borrow, longer than the emitter. NULL without memory. */
+x64_emitter *wagi_x64_emitter_new(const wagi_code_context *context, wagi_unit_code *out);
+void wagi_x64_emitter_free(x64_emitter *emitter);
+/* Append one allocated function to the unit. False: out of memory or a cap; the emitter is of no more use then. */
+bool wagi_x64_emit(x64_emitter *emitter, wagi_ir *ir, wagi_homes *homes);
+x64_buffer *wagi_x64_code(x64_emitter *emitter); /* borrow */
+
+/* The description for the features of x64.h. */
+void wagi_x64_describe(wagi_machine *ret_machine, uint32_t features);
+/* Leave only `count` registers of each kind (at most 3), so that spill paths run. */
+void wagi_x64_limit_registers(wagi_machine *machine, uint8_t count);
+uint32_t wagi_x64_cpu_features(void);
+
+/* Stubs, appended behind all functions. Their starts are offsets in the buffer. */
+typedef struct wagi_x64_stubs {
+    WAGI_VEC(wagi_reloc) out;    /* at: start; target: type; kind OUT */
+    WAGI_VEC(wagi_reloc) tail;   /* the same for kind TAIL */
+    WAGI_VEC(wagi_reloc) entry;  /* at: start; target: type: host to wasm */
+    WAGI_VEC(wagi_reloc) traps;  /* at: start; target: wag_err */
+    uint32_t first;              /* of all stubs */
+    uint32_t fault;              /* where the signal handler continues */
+    uint32_t restore;            /* return address under a cross-instance tail call: one word follows it on the stack */
+    uint32_t far_start, far_end; /* code whose calls have one word between rsp and the return address */
+} wagi_x64_stubs;
+void wagi_x64_stubs_fini(wagi_x64_stubs *stubs);
+/* Make all stubs that relocs and entry types need and resolve the relocs in the buffer. funcs: code offset per function
+ * index. entry_types: sorted, without duplicates. */
+bool wagi_x64_link(x64_buffer *code, const wagi_code_context *context, const wagi_reloc *relocs, size_t reloc_count,
+                   const uint32_t *func_at, const wagi_type *const *entry_types, size_t entry_count,
+                   wagi_x64_stubs *stubs);
+
+#endif

@@ -1,0 +1,126 @@
+/* The runtime functions that native code calls for rare ops (compiler/helper.def). */
+#include "exec/native.h"
+#include "ops/num.h"
+
+static wag_err memory_grow(wag_instance *instance, wagi_slot *slots)
+{
+    wag_memory *memory = instance->memories[slots[1]];
+    uint64_t old_pages = wagi_memory_grow(memory, slots[0]);
+    slots[0] = memory->type.limits.is_64 ? old_pages : (uint32_t)old_pages;
+    return WAG_OK;
+}
+
+static wag_err memory_fill(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_memory_fill(instance->memories[slots[3]], slots[0], (uint8_t)slots[1], slots[2]);
+}
+
+static wag_err memory_copy(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_memory_copy(instance->memories[slots[3]], slots[0], instance->memories[slots[4]], slots[1], slots[2]);
+}
+
+static wag_err memory_init(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_memory_init(instance->memories[slots[3]], slots[0], &instance->datas[slots[4]], slots[1], slots[2]);
+}
+
+static wag_err data_drop(wag_instance *instance, wagi_slot *slots)
+{
+    wagi_data_drop(&instance->datas[slots[0]]);
+    return WAG_OK;
+}
+
+static wag_err global_set(wag_instance *instance, wagi_slot *slots)
+{
+    wagi_global_store(instance->globals[slots[1]], slots);
+    return WAG_OK;
+}
+
+static wag_err table_get(wag_instance *instance, wagi_slot *slots)
+{
+    const wag_table *table = instance->tables[slots[1]];
+    if (slots[0] >= table->size)
+        return WAG_TABLE_BOUNDS;
+    slots[0] = table->elements[slots[0]];
+    return WAG_OK;
+}
+
+static wag_err table_set(wag_instance *instance, wagi_slot *slots)
+{
+    wag_table *table = instance->tables[slots[2]];
+    if (slots[0] >= table->size)
+        return WAG_TABLE_BOUNDS;
+    wagi_table_store(table, slots[0], slots[1]);
+    return WAG_OK;
+}
+
+static wag_err table_grow(wag_instance *instance, wagi_slot *slots)
+{
+    wag_table *table = instance->tables[slots[2]];
+    uint64_t old_size = wagi_table_grow(table, slots[1], slots[0]);
+    slots[0] = table->type.limits.is_64 ? old_size : (uint32_t)old_size;
+    return WAG_OK;
+}
+
+static wag_err table_fill(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_table_fill(instance->tables[slots[3]], slots[0], slots[1], slots[2]);
+}
+
+static wag_err table_copy(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_table_copy(instance->tables[slots[3]], slots[0], instance->tables[slots[4]], slots[1], slots[2]);
+}
+
+static wag_err table_init(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_table_init(instance->tables[slots[3]], slots[0], &instance->elems[slots[4]], slots[1], slots[2]);
+}
+
+static wag_err elem_drop(wag_instance *instance, wagi_slot *slots)
+{
+    wagi_elem_drop(&instance->elems[slots[0]]);
+    return WAG_OK;
+}
+
+/* ---- arithmetic ---- */
+
+static wag_err popcnt32(wag_instance *instance, wagi_slot *slots)
+{
+    (void)instance;
+    slots[0] = num_i32_popcnt((uint32_t)slots[0]);
+    return WAG_OK;
+}
+
+static wag_err popcnt64(wag_instance *instance, wagi_slot *slots)
+{
+    (void)instance;
+    slots[0] = num_i64_popcnt(slots[0]);
+    return WAG_OK;
+}
+
+#define ROUND(op)                                                                                                      \
+    static wag_err f32_##op(wag_instance *instance, wagi_slot *slots)                                                  \
+    {                                                                                                                  \
+        (void)instance;                                                                                                \
+        slots[0] = num_f32_bits(num_f32_##op(num_f32_of_bits((uint32_t)slots[0])));                                    \
+        return WAG_OK;                                                                                                 \
+    }                                                                                                                  \
+    static wag_err f64_##op(wag_instance *instance, wagi_slot *slots)                                                  \
+    {                                                                                                                  \
+        (void)instance;                                                                                                \
+        slots[0] = num_f64_bits(num_f64_##op(num_f64_of_bits(slots[0])));                                              \
+        return WAG_OK;                                                                                                 \
+    }
+ROUND(ceil)
+ROUND(floor)
+ROUND(trunc)
+ROUND(nearest)
+#undef ROUND
+
+const wagi_helper_func wagi_native_helpers[WAGI_HELPER_COUNT] = {
+#define HELPER(name) [WAGI_HELPER_##name] = name,
+#include "compiler/helper.def"
+#undef HELPER
+};

@@ -1,0 +1,137 @@
+/* The native tier: what wagi_tier asks of it. */
+#include "exec/native.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/os.h"
+#include "interp/interp.h"
+
+/* The stub by which C enters a function (compiler/x64/stubs.c). Not 0: the call ended with agent->trap_error. */
+typedef uint64_t (*entry_func)(const void *code, wag_instance *instance, wagi_slot *slots, wag_agent *agent);
+
+bool wagi_native_available(void)
+{
+    return wagi_compiler_available();
+}
+
+bool wagi_native_can_guard(void)
+{
+    static atomic_int known; /* 0 not asked yet, 1 yes, 2 no; asking twice does no harm */
+    int answer = atomic_load(&known);
+    if (!answer) {
+        void *space = wagi_compiler_available() ? wagi_os_map((size_t)WAGI_GUARD_BYTES, WAGI_PROT_NONE) : NULL;
+        answer = space ? 1 : 2;
+        if (space)
+            wagi_os_unmap(space, (size_t)WAGI_GUARD_BYTES);
+        atomic_store(&known, answer);
+    }
+    /* Each time: the host may have replaced the handler since. */
+    return answer == 1 && wagi_fault_install(wagi_native_on_fault);
+}
+
+/* ---- calls ---- */
+
+static bool native_stack_is_low(const wag_agent *agent)
+{
+    return (uintptr_t)__builtin_frame_address(0) < agent->native_limit;
+}
+
+static const void *native_code(const wag_module *module, uint32_t func_index)
+{
+    const wagi_code *code = module->tier_data;
+    return code->image.code + code->image.funcs[func_index - code->image.first_func].start;
+}
+
+static wag_error *native_invoke(wag_func *func, wagi_slot *slots)
+{
+    wag_instance *instance = func->instance;
+    wag_agent *agent = instance->unit.agent;
+    const wagi_code *code = instance->module->tier_data;
+    entry_func enter;
+    const uint8_t *stub = code->image.code + code->image.entries[func->body->func_index - code->image.first_func];
+    memcpy(&enter, &stub, sizeof enter);
+    void *top = agent->native_top;
+    if (!top)
+        agent->native_top = __builtin_frame_address(0);
+    uint64_t failed = enter(native_code(instance->module, func->body->func_index), instance, slots, agent);
+    agent->native_top = top;
+    if (!failed)
+        return NULL;
+    wag_error *error = agent->trap_error;
+    agent->trap_error = NULL;
+    return error;
+}
+
+wag_error *wagi_native_call_out(wag_func *func, wagi_slot *slots)
+{
+    if (func->instance)
+        return wagi_call_slots(func, slots);
+    if (native_stack_is_low(func->object.unit->agent))
+        return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
+    return wagi_call_host(func, slots);
+}
+
+const wagi_code_abi wagi_native_abi = {
+    .trap = wagi_native_trap,
+    .call_out = wagi_native_call_out,
+    .error = wagi_native_error,
+    .helpers = wagi_native_helpers,
+};
+
+/* ---- the tier ---- */
+
+static wag_err native_compile(wag_module *module, wag_error **reterr_error)
+{
+    wagi_machine machine;
+    wagi_compiler_machine(&machine);
+    wagi_code_context context = {.data = module->data,
+                                 .machine = &machine,
+                                 .abi = &wagi_native_abi,
+                                 .layout = wagi_instance_layout_of(module->data),
+                                 .stop_limit = wagi_stop_limit_offset(),
+                                 .guard = module->guarded,
+                                 .poll = true,
+                                 .check = wagi_compiler_test.check};
+    wagi_image image;
+    uint32_t func_index;
+    bool forbidden = false;
+    wagi_image_result result = wagi_image_make(&context, &image, &func_index);
+    if (result == WAGI_IMAGE_NOMEM)
+        return wagi_fail(wagi_error_nomem(), reterr_error);
+    if (result == WAGI_IMAGE_UNSUITABLE) {
+        wag_error *error = wagi_error_new(WAG_UNSUPPORTED, "too large for the native tier");
+        if (func_index != WAGI_NO_INDEX)
+            wagi_error_set_func_index(error, func_index);
+        return wagi_fail(error, reterr_error);
+    }
+    module->tier_data = wagi_code_new(&image, module->data, &forbidden);
+    if (module->tier_data)
+        return WAG_OK;
+    wagi_image_fini(&image);
+    return wagi_fail(forbidden ? wagi_error_new(WAG_UNSUPPORTED, "this process may not map executable memory")
+                               : wagi_error_nomem(),
+                     reterr_error);
+}
+
+static void native_release(wag_module *module)
+{
+    wagi_code_free(module->tier_data);
+    module->tier_data = NULL;
+}
+
+static wag_error *native_eval(wag_instance *instance, const wagi_const_expr *expr, wagi_slot *ret_value)
+{
+    return wagi_tier_interp.eval(instance, expr, ret_value); /* runs once: not worth code */
+}
+
+const wagi_tier wagi_tier_native = {
+    .name = "native",
+    .features = WAGI_NATIVE_FEATURES,
+    .compile = native_compile,
+    .release = native_release,
+    .invoke = native_invoke,
+    .code = native_code,
+    .eval = native_eval,
+};
