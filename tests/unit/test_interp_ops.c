@@ -2,7 +2,7 @@
  * for those that often follow. Here each row of op.def with a scalar signature runs in all such situations and must
  * compute the same. What the ops mean is checked elsewhere (test_num.c, the official suite).
  */
-#include "tests/support/check.h"
+#include "tests/support/interp.h"
 
 #include <inttypes.h>
 
@@ -138,7 +138,7 @@ static wag_instance *make_all(void)
                     add_func(&module, wagi_ops[op].text, &s, situation);
     }
     add(&module, ")");
-    wag_instance *instance = instance_of(module.p, NULL);
+    wag_instance *instance = interp_of(module.p, NULL);
     free(module.p);
     return instance;
 }
@@ -304,7 +304,7 @@ static void test_constants_and_local_indices_of_each_length(void **state)
             locals[i], locals[i], locals[i], locals[i]);
     }
     add(&module, ")");
-    wag_instance *instance = instance_of(module.p, NULL);
+    wag_instance *instance = interp_of(module.p, NULL);
     free(module.p);
     const wag_exports *exports = wag_instance_exports(instance);
     wag_val arg = WAG_VAL_I64(1000003);
@@ -348,7 +348,7 @@ static void test_offsets_of_each_length_and_the_last_byte_of_memory(void **state
             i, offsets[i]);
     }
     add(&module, ")");
-    wag_instance *instance = instance_of(module.p, NULL);
+    wag_instance *instance = interp_of(module.p, NULL);
     free(module.p);
     const wag_exports *exports = wag_instance_exports(instance);
     static const uint32_t indices[] = {0, 1, 7, 8, 65527, 65528, 65529, 65535, 65536, 131068, 131069, 0xFFFFFFFF};
@@ -375,10 +375,10 @@ static void test_addresses_of_a_64_bit_memory_do_not_wrap(void **state)
 {
     (void)state;
     wag_instance *instance =
-        instance_of("(module (memory i64 1)"
-                    " (func (export \"near\") (param i64) (result i64) local.get 0 i64.load offset=8)"
-                    " (func (export \"far\") (param i64) (result i64) local.get 0 i64.load offset=0xffffffff))",
-                    NULL);
+        interp_of("(module (memory i64 1)"
+                  " (func (export \"near\") (param i64) (result i64) local.get 0 i64.load offset=8)"
+                  " (func (export \"far\") (param i64) (result i64) local.get 0 i64.load offset=0xffffffff))",
+                  NULL);
     const wag_exports *exports = wag_instance_exports(instance);
     static const struct {
         const char *name;
