@@ -56,6 +56,7 @@ static void agent_free(wag_agent *agent)
         wagi_loop_close(agent->loop);
     wagi_promises_free_all(agent);
     wagi_store_free_all(agent);
+    wagi_memory_free_spares(agent);
     wagi_promises_free_all(agent); /* a finalizer may have made some */
     wagi_loop_free(agent->loop);
     if (agent->stack)

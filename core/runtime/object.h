@@ -213,6 +213,8 @@ bool wagi_carries_functions(const wagi_registry *registry, wagi_valtype type);
 uint64_t wagi_memory_grow(wag_memory *memory, uint64_t delta_pages);
 /* Make a 32-bit memory of standard pages guarded; its base may move now. False when the address space cannot be had. */
 bool wagi_memory_guard(wag_memory *memory);
+/* Unmap the guarded address ranges that the agent keeps. */
+void wagi_memory_free_spares(wag_agent *agent);
 /* The old size, or UINT64_MAX. New entries are init. */
 uint64_t wagi_table_grow(wag_table *table, uint64_t delta, wagi_slot init);
 /* Each returns WAG_OK, WAG_MEMORY_BOUNDS or WAG_TABLE_BOUNDS, checked before anything is written. */

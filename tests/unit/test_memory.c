@@ -229,6 +229,51 @@ static void test_making_one_without_memory_fails_cleanly(void **state)
     }
 }
 
+/* ---- address ranges that are used again ---- */
+
+static const char *const scribbler =
+    "(module (memory (export \"memory\") %u 8)"
+    " (func (export \"f\") (param i32) (result i32)"
+    "  (drop (memory.grow (local.get 0)))"
+    "  (memory.fill (i32.const 0) (i32.const 170) (i32.shl (memory.size) (i32.const 16)))"
+    "  (memory.size)))";
+
+static bool is_zero(const wag_memory *memory)
+{
+    const uint8_t *data = wag_memory_data(memory);
+    size_t size = wag_memory_size(memory);
+    return size == 0 || (data[0] == 0 && memcmp(data, data + 1, size - 1) == 0);
+}
+
+static void test_no_byte_of_an_instance_reaches_the_next(void **state)
+{
+    (void)state;
+    wag_module *modules[3];
+    for (unsigned i = 0; i < 3; i++) {
+        char text[512];
+        snprintf(text, sizeof text, scribbler, i);
+        modules[i] = module_of(text);
+    }
+    /* sizes follow each other in every order, grown and not */
+    for (int round = 0; round < 60; round++) {
+        wag_instance *instance = NULL;
+        ASSERT_OK(wag_instance_new(modules[round * 7 % 3], NULL, &instance, NULL));
+        const wag_exports *exports = wag_instance_exports(instance);
+        wag_memory *memory = wag_exports_memory(exports, "memory");
+        uint64_t before = wag_memory_pages(memory);
+        assert_true(is_zero(memory));
+        wag_val arg = WAG_VAL_I32(round % 4), result;
+        uint64_t old;
+        ASSERT_OK(wag_memory_grow(memory, 1, &old, NULL));
+        assert_true(is_zero(memory));
+        ASSERT_OK(wag_call(wag_exports_func(exports, "f"), &arg, 1, &result, 1, NULL));
+        assert_int_equal(result.of.i32, (int)before + 1 + round % 4);
+        wag_instance_unref(instance);
+    }
+    for (int i = 0; i < 3; i++)
+        wag_module_unref(modules[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +288,7 @@ int main(void)
         cmocka_unit_test(test_the_host_reads_and_writes_inside_only),
         cmocka_unit_test(test_wasm_and_host_see_each_others_growth),
         cmocka_unit_test(test_making_one_without_memory_fails_cleanly),
+        cmocka_unit_test(test_no_byte_of_an_instance_reaches_the_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
