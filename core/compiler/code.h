@@ -4,6 +4,7 @@
 #ifndef WAGI_COMPILER_CODE_H
 #define WAGI_COMPILER_CODE_H
 
+#include "base/parallel.h"
 #include "compiler/machine.h"
 #include "runtime/agent.h"
 
@@ -71,6 +72,7 @@ typedef struct wagi_code_context {
     int32_t stop_limit; /* wagi_stop_limit_offset() */
     bool guard; /* 32-bit memories are reserved with guard pages */
     bool poll;  /* loops poll for interrupts */
+    const wagi_parallel *parallel; /* threads to compile with, or NULL */
     bool check; /* run the verifier and the allocation checker on each function */
 } wagi_code_context;
 

@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "base/os.h"
 #include "interp/interp.h"
+#include "runtime/compile_pool.h"
 
 /* The stub by which C enters a function (compiler/x64/stubs.c). Not 0: the call ended with agent->trap_error. */
 typedef uint64_t (*entry_func)(const void *code, wag_instance *instance, wagi_slot *slots, wag_agent *agent);
@@ -95,6 +96,11 @@ static wag_err native_compile(wag_module *module, wag_error **reterr_error)
     wagi_image image;
     uint32_t func_index;
     bool forbidden = false;
+    wagi_parallel parallel;
+    if (module->cluster) {
+        parallel = wagi_compile_pool_parallel(module->cluster);
+        context.parallel = &parallel;
+    }
     wagi_image_result result = wagi_image_make(&context, &image, &func_index);
     if (result == WAGI_IMAGE_NOMEM)
         return wagi_fail(wagi_error_nomem(), reterr_error);

@@ -9,6 +9,9 @@
 /* A frame beyond this makes the function go to the interpreter: it must fit the reserve of a small thread's stack. */
 #define WAGI_MAX_FRAME (256u << 10)
 
+/* Functions begin at multiples of this; the code of one does not depend on where else it lies. */
+#define WAGI_X64_FUNC_ALIGN 16
+
 typedef struct x64_emitter x64_emitter;
 /* context, out: borrow, longer than the emitter. NULL without memory. */
 x64_emitter *wagi_x64_emitter_new(const wagi_code_context *context, wagi_unit_code *out);
