@@ -40,6 +40,13 @@ typedef struct wagi_func_code {
     uint32_t sites, site_count; /* where its site records start */
 } wagi_func_code;
 
+/* A stretch of a stub that calls, for debuggers that walk the stack. */
+typedef struct wagi_stub_code {
+    uint32_t start, size;
+    uint32_t frame; /* bytes between the return address and rsp; an entry's begin with C's callee-saved registers */
+    bool is_entry;  /* by which C enters */
+} wagi_stub_code;
+
 typedef struct wagi_unit_code {
     WAGI_VEC(wagi_func_code) funcs;
     WAGI_VEC(wagi_reloc) relocs;

@@ -28,6 +28,7 @@ void wagi_image_fini(wagi_image *image)
     wagi_free(image->funcs);
     wagi_free(image->sites);
     wagi_free(image->entries);
+    wagi_free(image->stubs);
     memset(image, 0, sizeof *image);
 }
 
@@ -146,7 +147,7 @@ static uint32_t entry_of(const wagi_x64_stubs *stubs, const wagi_type *type)
 }
 
 /* Take over what the worker made. */
-static void fill_image(worker *w, const wagi_x64_stubs *stubs, wagi_image *image)
+static void fill_image(worker *w, wagi_x64_stubs *stubs, wagi_image *image)
 {
     const wagi_module_data *data = w->context->data;
     x64_buffer *code = wagi_x64_code(w->emitter);
@@ -159,6 +160,9 @@ static void fill_image(worker *w, const wagi_x64_stubs *stubs, wagi_image *image
     w->out.funcs.p = NULL;
     image->sites = w->out.sites.p;
     w->out.sites.p = NULL;
+    image->stubs = stubs->frames.p;
+    image->stub_count = (uint32_t)stubs->frames.n;
+    stubs->frames.p = NULL;
     image->stubs_start = stubs->first;
     image->fault = stubs->fault;
     image->restore = stubs->restore;

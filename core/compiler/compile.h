@@ -15,6 +15,8 @@ typedef struct wagi_image {
     uint32_t stubs_start;  /* behind all functions */
     uint32_t fault;        /* where the fault handler continues */
     uint32_t restore;      /* return address whose frame is one word */
+    wagi_stub_code *stubs; /* stub_count, for debuggers */
+    uint32_t stub_count;
     uint32_t far_start, far_end; /* return addresses in here have a frame of one word */
 } wagi_image;
 

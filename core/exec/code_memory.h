@@ -10,6 +10,7 @@ typedef struct wagi_code {
     wagi_image image; /* image.code is the mapping */
     size_t mapped;
     const wagi_module_data *data;
+    struct wagi_gdb_entry *gdb; /* what gdb knows of it (exec/gdb_jit.h), or NULL */
     uint32_t registered; /* its slot in the registry, 1 + index */
 } wagi_code;
 

@@ -5,6 +5,7 @@
 
 #include "base/fault.h"
 #include "base/os.h"
+#include "exec/gdb_jit.h"
 #include "interp/interp.h"
 #include "runtime/compile_pool.h"
 
@@ -81,6 +82,15 @@ const wagi_code_abi wagi_native_abi = {
 
 /* ---- the tier ---- */
 
+static void announce(wag_module *module)
+{
+    wagi_code *code = module->tier_data;
+    if (module->cluster && module->cluster->gdb_jit)
+        code->gdb = wagi_gdb_jit_register(code);
+    if (module->cluster && module->cluster->perf_map)
+        wagi_perf_map_append(code);
+}
+
 static wag_err native_compile(wag_module *module, wag_error **reterr_error)
 {
     wagi_machine machine;
@@ -111,8 +121,10 @@ static wag_err native_compile(wag_module *module, wag_error **reterr_error)
         return wagi_fail(error, reterr_error);
     }
     module->tier_data = wagi_code_new(&image, module->data, &forbidden);
-    if (module->tier_data)
+    if (module->tier_data) {
+        announce(module);
         return WAG_OK;
+    }
     wagi_image_fini(&image);
     return wagi_fail(forbidden ? wagi_error_new(WAG_UNSUPPORTED, "this process may not map executable memory")
                                : wagi_error_nomem(),
@@ -121,7 +133,10 @@ static wag_err native_compile(wag_module *module, wag_error **reterr_error)
 
 static void native_release(wag_module *module)
 {
-    wagi_code_free(module->tier_data);
+    wagi_code *code = module->tier_data;
+    if (code)
+        wagi_gdb_jit_unregister(code->gdb);
+    wagi_code_free(code);
     module->tier_data = NULL;
 }
 

@@ -55,8 +55,9 @@ static inline build big_module(uint32_t count, uint32_t steps, big_flaws flaws)
     build_raw(&b, "\x01\x00\x01", 3);
     build_end(&b, section);
     section = build_section(&b, 7);
-    build_raw(&b, "\x02\x01"
-                  "f\x00\x01\x01m\x02\x00",
+    build_raw(&b,
+              "\x02\x01"
+              "f\x00\x01\x01m\x02\x00",
               9);
     build_end(&b, section);
     section = build_section(&b, 10);

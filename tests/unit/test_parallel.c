@@ -171,11 +171,20 @@ static wag_err try_run(wag_module *module, int32_t argument, int32_t *ret_result
     return err;
 }
 
-static wag_cluster *cluster_of(uint32_t threads)
+/* A cluster, and this thread's agent in it. */
+static wag_cluster *enter_cluster(uint32_t threads)
 {
     wag_cluster *cluster = NULL;
     ASSERT_OK(wag_cluster_new(&(wag_cluster_options){.compile_threads = threads}, &cluster));
+    ASSERT_OK(wag_agent_close());
+    ASSERT_OK(wag_agent_open(cluster));
     return cluster;
+}
+
+static void leave_cluster(wag_cluster *cluster)
+{
+    ASSERT_OK(wag_agent_close());
+    wag_cluster_unref(cluster);
 }
 
 static wag_err compile(wag_cluster *cluster, wag_tier tier, wag_module **ret_module)
@@ -246,7 +255,7 @@ static int32_t oracle; /* what the interpreter says of f(7) */
 static void test_code_by_several_threads_computes_what_the_interpreter_does(void **state)
 {
     (void)state;
-    wag_cluster *cluster = cluster_of(4);
+    wag_cluster *cluster = enter_cluster(4);
     wag_module *module;
     int32_t result = 0;
     ASSERT_OK(compile(cluster, WAG_TIER_DEFAULT, &module));
@@ -254,31 +263,31 @@ static void test_code_by_several_threads_computes_what_the_interpreter_does(void
     assert_int_equal(result, oracle);
     assert_true(wagi_compile_pool_threads(cluster) > 0);
     wag_module_unref(module);
-    wag_cluster_unref(cluster);
+    leave_cluster(cluster);
 }
 
 static void test_one_compile_thread_means_the_callers_own(void **state)
 {
     (void)state;
-    wag_cluster *cluster = cluster_of(1);
+    wag_cluster *cluster = enter_cluster(1);
     wag_module *module;
     ASSERT_OK(compile(cluster, WAG_TIER_DEFAULT, &module));
     assert_int_equal(wagi_compile_pool_threads(cluster), 0);
     wag_module_unref(module);
-    wag_cluster_unref(cluster);
+    leave_cluster(cluster);
 }
 
 static void test_a_small_module_wakes_no_thread(void **state)
 {
     (void)state;
-    wag_cluster *cluster = cluster_of(4);
+    wag_cluster *cluster = enter_cluster(4);
     build small = big_module(3, 10, BIG_FINE);
     wag_module *module;
     ASSERT_OK(wag_module_new(build_bytes(&small), &(wag_compile_options){.cluster = cluster}, &module, NULL));
     assert_int_equal(wagi_compile_pool_threads(cluster), 0);
     wag_module_unref(module);
     build_free(&small);
-    wag_cluster_unref(cluster);
+    leave_cluster(cluster);
 }
 
 /* ---- busy threads ---- */
@@ -313,7 +322,7 @@ static void test_a_compilation_waits_for_no_busy_thread(void **state)
     int arrived = 0;
     bool open = false;
     blocker blockers[BUSY];
-    wag_cluster *cluster = cluster_of(BUSY);
+    wag_cluster *cluster = enter_cluster(BUSY);
     for (int i = 0; i < BUSY; i++) {
         blockers[i] = (blocker){{.run = block}, &lock, &changed, &arrived, &open};
         ASSERT_OK(wagi_compile_pool_submit(cluster, &blockers[i].job));
@@ -332,14 +341,14 @@ static void test_a_compilation_waits_for_no_busy_thread(void **state)
     while (arrived > 0)
         pthread_cond_wait(&changed, &lock);
     pthread_mutex_unlock(&lock);
-    wag_cluster_unref(cluster);
+    leave_cluster(cluster);
 }
 
 static void test_asynchronous_compilations_share_two_threads_without_deadlock(void **state)
 {
     (void)state;
     enum { COUNT = 6 };
-    wag_cluster *cluster = cluster_of(2);
+    wag_cluster *cluster = enter_cluster(2);
     wag_compile_options options = {.cluster = cluster};
     wag_promise_module *promises[COUNT];
     for (int i = 0; i < COUNT; i++)
@@ -353,7 +362,7 @@ static void test_asynchronous_compilations_share_two_threads_without_deadlock(vo
         wag_module_unref(module);
         wag_promise_unref(promises[i]);
     }
-    wag_cluster_unref(cluster);
+    leave_cluster(cluster);
 }
 
 typedef struct caller {
@@ -366,6 +375,7 @@ typedef struct caller {
 static void *caller_main(void *context)
 {
     caller *caller = context;
+    caller->err = wag_agent_open(caller->cluster);
     for (int i = 0; i < 3 && caller->err == WAG_OK; i++) {
         wag_module *module;
         caller->err = compile(caller->cluster, WAG_TIER_DEFAULT, &module);
@@ -374,13 +384,14 @@ static void *caller_main(void *context)
         caller->err = try_run(module, 7, &caller->result);
         wag_module_unref(module);
     }
+    wag_agent_close();
     return NULL;
 }
 
 static void test_several_threads_compile_at_once_in_one_cluster(void **state)
 {
     (void)state;
-    wag_cluster *cluster = cluster_of(3);
+    wag_cluster *cluster = enter_cluster(3);
     caller callers[CALLERS];
     for (int i = 0; i < CALLERS; i++) {
         callers[i] = (caller){.cluster = cluster, .err = WAG_OK};
@@ -392,13 +403,13 @@ static void test_several_threads_compile_at_once_in_one_cluster(void **state)
         ASSERT_OK(callers[i].err);
         assert_int_equal(callers[i].result, oracle);
     }
-    wag_cluster_unref(cluster);
+    leave_cluster(cluster);
 }
 
 static void test_without_memory_it_fails_or_makes_the_same_code(void **state)
 {
     (void)state;
-    wag_cluster *cluster = cluster_of(3);
+    wag_cluster *cluster = enter_cluster(3);
     for (uint64_t n = 0; n < 4000; n = n < 60 ? n + 1 : n + n / 3) {
         wag_module *module = NULL;
         wagi_alloc_fail_after(n);
@@ -413,7 +424,7 @@ static void test_without_memory_it_fails_or_makes_the_same_code(void **state)
             ASSERT_ERR(err, WAG_NOMEM);
         }
     }
-    wag_cluster_unref(cluster);
+    leave_cluster(cluster);
 }
 
 static int set_up(void **state)

@@ -30,6 +30,7 @@ typedef struct wagi_x64_stubs {
     WAGI_VEC(wagi_reloc) tail;  /* the same for kind TAIL */
     WAGI_VEC(wagi_reloc) entry; /* at: start; target: type: host to wasm */
     WAGI_VEC(wagi_reloc) traps; /* at: start; target: wag_err */
+    WAGI_VEC(wagi_stub_code) frames;
     uint32_t first;        /* of all stubs */
     uint32_t fault;        /* where the signal handler continues */
     uint32_t restore;      /* return address under a cross-instance tail call: one word follows it on the stack */
