@@ -17,8 +17,10 @@ typedef struct wagi_fault {
  * async-signal-safe. */
 typedef bool (*wagi_fault_handler)(wagi_fault *fault);
 
+bool wagi_fault_available(void); /* this system can do it */
 /* Install, once; later calls with the same handler do nothing. A fault that is not ours goes to the handler that was
- * there before, or ends the process as it would have. False when this system cannot do it. Any thread. */
+ * there before, with the signals blocked that it asked for and once only if it asked for that (SA_RESETHAND), or ends
+ * the process as it would have. Ours runs on the thread's alternate stack, if it has one. False when this system cannot do it. Any thread. */
 bool wagi_fault_install(wagi_fault_handler handler);
 
 #endif

@@ -17,20 +17,50 @@ static const int places[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_
 static wagi_mutex lock = WAGI_MUTEX_INIT;
 static wagi_fault_handler installed;
 static struct sigaction previous_segv, previous_bus;
+/* An SA_RESETHAND handler has had its one signal. */
+static atomic_bool spent_segv, spent_bus;
+
+/* What the signal does without a handler. A fault happens again when we return and ends the process with the right
+ * registers; a signal that was sent is sent once more, and arrives when we return. */
+static void default_action(int signal_number, const siginfo_t *info)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = SIG_DFL;
+    sigaction(signal_number, &action, NULL);
+    if (info->si_code <= 0)
+        raise(signal_number);
+}
+
+/* The signals that the kernel would have blocked for the previous handler. Returning restores the thread's own. */
+static void block_as(const struct sigaction *previous, int signal_number, const ucontext_t *user)
+{
+    sigset_t mask = user->uc_sigmask;
+    for (int i = 1; i < NSIG; i++)
+        if (sigismember(&previous->sa_mask, i) == 1)
+            sigaddset(&mask, i);
+    if (!(previous->sa_flags & SA_NODEFER))
+        sigaddset(&mask, signal_number);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+}
 
 static void chain(int signal_number, siginfo_t *info, void *context)
 {
-    const struct sigaction *previous = signal_number == SIGBUS ? &previous_bus : &previous_segv;
-    if (previous->sa_flags & SA_SIGINFO) {
-        previous->sa_sigaction(signal_number, info, context);
-    } else if (previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN) {
-        previous->sa_handler(signal_number);
-    } else { /* the instruction faults again and ends the process as without us */
-        struct sigaction action;
-        memset(&action, 0, sizeof action);
-        action.sa_handler = SIG_DFL;
-        sigaction(signal_number, &action, NULL);
+    bool is_bus = signal_number == SIGBUS;
+    const struct sigaction *previous = is_bus ? &previous_bus : &previous_segv;
+    bool is_info = previous->sa_flags & SA_SIGINFO;
+    if (!is_info && previous->sa_handler == SIG_IGN && info->si_code <= 0)
+        return; /* faults cannot be ignored: the kernel takes the default action */
+    if ((!is_info && (previous->sa_handler == SIG_DFL || previous->sa_handler == SIG_IGN)) ||
+        ((previous->sa_flags & (int)SA_RESETHAND) && atomic_exchange(is_bus ? &spent_bus : &spent_segv, true))) {
+        default_action(signal_number, info);
+        return;
     }
+    block_as(previous, signal_number, context);
+    if (is_info)
+        previous->sa_sigaction(signal_number, info, context);
+    else
+        previous->sa_handler(signal_number);
 }
 
 static void on_fault(int signal_number, siginfo_t *info, void *context)
@@ -48,6 +78,11 @@ static void on_fault(int signal_number, siginfo_t *info, void *context)
         user->uc_mcontext.gregs[places[i]] = (greg_t)fault.regs[i];
 }
 
+bool wagi_fault_available(void)
+{
+    return true;
+}
+
 bool wagi_fault_install(wagi_fault_handler handler)
 {
     bool fine = true;
@@ -59,8 +94,10 @@ bool wagi_fault_install(wagi_fault_handler handler)
         action.sa_sigaction = on_fault;
         action.sa_flags = SA_SIGINFO | SA_ONSTACK;
         sigemptyset(&action.sa_mask);
-        fine = sigaction(SIGSEGV, &action, &previous_segv) == 0;
-        if (fine && sigaction(SIGBUS, &action, &previous_bus) != 0) {
+        /* What is there is known before a fault can come to us. */
+        fine = sigaction(SIGSEGV, NULL, &previous_segv) == 0 && sigaction(SIGBUS, NULL, &previous_bus) == 0 &&
+               sigaction(SIGSEGV, &action, NULL) == 0;
+        if (fine && sigaction(SIGBUS, &action, NULL) != 0) {
             sigaction(SIGSEGV, &previous_segv, NULL);
             fine = false;
         }
@@ -72,6 +109,11 @@ bool wagi_fault_install(wagi_fault_handler handler)
 }
 
 #else
+
+bool wagi_fault_available(void)
+{
+    return false;
+}
 
 bool wagi_fault_install(wagi_fault_handler handler)
 {

@@ -23,7 +23,7 @@ bool wagi_native_can_guard(void)
     int answer = atomic_load(&known);
     if (!answer) {
         void *space = wagi_compiler_available() ? wagi_os_map((size_t)WAGI_GUARD_BYTES, WAGI_PROT_NONE) : NULL;
-        answer = space && wagi_fault_install(wagi_native_on_fault) ? 1 : 2;
+        answer = space && wagi_fault_available() ? 1 : 2;
         if (space)
             wagi_os_unmap(space, (size_t)WAGI_GUARD_BYTES);
         atomic_store(&known, answer);
@@ -82,6 +82,15 @@ const wagi_code_abi wagi_native_abi = {
 
 /* ---- the tier ---- */
 
+/* The process's signal handlers are changed for a module that needs it only. */
+static bool ready_for_faults(const wagi_code_context *context)
+{
+    for (uint32_t i = 0; i < context->data->memory_count; i++)
+        if (wagi_memory_is_guarded(context, i))
+            return wagi_fault_install(wagi_native_on_fault);
+    return true;
+}
+
 static void announce(wag_module *module)
 {
     wagi_code *code = module->tier_data;
@@ -106,6 +115,8 @@ static wag_err native_compile(wag_module *module, wag_error **reterr_error)
     wagi_image image;
     uint32_t func_index;
     bool forbidden = false;
+    if (!ready_for_faults(&context))
+        return wagi_fail(wagi_error_new(WAG_UNSUPPORTED, "this process has another fault handler"), reterr_error);
     wagi_parallel parallel;
     if (module->cluster) {
         parallel = wagi_compile_pool_parallel(module->cluster);
