@@ -1,4 +1,4 @@
-/* Memory faults: the process's SIGSEGV and SIGBUS, chained. Installed by whoever needs it first, never removed. */
+/* Memory faults: the process's SIGSEGV and SIGBUS, chained. Installed when somebody needs it, never removed. */
 #ifndef WAGI_BASE_FAULT_H
 #define WAGI_BASE_FAULT_H
 
@@ -18,9 +18,10 @@ typedef struct wagi_fault {
 typedef bool (*wagi_fault_handler)(wagi_fault *fault);
 
 bool wagi_fault_available(void); /* this system can do it */
-/* Install, once; later calls with the same handler do nothing. A fault that is not ours goes to the handler that was
- * there before, with the signals blocked that it asked for and once only if it asked for that (SA_RESETHAND), or ends
- * the process as it would have. Ours runs on the thread's alternate stack, if it has one. False when this system cannot do it. Any thread. */
+/* Install, or install again in front of a handler that somebody put in our place. There is one wagi_fault_handler in a
+ * process. A fault that is not ours goes to the handler that was there before, with the signals blocked that it asked for
+ * and once only if it asked for that (SA_RESETHAND), or ends the process as it would have. Ours runs on the thread's
+ * alternate stack, if it has one. False when this system cannot do it. Any thread. */
 bool wagi_fault_install(wagi_fault_handler handler);
 
 #endif

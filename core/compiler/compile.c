@@ -37,7 +37,9 @@ void wagi_image_fini(wagi_image *image)
 void wagi_compiler_machine(wagi_machine *ret_machine)
 {
     uint32_t features = wagi_x64_cpu_features() & ~wagi_compiler_test.hide_features;
-    wagi_x64_describe(ret_machine, features, wagi_compiler_test.few_registers);
+    wagi_x64_describe(ret_machine, features);
+    if (wagi_compiler_test.few_registers)
+        wagi_x64_limit_registers(ret_machine, wagi_compiler_test.registers);
 }
 
 /* What one thread made of a chunk of functions: parts of its unit. */
@@ -353,6 +355,17 @@ static size_t code_bytes(const wagi_module_data *data)
     return count ? (size_t)(data->bodies[count - 1].end - data->bodies[0].code) : 0;
 }
 
+/* Two bytes declare 50,000 locals: many functions that do would take time far beyond what their bytes warrant. */
+#define MAX_LOCALS_OF_MODULE (1ull << 24)
+
+static bool has_too_many_locals(const wagi_module_data *data)
+{
+    uint64_t locals = 0;
+    for (uint32_t i = data->func_import_count; i < data->func_count; i++)
+        locals += wagi_module_body(data, i)->local_count;
+    return locals > MAX_LOCALS_OF_MODULE + data->bytes.size;
+}
+
 wagi_image_result wagi_image_make(const wagi_code_context *context, wagi_image *ret_image, uint32_t *ret_func_index)
 {
     const wagi_module_data *data = context->data;
@@ -365,7 +378,8 @@ wagi_image_result wagi_image_make(const wagi_code_context *context, wagi_image *
         return WAGI_IMAGE_NOMEM;
     wagi_chunks_init(&team.chunks, data->func_count - data->func_import_count, body_size, data);
     wagi_image_result result;
-    if (context->layout.size > INT32_MAX) /* displacements would not reach */
+    /* else displacements would not reach */
+    if (context->layout.size > INT32_MAX || has_too_many_locals(data))
         result = WAGI_IMAGE_UNSUITABLE;
     else if (!worker_init(&team.workers[0], context))
         result = WAGI_IMAGE_NOMEM;

@@ -82,7 +82,8 @@ const wagi_code_abi wagi_native_abi = {
 
 /* ---- the tier ---- */
 
-/* The process's signal handlers are changed for a module that needs it only. */
+/* The process's signal handlers are changed only for a module that needs it. Each time: the host may have replaced them
+ * since. */
 static bool ready_for_faults(const wagi_code_context *context)
 {
     for (uint32_t i = 0; i < context->data->memory_count; i++)

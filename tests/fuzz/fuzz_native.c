@@ -25,6 +25,7 @@ typedef struct maker {
     uint64_t random;
     uint8_t bytes[1 << 16]; /* the body under construction */
     size_t n;
+    bool full;              /* too large: not run */
     int budget;             /* instructions left for the function */
     uint8_t locals[16];     /* kinds: i I f F */
     unsigned local_count;
@@ -58,6 +59,8 @@ static void put(maker *m, unsigned byte)
 {
     if (m->n < sizeof m->bytes)
         m->bytes[m->n++] = (uint8_t)byte;
+    else
+        m->full = true;
 }
 
 static void put_u(maker *m, uint64_t x)
@@ -437,7 +440,9 @@ static void branch(maker *m, int depth)
     put_u(m, 1);
     put_u(m, choose(m, 2));
     put_op(m, WAGI_OP_end);
+    m->label_count++;
     expression(m, 'i', depth - 1);
+    m->label_count--;
     put_op(m, WAGI_OP_global_set);
     put_u(m, 1);
     put_op(m, WAGI_OP_end);
@@ -627,6 +632,8 @@ static void make_body(maker *m, unsigned f)
         memmove(m->bytes + start + 3, m->bytes + start, size);
         memcpy(m->bytes + start, head, 3);
         m->n += 3;
+    } else {
+        m->full = true;
     }
 }
 
@@ -720,6 +727,16 @@ static wag_val argument(char kind, unsigned salt)
     }
 }
 
+/* For whoever looks into it. */
+static void dump(const bytes *b)
+{
+    FILE *file = fopen("fuzz_native.wasm", "wb");
+    if (!file)
+        return;
+    fwrite(b->p, 1, b->n, file);
+    fclose(file);
+}
+
 enum { CALLS = 2 * FUNCS };
 
 /* Run everything in one tier. False when it cannot be compared (stack overflow). */
@@ -730,10 +747,12 @@ static bool run(const maker *m, const bytes *b, wag_tier tier, bool few_register
     wag_error *error = NULL;
     wag_compile_options options = {.tier = tier};
     wagi_compiler_test.few_registers = few_registers;
+    wagi_compiler_test.registers = hidden ? 1 : 3;
     wagi_compiler_test.hide_features = hidden;
     wagi_compiler_test.check = true;
     if (wag_module_new((wag_bytes){b->p, b->n}, &options, &module, &error) != WAG_OK) {
         fprintf(stderr, "tier %d: %s\n", (int)tier, wag_error_message(error));
+        dump(b);
         abort();
     }
     if (wag_instance_new(module, NULL, &instance, &error) != WAG_OK)
@@ -750,7 +769,6 @@ static bool run(const maker *m, const bytes *b, wag_tier tier, bool few_register
         char name[2] = {(char)('a' + f), 0};
         wag_func *func = wag_exports_func(wag_instance_exports(instance), name);
         o->err = wag_call(func, args, count, &result, m->types[f].result != 0, &error);
-        wag_func_unref(func);
         if (o->err == WAG_OK) {
             o->result = m->types[f].result ? bits_of(&result) : 0;
         } else {
@@ -762,7 +780,6 @@ static bool run(const maker *m, const bytes *b, wag_tier tier, bool few_register
         comparable = comparable && o->err != WAG_STACK_OVERFLOW;
         wag_memory *memory = wag_exports_memory(wag_instance_exports(instance), "m");
         o->memory = hash_memory(memory);
-        wag_memory_unref(memory);
     }
     wag_instance_unref(instance);
     wag_module_unref(module);
@@ -787,11 +804,7 @@ static void complain(const bytes *b, const char *form, unsigned k, const outcome
     for (size_t i = 0; i < want->frames && i < 8; i++)
         fprintf(stderr, "  want %u@0x%zx got %u@0x%zx\n", want->trace[i].func_index, want->trace[i].module_offset,
                 got->trace[i].func_index, got->trace[i].module_offset);
-    FILE *file = fopen("fuzz_native.wasm", "wb");
-    if (file) {
-        fwrite(b->p, 1, b->n, file);
-        fclose(file);
-    }
+    dump(b);
     abort();
 }
 
@@ -810,7 +823,7 @@ static void compare_forms(maker *m)
     static bytes module;
     static outcome want[CALLS], got[CALLS];
     make_module(m, &module);
-    if (m->n >= sizeof m->bytes || !run(m, &module, WAG_TIER_INTERP, false, 0, want))
+    if (m->full || !run(m, &module, WAG_TIER_INTERP, false, 0, want))
         return;
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
         if (run(m, &module, forms[i].tier, forms[i].few_registers, forms[i].hidden, got))

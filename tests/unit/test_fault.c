@@ -257,6 +257,73 @@ static void test_a_handler_for_one_signal_gets_one(void **state)
     assert_killed(scene_reset_fault, SIGSEGV);
 }
 
+static sigjmp_buf way_out;
+
+static void on_jump(int signal_number)
+{
+    (void)signal_number;
+    siglongjmp(way_out, 1);
+}
+
+static void check_jumps(int flags)
+{
+    static volatile int faults;
+    set_action(on_jump, flags);
+    use_guard_mode();
+    if (sigsetjmp(way_out, 1) != 0)
+        faults++;
+    if (faults < 3)
+        make_fault();
+    _exit(load_at(65536) == WAG_MEMORY_BOUNDS ? GOOD : BAD_TRAP);
+}
+
+static void scene_jumps(void)
+{
+    check_jumps(0);
+}
+
+static void scene_jumps_on_stack(void)
+{
+    stack_t alternate = {.ss_sp = malloc(256 << 10), .ss_size = 256 << 10};
+    sigaltstack(&alternate, NULL);
+    check_jumps(SA_ONSTACK);
+}
+
+static void test_a_handler_may_leave_by_a_jump_each_time(void **state)
+{
+    (void)state;
+    assert_exit(scene_jumps, GOOD);
+    assert_exit(scene_jumps_on_stack, GOOD);
+}
+
+/* A handler that was there before us, but was also put in front of us and calls what it found then. */
+static struct sigaction found;
+
+static void on_pass(int signal_number, siginfo_t *info, void *context)
+{
+    count++;
+    if (found.sa_flags & SA_SIGINFO)
+        found.sa_sigaction(signal_number, info, context);
+}
+
+static void scene_circle(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_sigaction = on_pass;
+    action.sa_flags = SA_SIGINFO;
+    sigaction(SIGSEGV, &action, NULL);
+    use_guard_mode();
+    sigaction(SIGSEGV, &action, &found); /* on_pass -> ours -> on_pass -> ours */
+    make_fault();
+}
+
+static void test_handlers_that_chain_in_a_circle_end_the_process(void **state)
+{
+    (void)state;
+    assert_killed(scene_circle, SIGSEGV);
+}
+
 static volatile sig_atomic_t blocked_segv, blocked_usr1, blocked_usr2;
 
 static void on_mask(int signal_number)
@@ -405,6 +472,8 @@ int main(void)
         cmocka_unit_test(test_without_a_handler_the_signal_still_kills),
         cmocka_unit_test(test_ignored_signals_are_ignored_when_sent_and_kill_as_faults),
         cmocka_unit_test(test_a_handler_for_one_signal_gets_one),
+        cmocka_unit_test(test_a_handler_may_leave_by_a_jump_each_time),
+        cmocka_unit_test(test_handlers_that_chain_in_a_circle_end_the_process),
         cmocka_unit_test(test_the_previous_handler_runs_with_the_signals_blocked_that_it_asked_for),
         cmocka_unit_test(test_each_thread_has_its_faults_on_its_own_alternate_stack),
         cmocka_unit_test(test_there_is_a_handler_only_once_a_module_has_a_guarded_memory),

@@ -78,7 +78,11 @@ static void assert_same_bodies(const wagi_module_data *a, const wagi_module_data
         if (x->side_count)
             assert_memory_equal(x->side, y->side, x->side_count * sizeof *x->side);
         assert_int_equal(x->local_count, y->local_count);
-        assert_memory_equal(x->locals, y->locals, x->local_count * sizeof *x->locals);
+        assert_int_equal(x->local_run_count, y->local_run_count);
+        for (uint32_t k = 0; k < x->local_run_count; k++) {
+            assert_int_equal(x->local_runs[k].end, y->local_runs[k].end);
+            assert_int_equal(x->local_runs[k].type, y->local_runs[k].type);
+        }
     }
 }
 

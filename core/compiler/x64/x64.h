@@ -70,7 +70,8 @@ typedef struct x64_emitter {
     WAGI_VEC(x64_cold) colds;
     WAGI_VEC(x64_far_call) far_calls;
     WAGI_VEC(wagi_site) sites; /* of this function */
-    uint32_t ins; /* the instruction at hand */
+    uint32_t ins;     /* the instruction at hand */
+    uint32_t repeats; /* of loop heads */
     size_t flags_at; /* the flags say how flags_vreg compares with 0, if the code still ends here */
     uint32_t flags_vreg;
     uint8_t flags_type;
