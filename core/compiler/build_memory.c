@@ -122,6 +122,10 @@ static void global_get(wagi_builder *b)
 static void global_set(wagi_builder *b)
 {
     uint32_t index = wagi_read_u32(&b->in);
+    if (wagi_is_ref(b->data->globals[index].type.content)) {
+        build_helper(b, WAGI_HELPER_global_set, 1, (uint64_t[]){index}, 1, WAGI_TY_COUNT);
+        return;
+    }
     wagi_entry value = build_pop(b);
     build_materialize(b, &value);
     wagi_ins ins = ins_1(WAGI_IR_GLOBAL_SET, value.type, WAGI_NIL, value.vreg);
