@@ -1,3 +1,4 @@
+/* Mapping machine code, the registry of code ranges, and looking places up in it. */
 #include "exec/code_memory.h"
 
 #include <stdatomic.h>

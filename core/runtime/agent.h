@@ -56,12 +56,12 @@ struct wag_agent {
     /* This thread's wagi_stop_limit: native_limit, or UINTPTR_MAX while an interrupt is pending. Prologues and loops
      * compare the stack pointer with it; relaxed is enough for them, as for `interrupt`. */
     atomic_uintptr_t *stop_limit;
-    void *entry_sp;        /* of the innermost entry into native code that is open, or NULL */
-    void *native_top;      /* of the outermost: the collector scans the stack up to here; or NULL */
-    wag_error *trap_error; /* on its way from a trap to the entry */
+    void *entry_sp;                          /* of the innermost entry into native code that is open, or NULL */
+    void *native_top;                        /* of the outermost: the collector scans the stack up to here; or NULL */
+    wag_error *trap_error;                   /* on its way from a trap to the entry */
     wagi_slot overflow[WAGI_OVERFLOW_SLOTS]; /* arguments and results beyond the registers, on their way */
 
-    struct wagi_loop *loop; /* runtime/loop.h */
+    struct wagi_loop *loop;          /* runtime/loop.h */
     struct wagi_teardown *teardowns; /* newest first */
     uint32_t run_depth;              /* runs and awaits of the loop that are open: they will return WAG_INTERRUPTED */
     bool closing;                    /* the agent is being freed */
@@ -122,8 +122,8 @@ static inline void wagi_agent_clear_interrupt(wag_agent *agent)
         atomic_store(agent->stop_limit, UINTPTR_MAX);
 }
 
-/* Where generated code finds its thread's stop limit: an offset from the thread pointer, the same in all threads. A poll
- * is one compare then. */
+/* Where generated code finds its thread's stop limit: an offset from the thread pointer, the same in all threads. A
+ * poll is one compare then. */
 int32_t wagi_stop_limit_offset(void);
 
 /* Set the interrupt. Any thread, async-signal-safe. */

@@ -1,6 +1,7 @@
 /* The runner of the official test suites.
  *
- *   spec [FOLDER] [--filter GLOB] [--tier interp|guard|checked] [--json FILE] [--expected FOLDER] [--no-expected] [--update]
+ *   spec [FOLDER] [--filter GLOB] [--tier interp|guard|checked] [--json FILE] [--expected FOLDER] [--no-expected]
+ * [--update]
  *        [--no-fork] [--timeout SECONDS] [--verbose] [--gc-stress]
  *
  * FOLDER and its subfolders are searched for scripts (default ../shared/spec; when that is not there, all is skipped).
@@ -300,8 +301,9 @@ int main(int argc, char **argv)
     options o = {.expected = "tests/spec/expected", .timeout = 120};
     struct stat info;
     if (!parse(&o, argc, argv)) {
-        fprintf(stderr, "usage: spec [FOLDER] [--filter GLOB] [--tier interp|guard|checked] [--json FILE] [--expected FOLDER]\n"
-                        "            [--no-expected] [--update] [--no-fork] [--timeout SECONDS] [--verbose]\n");
+        fprintf(stderr,
+                "usage: spec [FOLDER] [--filter GLOB] [--tier interp|guard|checked] [--json FILE] [--expected FOLDER]\n"
+                "            [--no-expected] [--update] [--no-fork] [--timeout SECONDS] [--verbose]\n");
         return 2;
     }
     if (!o.folder && stat(default_folder, &info) != 0) {
