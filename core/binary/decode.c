@@ -40,15 +40,15 @@ wagi_validate_context wagi_decode_context(const wagi_decoder *decoder)
 {
     wagi_module_data *data = decoder->data;
     return (wagi_validate_context){.data = data,
-                                     .registry = decoder->registry,
-                                     .limits = decoder->limits,
-                                     .arena = decoder->arena,
-                                     .declared_funcs = decoder->declared_funcs,
-                                     .has_data_count = decoder->has_data_count,
-                                     .data_count = decoder->data_count,
-                                     .features = &data->features,
-                                     .feature_func = data->feature_func,
-                                     .feature_offset = data->feature_offset};
+                                   .registry = decoder->registry,
+                                   .limits = decoder->limits,
+                                   .arena = decoder->arena,
+                                   .declared_funcs = decoder->declared_funcs,
+                                   .has_data_count = decoder->has_data_count,
+                                   .data_count = decoder->data_count,
+                                   .features = &data->features,
+                                   .feature_func = data->feature_func,
+                                   .feature_offset = data->feature_offset};
 }
 
 wag_err wagi_decode_validator(wagi_decoder *decoder)

@@ -221,8 +221,8 @@ static bool compile_chunk(team *team, worker *w, uint32_t first, uint32_t end)
 {
     const wagi_module_data *data = team->context->data;
     x64_buffer *code = wagi_x64_code(w->emitter);
-    chunk c = {.first_func = first, .worker = w, .funcs = w->out.funcs.n, .relocs = w->out.relocs.n,
-               .sites = w->out.sites.n};
+    chunk c = {
+        .first_func = first, .worker = w, .funcs = w->out.funcs.n, .relocs = w->out.relocs.n, .sites = w->out.sites.n};
     for (uint32_t i = first; i < end && wagi_chunks_matters(&team->chunks, i); i++)
         if (!compile_function(w, &data->bodies[i])) {
             wagi_chunks_fail(&team->chunks, i);

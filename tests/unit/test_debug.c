@@ -237,7 +237,7 @@ static bool map_line(const char *path, uintptr_t address, uintptr_t *ret_start, 
             found = true;
             *ret_start = start;
             *ret_size = size;
-            strcpy(name, text);
+            memcpy(name, text, sizeof text);
         }
     assert_true(feof(file)); /* each line could be read */
     fclose(file);
@@ -273,7 +273,7 @@ static void test_the_perf_map_has_each_function_with_its_name_and_range(void **s
             assert_true(start == at);
             assert_int_equal(size, func->size);
             if (m == 0)
-                strcpy(want, i == 0 ? "inner_of_wasm" : "outer_of_wasm");
+                snprintf(want, sizeof want, "%s", i == 0 ? "inner_of_wasm" : "outer_of_wasm");
             else
                 snprintf(want, sizeof want, "wasm-function[%u]", (unsigned)func->func_index);
             assert_string_equal(name, want);

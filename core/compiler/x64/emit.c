@@ -513,7 +513,8 @@ static void emit_colds(x64_emitter *e)
             at = e->code.n;
             x64_u8(&e->code, 0xE8);
             x64_reloc(e, WAGI_RELOC_TRAP, cold->trap);
-            wagi_site site = {.code = (uint32_t)e->code.n - e->start, .source = cold->source,
+            wagi_site site = {.code = (uint32_t)e->code.n - e->start,
+                              .source = cold->source,
                               .kind = cold->in_prologue ? WAGI_SITE_PROLOGUE : WAGI_SITE_RETURN};
             if (!WAGI_VEC_PUSH(&e->sites, site))
                 e->failed = true;
@@ -635,9 +636,12 @@ bool wagi_x64_emit(x64_emitter *e, wagi_ir *ir, wagi_homes *homes)
     emit_blocks(e);
     finish_function(e);
     wagi_homes_rewind(homes);
-    wagi_func_code func = {.func_index = ir->body->func_index, .start = e->start,
-                           .size = (uint32_t)e->code.n - e->start, .frame = frame_size(e),
-                           .sites = (uint32_t)e->out->sites.n, .site_count = (uint32_t)e->sites.n};
+    wagi_func_code func = {.func_index = ir->body->func_index,
+                           .start = e->start,
+                           .size = (uint32_t)e->code.n - e->start,
+                           .frame = frame_size(e),
+                           .sites = (uint32_t)e->out->sites.n,
+                           .site_count = (uint32_t)e->sites.n};
     if (e->failed || e->code.n > INT32_MAX / 2 || !wagi_sites_encode(e->out, e->sites.p, e->sites.n) ||
         !WAGI_VEC_PUSH(&e->out->funcs, func))
         e->failed = true;

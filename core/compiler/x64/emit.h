@@ -33,9 +33,9 @@ typedef struct wagi_x64_stubs {
     WAGI_VEC(wagi_reloc) entry; /* at: start; target: type: host to wasm */
     WAGI_VEC(wagi_reloc) traps; /* at: start; target: wag_err */
     WAGI_VEC(wagi_stub_code) frames;
-    uint32_t first;        /* of all stubs */
-    uint32_t fault;        /* where the signal handler continues */
-    uint32_t restore;      /* return address under a cross-instance tail call: one word follows it on the stack */
+    uint32_t first;              /* of all stubs */
+    uint32_t fault;              /* where the signal handler continues */
+    uint32_t restore;            /* return address under a cross-instance tail call: one word follows it on the stack */
     uint32_t far_start, far_end; /* code whose calls have one word between rsp and the return address */
 } wagi_x64_stubs;
 void wagi_x64_stubs_fini(wagi_x64_stubs *stubs);
