@@ -52,9 +52,9 @@ typedef struct wagi_decoder {
     const wagi_limits *limits;
     wag_error **reterr_error;
     const wagi_parallel *parallel; /* threads for the bodies, or NULL */
-    wagi_validator *validator; /* made when the first expression is met */
-    uint8_t *declared_funcs;   /* see wagi_validate_context; func_count bytes once the validator exists */
-    uint32_t expected_bodies;  /* entries of the function section */
+    wagi_validator *validator;     /* made when the first expression is met */
+    uint8_t *declared_funcs;       /* see wagi_validate_context; func_count bytes once the validator exists */
+    uint32_t expected_bodies;      /* entries of the function section */
     bool has_data_count;
     uint32_t data_count; /* of the data count section */
     bool seen[WAGI_SECTION_COUNT];
