@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "exec/compile.h"
 #include "runtime/agent.h"
+#include "runtime/compile_pool.h"
 
 const char *wag_extern_kind_name(wag_extern_kind kind)
 {
@@ -26,8 +27,10 @@ bool wag_validate(wag_bytes bytes, const wag_compile_options *options)
 {
     wag_cluster *cluster = cluster_of(options);
     wag_module *module;
-    if (!cluster || (!bytes.data && bytes.size) ||
-        wagi_module_decode(bytes, NULL, cluster->registry, &cluster->limits, &module, NULL) != WAG_OK)
+    if (!cluster || (!bytes.data && bytes.size))
+        return false;
+    wagi_parallel parallel = wagi_compile_pool_parallel(cluster);
+    if (wagi_module_decode_by(bytes, NULL, cluster->registry, &cluster->limits, &parallel, &module, NULL) != WAG_OK)
         return false;
     wag_module_unref(module);
     return true;

@@ -82,6 +82,20 @@ void *wagi_arena_copy(wagi_arena *arena, const void *bytes, size_t size)
     return copy;
 }
 
+void wagi_arena_absorb(wagi_arena *to, wagi_arena *from)
+{
+    struct wagi_arena_chunk *last = from->chunks;
+    if (!last)
+        return;
+    while (last->next)
+        last = last->next;
+    /* Behind the newest one, which goes on being filled. */
+    struct wagi_arena_chunk **at = to->chunks ? &to->chunks->next : &to->chunks;
+    last->next = *at;
+    *at = from->chunks;
+    from->chunks = NULL;
+}
+
 /* Give back the pages behind the last byte in use. */
 static void chunk_trim(struct wagi_arena_chunk *chunk)
 {

@@ -16,6 +16,8 @@ void *wagi_arena_alloc(wagi_arena *arena, size_t size);
 void *wagi_arena_alloc_array(wagi_arena *arena, size_t count, size_t size);
 /* A copy of the bytes. NULL when memory is out. */
 void *wagi_arena_copy(wagi_arena *arena, const void *bytes, size_t size);
+/* All that `from` has becomes `to`'s; from is empty afterwards. */
+void wagi_arena_absorb(wagi_arena *to, wagi_arena *from);
 /* Give unused pages back and map the others read-only; no allocation afterwards. False when the system refuses. */
 bool wagi_arena_seal(wagi_arena *arena);
 size_t wagi_arena_size(const wagi_arena *arena); /* bytes mapped */

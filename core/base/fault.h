@@ -13,13 +13,15 @@ typedef struct wagi_fault {
     uintptr_t regs[16];
 } wagi_fault;
 
-/* True: handled, go on with the registers as they are now. False: not ours. Runs inside the signal handler, so it must be
- * async-signal-safe. */
+/* True: handled, go on with the registers as they are now. False: not ours. Runs inside the signal handler, so it must
+ * be async-signal-safe. */
 typedef bool (*wagi_fault_handler)(wagi_fault *fault);
 
+bool wagi_fault_available(void); /* this system can do it */
 /* Install, or install again in front of a handler that somebody put in our place. There is one wagi_fault_handler in a
- * process. A fault that is not ours goes to the handler that was there before, or ends the process as it would have.
- * False when this system cannot do it. Any thread. */
+ * process. A fault that is not ours goes to the handler that was there before, with the signals blocked that it asked
+ * for and once only if it asked for that (SA_RESETHAND), or ends the process as it would have. Ours runs on the
+ * thread's alternate stack, if it has one. False when this system cannot do it. Any thread. */
 bool wagi_fault_install(wagi_fault_handler handler);
 
 #endif

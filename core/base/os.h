@@ -27,6 +27,8 @@ uint64_t wagi_clock_after_ms(uint64_t milliseconds); /* wagi_clock_ns then; at m
 uint32_t wagi_os_cpu_count(void);                    /* that this process may use; at least 1 */
 bool wagi_os_random(void *bytes, size_t size);
 int wagi_os_pid(void); /* of this process: another one after fork */
+/* Append to a file of this user's, made if need be; a symbolic link is refused. */
+bool wagi_os_append(const char *path, const void *bytes, size_t size);
 /* The lowest usable address of the calling thread's stack, 0 when unknown. */
 uintptr_t wagi_os_stack_bottom(void);
 

@@ -36,23 +36,28 @@ void wagi_decode_feature(wagi_decoder *decoder, wagi_feature feature, const uint
     data->feature_offset[feature] = (size_t)(where - decoder->reader.start);
 }
 
+wagi_validate_context wagi_decode_context(const wagi_decoder *decoder)
+{
+    wagi_module_data *data = decoder->data;
+    return (wagi_validate_context){.data = data,
+                                   .registry = decoder->registry,
+                                   .limits = decoder->limits,
+                                   .arena = decoder->arena,
+                                   .declared_funcs = decoder->declared_funcs,
+                                   .has_data_count = decoder->has_data_count,
+                                   .data_count = decoder->data_count,
+                                   .features = &data->features,
+                                   .feature_func = data->feature_func,
+                                   .feature_offset = data->feature_offset};
+}
+
 wag_err wagi_decode_validator(wagi_decoder *decoder)
 {
     if (decoder->validator)
         return WAG_OK;
-    wagi_module_data *data = decoder->data;
-    if (!decoder->declared_funcs && !(decoder->declared_funcs = wagi_alloc_zero(data->func_count, 1)))
+    if (!decoder->declared_funcs && !(decoder->declared_funcs = wagi_alloc_zero(decoder->data->func_count, 1)))
         return wagi_decode_nomem(decoder);
-    wagi_validate_context context = {.data = data,
-                                     .registry = decoder->registry,
-                                     .limits = decoder->limits,
-                                     .arena = decoder->arena,
-                                     .declared_funcs = decoder->declared_funcs,
-                                     .has_data_count = decoder->has_data_count,
-                                     .data_count = decoder->data_count,
-                                     .features = &data->features,
-                                     .feature_func = data->feature_func,
-                                     .feature_offset = data->feature_offset};
+    wagi_validate_context context = wagi_decode_context(decoder);
     decoder->validator = wagi_validator_new(&context);
     return decoder->validator ? WAG_OK : wagi_decode_nomem(decoder);
 }
@@ -255,6 +260,13 @@ static wagi_module_data *data_new(wagi_arena *arena, wag_bytes bytes)
 wag_err wagi_module_decode(wag_bytes bytes, struct wag_cluster *cluster, wagi_registry *registry,
                            const wagi_limits *limits, wag_module **ret_module, wag_error **reterr_error)
 {
+    return wagi_module_decode_by(bytes, cluster, registry, limits, NULL, ret_module, reterr_error);
+}
+
+wag_err wagi_module_decode_by(wag_bytes bytes, struct wag_cluster *cluster, wagi_registry *registry,
+                              const wagi_limits *limits, const wagi_parallel *parallel, wag_module **ret_module,
+                              wag_error **reterr_error)
+{
     if (bytes.size > limits->module_bytes)
         return WAGI_FAIL_LIMIT(limits, module_bytes, bytes.size, 0, WAGI_NO_INDEX, reterr_error);
     wag_module *module = wagi_module_alloc(cluster, registry);
@@ -264,7 +276,8 @@ wag_err wagi_module_decode(wag_bytes bytes, struct wag_cluster *cluster, wagi_re
                             .arena = &module->arena,
                             .registry = registry,
                             .limits = limits,
-                            .reterr_error = reterr_error};
+                            .reterr_error = reterr_error,
+                            .parallel = parallel};
     wag_err err = decoder.data ? decode_all(&decoder) : wagi_decode_nomem(&decoder);
     module->data = decoder.data;
     if (err == WAG_OK) {

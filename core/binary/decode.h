@@ -10,6 +10,7 @@
 #define WAGI_BINARY_DECODE_H
 
 #include "base/alloc.h"
+#include "base/parallel.h"
 #include "binary/fail.h"
 #include "binary/module.h"
 #include "binary/reader.h"
@@ -50,9 +51,10 @@ typedef struct wagi_decoder {
     wagi_registry *registry;
     const wagi_limits *limits;
     wag_error **reterr_error;
-    wagi_validator *validator; /* made when the first expression is met */
-    uint8_t *declared_funcs;   /* see wagi_validate_context; func_count bytes once the validator exists */
-    uint32_t expected_bodies;  /* entries of the function section */
+    const wagi_parallel *parallel; /* threads for the bodies, or NULL */
+    wagi_validator *validator;     /* made when the first expression is met */
+    uint8_t *declared_funcs;       /* see wagi_validate_context; func_count bytes once the validator exists */
+    uint32_t expected_bodies;      /* entries of the function section */
     bool has_data_count;
     uint32_t data_count; /* of the data count section */
     bool seen[WAGI_SECTION_COUNT];
@@ -91,6 +93,8 @@ wag_err wagi_decode_nomem(wagi_decoder *decoder);
 /* A vector's count: not more than bytes are left. The caller checks its limit. */
 wag_err wagi_decode_count(wagi_decoder *decoder, uint32_t *ret_count);
 void wagi_decode_feature(wagi_decoder *decoder, wagi_feature feature, const uint8_t *where);
+/* What bodies and expressions are validated against, as of now. */
+wagi_validate_context wagi_decode_context(const wagi_decoder *decoder);
 /* The validator, made on first use. */
 wag_err wagi_decode_validator(wagi_decoder *decoder);
 /* `own` more elements behind the imported ones, in the arena. NULL without memory. */

@@ -1,4 +1,4 @@
-/* Decoding the contents: element segments, function bodies, data segments. */
+/* Decoding the contents: element segments and data segments. Function bodies: decode_code.c. */
 #include "binary/decode.h"
 
 /* ---- element segments ---- */
@@ -133,49 +133,6 @@ wag_err wagi_decode_element_section(wagi_decoder *decoder)
             return err;
     decoder->data->elems = elems;
     decoder->data->elem_count = count;
-    return WAG_OK;
-}
-
-/* ---- code ---- */
-
-static wag_err read_body(wagi_decoder *decoder, uint32_t func_index, wagi_func_body *body)
-{
-    wagi_reader *reader = &decoder->reader;
-    const uint8_t *where = reader->pos;
-    uint32_t size = wagi_read_u32(reader);
-    const uint8_t *begin = wagi_read_bytes(reader, size);
-    if (!begin)
-        return wagi_fail_reader(reader, func_index, decoder->reterr_error);
-    if (size > decoder->limits->body_bytes)
-        return WAGI_FAIL_LIMIT(decoder->limits, body_bytes, size, (size_t)(where - reader->start), func_index,
-                               decoder->reterr_error);
-    return wagi_validate_body(decoder->validator, func_index, begin, begin + size, body, decoder->reterr_error);
-}
-
-wag_err wagi_decode_code_section(wagi_decoder *decoder)
-{
-    wagi_module_data *data = decoder->data;
-    const uint8_t *where = decoder->reader.pos;
-    uint32_t count;
-    wag_err err = wagi_decode_count(decoder, &count);
-    if (err != WAG_OK)
-        return err;
-    if (count != decoder->expected_bodies)
-        return WAGI_DECODE_FAIL(decoder, WAG_MALFORMED, where,
-                                "function and code section have inconsistent lengths: %u and %u",
-                                decoder->expected_bodies, count);
-    wagi_func_body *bodies = wagi_arena_alloc_array(decoder->arena, count, sizeof *bodies);
-    if (!bodies)
-        return wagi_decode_nomem(decoder);
-    /* The validator copies what it is told, and the data count is known only now. */
-    wagi_validator_free(decoder->validator);
-    decoder->validator = NULL;
-    if ((err = wagi_decode_validator(decoder)) != WAG_OK)
-        return err;
-    for (uint32_t i = 0; i < count; i++)
-        if ((err = read_body(decoder, data->func_import_count + i, &bodies[i])) != WAG_OK)
-            return err;
-    data->bodies = bodies;
     return WAG_OK;
 }
 

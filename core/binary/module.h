@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/limits.h"
+#include "base/parallel.h"
 #include "binary/types.h"
 #include "waggle/module.h"
 
@@ -209,6 +210,11 @@ struct wag_module {
  * inside bodies. Any thread. */
 wag_err wagi_module_decode(wag_bytes bytes, struct wag_cluster *cluster, wagi_registry *registry,
                            const wagi_limits *limits, wag_module **ret_module, wag_error **reterr_error);
+/* The same with threads for the bodies (base/parallel.h, NULL: none). The result, an error too, is the same with any
+ * number of them. */
+wag_err wagi_module_decode_by(wag_bytes bytes, struct wag_cluster *cluster, wagi_registry *registry,
+                              const wagi_limits *limits, const wagi_parallel *parallel, wag_module **ret_module,
+                              wag_error **reterr_error);
 /* Map the module's memory read-only. False when the system refuses. */
 bool wagi_module_seal(wag_module *module);
 /* An empty module with count 1; cluster is not counted. NULL without memory. */

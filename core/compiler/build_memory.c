@@ -119,8 +119,13 @@ static void global_get(wagi_builder *b)
     build_push_result(b, type, ins.dst);
 }
 
-static void global_set(wagi_builder *b, uint32_t index)
+static void global_set(wagi_builder *b)
 {
+    uint32_t index = wagi_read_u32(&b->in);
+    if (wagi_is_ref(b->data->globals[index].type.content)) {
+        build_helper(b, WAGI_HELPER_global_set, 1, (uint64_t[]){index}, 1, WAGI_TY_COUNT);
+        return;
+    }
     wagi_entry value = build_pop(b);
     build_materialize(b, &value);
     wagi_ins ins = ins_1(WAGI_IR_GLOBAL_SET, value.type, WAGI_NIL, value.vreg);
@@ -240,11 +245,7 @@ bool build_memory(wagi_builder *b, wagi_op op)
         global_get(b);
         return true;
     case WAGI_OP_global_set:
-        index = wagi_read_u32(&b->in);
-        if (wagi_is_ref(b->data->globals[index].type.content)) /* the collector may have to know what is overwritten */
-            helper_1(b, WAGI_HELPER_global_set, 1, index, WAGI_TY_COUNT);
-        else
-            global_set(b, index);
+        global_set(b);
         return true;
     case WAGI_OP_memory_size:
         index = wagi_read_u32(&b->in);

@@ -5,6 +5,7 @@
 #ifndef WAGI_COMPILER_CODE_H
 #define WAGI_COMPILER_CODE_H
 
+#include "base/parallel.h"
 #include "compiler/machine.h"
 #include "runtime/agent.h"
 
@@ -40,6 +41,13 @@ typedef struct wagi_func_code {
     uint32_t sites, site_count; /* where its site records start */
 } wagi_func_code;
 
+/* A stretch of a stub that calls, for debuggers that walk the stack. */
+typedef struct wagi_stub_code {
+    uint32_t start, size;
+    uint32_t frame; /* bytes between the return address and rsp; an entry's begin with C's callee-saved registers */
+    bool is_entry;  /* by which C enters */
+} wagi_stub_code;
+
 typedef struct wagi_unit_code {
     WAGI_VEC(wagi_func_code) funcs;
     WAGI_VEC(wagi_reloc) relocs;
@@ -69,10 +77,11 @@ typedef struct wagi_code_context {
     const wagi_machine *machine;
     const wagi_code_abi *abi;
     struct wagi_instance_layout layout;
-    int32_t stop_limit; /* wagi_stop_limit_offset() */
-    bool guard;         /* 32-bit memories are reserved with guard pages */
-    bool poll;          /* loops poll for interrupts */
-    bool check;         /* run the verifier and the allocation checker on each function */
+    int32_t stop_limit;            /* wagi_stop_limit_offset() */
+    bool guard;                    /* 32-bit memories are reserved with guard pages */
+    bool poll;                     /* loops poll for interrupts */
+    const wagi_parallel *parallel; /* threads to compile with, or NULL */
+    bool check;                    /* run the verifier and the allocation checker on each function */
 } wagi_code_context;
 
 /* Memories whose bounds the guard pages check. */

@@ -28,6 +28,7 @@ void wagi_image_fini(wagi_image *image)
     wagi_free(image->funcs);
     wagi_free(image->sites);
     wagi_free(image->entries);
+    wagi_free(image->stubs);
     memset(image, 0, sizeof *image);
 }
 
@@ -41,6 +42,13 @@ void wagi_compiler_machine(wagi_machine *ret_machine)
         wagi_x64_limit_registers(ret_machine, wagi_compiler_test.registers);
 }
 
+/* What one thread made of a chunk of functions: parts of its unit. */
+typedef struct chunk {
+    uint32_t first_func; /* by which the chunks are put in order */
+    struct worker *worker;
+    size_t funcs, funcs_end, relocs, relocs_end, sites, sites_end, code, code_end;
+} chunk;
+
 /* What compiling one function needs, kept for the next one. */
 typedef struct worker {
     const wagi_code_context *context;
@@ -50,6 +58,7 @@ typedef struct worker {
     wagi_homes homes;
     wagi_unit_code out;
     x64_emitter *emitter;
+    WAGI_VEC(chunk) chunks;
 } worker;
 
 static bool worker_init(worker *w, const wagi_code_context *context)
@@ -74,6 +83,7 @@ static void worker_fini(worker *w)
     WAGI_VEC_FREE(&w->out.funcs);
     WAGI_VEC_FREE(&w->out.relocs);
     WAGI_VEC_FREE(&w->out.sites);
+    WAGI_VEC_FREE(&w->chunks);
 }
 
 static bool verify(worker *w)
@@ -139,7 +149,7 @@ static uint32_t entry_of(const wagi_x64_stubs *stubs, const wagi_type *type)
 }
 
 /* Take over what the worker made. */
-static void fill_image(worker *w, const wagi_x64_stubs *stubs, wagi_image *image)
+static void fill_image(worker *w, wagi_x64_stubs *stubs, wagi_image *image)
 {
     const wagi_module_data *data = w->context->data;
     x64_buffer *code = wagi_x64_code(w->emitter);
@@ -152,6 +162,9 @@ static void fill_image(worker *w, const wagi_x64_stubs *stubs, wagi_image *image
     w->out.funcs.p = NULL;
     image->sites = w->out.sites.p;
     w->out.sites.p = NULL;
+    image->stubs = stubs->frames.p;
+    image->stub_count = (uint32_t)stubs->frames.n;
+    stubs->frames.p = NULL;
     image->stubs_start = stubs->first;
     image->fault = stubs->fault;
     image->restore = stubs->restore;
@@ -189,6 +202,159 @@ static wagi_image_result link_image(worker *w, wagi_image *image)
     return result;
 }
 
+/* ---- several threads ---- */
+
+typedef struct team {
+    const wagi_code_context *context;
+    wagi_chunks chunks;
+    worker *workers;
+} team;
+
+static size_t body_size(const void *context, uint32_t item)
+{
+    const wagi_func_body *body = &((const wagi_module_data *)context)->bodies[item];
+    return (size_t)(body->end - body->code);
+}
+
+/* One chunk, with its code on a function's boundary. */
+static bool compile_chunk(team *team, worker *w, uint32_t first, uint32_t end)
+{
+    const wagi_module_data *data = team->context->data;
+    x64_buffer *code = wagi_x64_code(w->emitter);
+    chunk c = {
+        .first_func = first, .worker = w, .funcs = w->out.funcs.n, .relocs = w->out.relocs.n, .sites = w->out.sites.n};
+    for (uint32_t i = first; i < end && wagi_chunks_matters(&team->chunks, i); i++)
+        if (!compile_function(w, &data->bodies[i])) {
+            wagi_chunks_fail(&team->chunks, i);
+            return false;
+        }
+    if (w->out.funcs.n == c.funcs)
+        return true;
+    c.code = w->out.funcs.p[c.funcs].start;
+    c.code_end = code->n;
+    c.funcs_end = w->out.funcs.n;
+    c.relocs_end = w->out.relocs.n;
+    c.sites_end = w->out.sites.n;
+    if (WAGI_VEC_PUSH(&w->chunks, c))
+        return true;
+    wagi_chunks_fail(&team->chunks, first);
+    return false;
+}
+
+static void work_on_chunks(void *context, uint32_t number)
+{
+    team *team = context;
+    worker *w = &team->workers[number];
+    uint32_t first, end;
+    if (number > 0 && !worker_init(w, team->context))
+        return; /* the others do it */
+    while (wagi_chunks_take(&team->chunks, &first, &end))
+        if (!compile_chunk(team, w, first, end))
+            return; /* its next chunks lie above */
+}
+
+static int by_first_func(const void *x, const void *y)
+{
+    const chunk *a = x, *b = y;
+    return a->first_func < b->first_func ? -1 : a->first_func > b->first_func;
+}
+
+/* Append a chunk to a unit. There is room. */
+static void place_chunk(const chunk *c, x64_buffer *code, wagi_unit_code *out)
+{
+    const worker *w = c->worker;
+    while (code->n % WAGI_X64_FUNC_ALIGN)
+        x64_u8(code, 0xCC);
+    uint32_t moved = (uint32_t)code->n - (uint32_t)c->code, sites_moved = (uint32_t)(out->sites.n - c->sites);
+    memcpy(code->p + code->n, wagi_x64_code(w->emitter)->p + c->code, c->code_end - c->code);
+    code->n += c->code_end - c->code;
+    for (size_t i = c->funcs; i < c->funcs_end; i++) {
+        wagi_func_code func = w->out.funcs.p[i];
+        func.start += moved;
+        func.sites += sites_moved;
+        out->funcs.p[out->funcs.n++] = func;
+    }
+    for (size_t i = c->relocs; i < c->relocs_end; i++) {
+        wagi_reloc reloc = w->out.relocs.p[i];
+        reloc.at += moved;
+        out->relocs.p[out->relocs.n++] = reloc;
+    }
+    if (c->sites_end > c->sites)
+        memcpy(out->sites.p + out->sites.n, w->out.sites.p + c->sites, c->sites_end - c->sites);
+    out->sites.n += c->sites_end - c->sites;
+}
+
+/* The chunks of all workers in order, as the unit of the first one. False without memory, or when there is too much. */
+static bool place_chunks(team *team, uint32_t threads)
+{
+    WAGI_VEC(chunk) chunks = {NULL, 0, 0};
+    x64_buffer code = {NULL, 0, 0};
+    wagi_unit_code out;
+    memset(&out, 0, sizeof out);
+    size_t bytes = 0, count = 0, relocs = 0, sites = 0;
+    for (uint32_t n = 0; n < threads; n++)
+        count += team->workers[n].chunks.n;
+    bool fine = WAGI_VEC_RESERVE(&chunks, count);
+    for (uint32_t n = 0; n < threads && fine; n++)
+        for (size_t i = 0; i < team->workers[n].chunks.n; i++) {
+            const chunk *c = &team->workers[n].chunks.p[i];
+            chunks.p[chunks.n++] = *c;
+            bytes += c->code_end - c->code + WAGI_X64_FUNC_ALIGN;
+            relocs += c->relocs_end - c->relocs;
+            sites += c->sites_end - c->sites;
+        }
+    fine = fine && bytes <= INT32_MAX / 2 && sites <= UINT32_MAX && x64_reserve(&code, bytes) &&
+           WAGI_VEC_RESERVE(&out.funcs, team->chunks.count) && WAGI_VEC_RESERVE(&out.relocs, relocs) &&
+           WAGI_VEC_RESERVE(&out.sites, sites);
+    if (fine) {
+        qsort(chunks.p, chunks.n, sizeof *chunks.p, by_first_func);
+        for (size_t i = 0; i < chunks.n; i++)
+            place_chunk(&chunks.p[i], &code, &out);
+        worker *w = &team->workers[0];
+        wagi_unit_code worker_out = w->out;
+        x64_buffer worker_code = *wagi_x64_code(w->emitter);
+        w->out = out;
+        *wagi_x64_code(w->emitter) = code;
+        out = worker_out;
+        code = worker_code;
+    }
+    wagi_free(code.p);
+    WAGI_VEC_FREE(&out.funcs);
+    WAGI_VEC_FREE(&out.relocs);
+    WAGI_VEC_FREE(&out.sites);
+    WAGI_VEC_FREE(&chunks);
+    return fine;
+}
+
+/* All functions into the unit of the first worker, the only one that is left. */
+static wagi_image_result compile_functions(team *team, uint32_t threads, uint32_t *ret_func_index)
+{
+    if (threads == 1) {
+        work_on_chunks(team, 0);
+    } else {
+        wagi_parallel parallel = *team->context->parallel;
+        parallel.threads = threads;
+        parallel.run(&parallel, work_on_chunks, team);
+    }
+    uint32_t failure = atomic_load(&team->chunks.failure);
+    wagi_image_result result = WAGI_IMAGE_OK;
+    if (failure != UINT32_MAX) {
+        *ret_func_index = team->context->data->func_import_count + failure;
+        result = WAGI_IMAGE_UNSUITABLE;
+    } else if (team->workers[0].out.funcs.n != team->chunks.count && !place_chunks(team, threads)) {
+        result = WAGI_IMAGE_NOMEM;
+    }
+    for (uint32_t n = 1; n < threads; n++)
+        worker_fini(&team->workers[n]);
+    return result;
+}
+
+static size_t code_bytes(const wagi_module_data *data)
+{
+    uint32_t count = data->func_count - data->func_import_count;
+    return count ? (size_t)(data->bodies[count - 1].end - data->bodies[0].code) : 0;
+}
+
 /* Two bytes declare 50,000 locals: many functions that do would take time far beyond what their bytes warrant. */
 #define MAX_LOCALS_OF_MODULE (1ull << 24)
 
@@ -203,27 +369,27 @@ static bool has_too_many_locals(const wagi_module_data *data)
 wagi_image_result wagi_image_make(const wagi_code_context *context, wagi_image *ret_image, uint32_t *ret_func_index)
 {
     const wagi_module_data *data = context->data;
+    uint32_t threads = wagi_parallel_threads(context->parallel, code_bytes(data));
     wagi_image image;
     memset(&image, 0, sizeof image);
-    worker w;
-    wagi_image_result result = WAGI_IMAGE_NOMEM;
+    team team = {.context = context, .workers = wagi_alloc_zero(threads, sizeof *team.workers)};
     *ret_func_index = WAGI_NO_INDEX;
-    if (!worker_init(&w, context))
-        goto out;
+    if (!team.workers)
+        return WAGI_IMAGE_NOMEM;
+    wagi_chunks_init(&team.chunks, data->func_count - data->func_import_count, body_size, data);
+    wagi_image_result result;
     /* else displacements would not reach */
-    if (context->layout.size > INT32_MAX || has_too_many_locals(data)) {
+    if (context->layout.size > INT32_MAX || has_too_many_locals(data))
         result = WAGI_IMAGE_UNSUITABLE;
-        goto out;
-    }
-    for (uint32_t i = data->func_import_count; i < data->func_count; i++)
-        if (!compile_function(&w, wagi_module_body(data, i))) {
-            *ret_func_index = i;
-            result = WAGI_IMAGE_UNSUITABLE;
-            goto out;
-        }
-    result = link_image(&w, &image);
-out:
-    worker_fini(&w);
+    else if (!worker_init(&team.workers[0], context))
+        result = WAGI_IMAGE_NOMEM;
+    else
+        result = compile_functions(&team, threads, ret_func_index);
+    if (result == WAGI_IMAGE_OK)
+        result = link_image(&team.workers[0], &image);
+    worker_fini(&team.workers[0]);
+    wagi_chunks_fini(&team.chunks);
+    wagi_free(team.workers);
     if (result == WAGI_IMAGE_OK)
         *ret_image = image;
     else

@@ -11,10 +11,12 @@ typedef struct wagi_image {
     wagi_func_code *funcs;           /* func_count, by start, which is by index */
     uint32_t func_count, first_func; /* the index of funcs[0] */
     uint8_t *sites;
-    uint32_t *entries;           /* per own function: offset of the stub that C enters it by, 0: cannot be referenced */
-    uint32_t stubs_start;        /* behind all functions */
-    uint32_t fault;              /* where the fault handler continues */
-    uint32_t restore;            /* return address whose frame is one word */
+    uint32_t *entries;     /* per own function: offset of the stub that C enters it by, 0: cannot be referenced */
+    uint32_t stubs_start;  /* behind all functions */
+    uint32_t fault;        /* where the fault handler continues */
+    uint32_t restore;      /* return address whose frame is one word */
+    wagi_stub_code *stubs; /* stub_count, for debuggers */
+    uint32_t stub_count;
     uint32_t far_start, far_end; /* return addresses in here have a frame of one word */
 } wagi_image;
 

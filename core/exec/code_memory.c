@@ -1,4 +1,4 @@
-/* Code memory: pages that are written first and executable afterwards, never both. */
+/* Mapping machine code, the registry of code ranges, and looking places up in it. */
 #include "exec/code_memory.h"
 
 #include <stdatomic.h>

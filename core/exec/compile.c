@@ -7,6 +7,7 @@
 #include "exec/native.h"
 #include "interp/interp.h"
 #include "runtime/agent.h"
+#include "runtime/compile_pool.h"
 
 /* Does the tier run everything that the module uses? The error names what is missing and where it is used first. */
 static wag_err check_features(const wagi_module_data *data, const wagi_tier *tier, wag_error **reterr_error)
@@ -79,7 +80,9 @@ wag_err wagi_compile(wag_bytes bytes, struct wag_cluster *cluster, wag_tier tier
                      wag_error **reterr_error)
 {
     wag_module *module;
-    wag_err err = wagi_module_decode(bytes, cluster, cluster->registry, &cluster->limits, &module, reterr_error);
+    wagi_parallel parallel = wagi_compile_pool_parallel(cluster);
+    wag_err err =
+        wagi_module_decode_by(bytes, cluster, cluster->registry, &cluster->limits, &parallel, &module, reterr_error);
     if (err != WAG_OK)
         return err;
     wag_cluster_ref(cluster);

@@ -33,7 +33,7 @@ static wag_err data_drop(wag_instance *instance, wagi_slot *slots)
 
 static wag_err global_set(wag_instance *instance, wagi_slot *slots)
 {
-    wagi_global_store(instance->globals[slots[1]], slots);
+    wagi_global_store(instance->globals[slots[1]], &slots[0]);
     return WAG_OK;
 }
 

@@ -1,4 +1,4 @@
-/* The native tier: what wagi_tier asks of it. */
+/* The native tier: entry from the runtime, calls out of native code, compilation. */
 #include "exec/native.h"
 
 #include <stdatomic.h>
@@ -6,7 +6,9 @@
 
 #include "base/fault.h"
 #include "base/os.h"
+#include "exec/gdb_jit.h"
 #include "interp/interp.h"
+#include "runtime/compile_pool.h"
 
 /* The stub by which C enters a function (compiler/x64/stubs.c). Not 0: the call ended with agent->trap_error. */
 typedef uint64_t (*entry_func)(const void *code, wag_instance *instance, wagi_slot *slots, wag_agent *agent);
@@ -22,13 +24,12 @@ bool wagi_native_can_guard(void)
     int answer = atomic_load(&known);
     if (!answer) {
         void *space = wagi_compiler_available() ? wagi_os_map((size_t)WAGI_GUARD_BYTES, WAGI_PROT_NONE) : NULL;
-        answer = space ? 1 : 2;
+        answer = space && wagi_fault_available() ? 1 : 2;
         if (space)
             wagi_os_unmap(space, (size_t)WAGI_GUARD_BYTES);
         atomic_store(&known, answer);
     }
-    /* Each time: the host may have replaced the handler since. */
-    return answer == 1 && wagi_fault_install(wagi_native_on_fault);
+    return answer == 1;
 }
 
 /* ---- calls ---- */
@@ -82,6 +83,25 @@ const wagi_code_abi wagi_native_abi = {
 
 /* ---- the tier ---- */
 
+/* The process's signal handlers are changed only for a module that needs it. Each time: the host may have replaced them
+ * since. */
+static bool ready_for_faults(const wagi_code_context *context)
+{
+    for (uint32_t i = 0; i < context->data->memory_count; i++)
+        if (wagi_memory_is_guarded(context, i))
+            return wagi_fault_install(wagi_native_on_fault);
+    return true;
+}
+
+static void announce(wag_module *module)
+{
+    wagi_code *code = module->tier_data;
+    if (module->cluster && module->cluster->gdb_jit)
+        code->gdb = wagi_gdb_jit_register(code);
+    if (module->cluster && module->cluster->perf_map)
+        wagi_perf_map_append(code);
+}
+
 static wag_err native_compile(wag_module *module, wag_error **reterr_error)
 {
     wagi_machine machine;
@@ -97,6 +117,13 @@ static wag_err native_compile(wag_module *module, wag_error **reterr_error)
     wagi_image image;
     uint32_t func_index;
     bool forbidden = false;
+    if (!ready_for_faults(&context))
+        return wagi_fail(wagi_error_new(WAG_UNSUPPORTED, "this process has another fault handler"), reterr_error);
+    wagi_parallel parallel;
+    if (module->cluster) {
+        parallel = wagi_compile_pool_parallel(module->cluster);
+        context.parallel = &parallel;
+    }
     wagi_image_result result = wagi_image_make(&context, &image, &func_index);
     if (result == WAGI_IMAGE_NOMEM)
         return wagi_fail(wagi_error_nomem(), reterr_error);
@@ -107,8 +134,10 @@ static wag_err native_compile(wag_module *module, wag_error **reterr_error)
         return wagi_fail(error, reterr_error);
     }
     module->tier_data = wagi_code_new(&image, module->data, &forbidden);
-    if (module->tier_data)
+    if (module->tier_data) {
+        announce(module);
         return WAG_OK;
+    }
     wagi_image_fini(&image);
     return wagi_fail(forbidden ? wagi_error_new(WAG_UNSUPPORTED, "this process may not map executable memory")
                                : wagi_error_nomem(),
@@ -117,7 +146,10 @@ static wag_err native_compile(wag_module *module, wag_error **reterr_error)
 
 static void native_release(wag_module *module)
 {
-    wagi_code_free(module->tier_data);
+    wagi_code *code = module->tier_data;
+    if (code)
+        wagi_gdb_jit_unregister(code->gdb);
+    wagi_code_free(code);
     module->tier_data = NULL;
 }
 

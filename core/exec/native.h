@@ -9,7 +9,8 @@
 extern const wagi_tier wagi_tier_native;
 /* This process can run native modules. */
 bool wagi_native_available(void);
-/* Guard pages can be used: there is address space for at least one memory, and the fault handler is in place now. */
+/* Guard pages can be used: there is address space for at least one memory, and there can be a fault handler. It is put
+ * in place when a module with a guarded memory is compiled. */
 bool wagi_native_can_guard(void);
 
 /* ---- between the tier's files ---- */

@@ -13,6 +13,7 @@ struct wag_cluster {
     wagi_limits limits; /* lowered by wag_cluster_set_limit only */
     wagi_registry *registry;
     uint32_t compile_threads;
+    bool perf_map, gdb_jit;         /* what the native tier tells others of its code */
     struct wagi_compile_pool *pool; /* made on first use, under lock */
     /* Set together with pool; the last wag_cluster_unref calls it, perhaps on a thread of the pool. */
     void (*pool_free)(struct wagi_compile_pool *pool);

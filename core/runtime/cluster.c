@@ -20,6 +20,8 @@ wag_err wag_cluster_new(const wag_cluster_options *options, wag_cluster **ret_cl
     atomic_init(&cluster->count, 1);
     cluster->limits = wagi_default_limits;
     cluster->compile_threads = options ? options->compile_threads : 0;
+    cluster->perf_map = options && options->perf_map;
+    cluster->gdb_jit = options && options->gdb_jit;
     if (cluster->compile_threads == 0) {
         uint32_t processors = wagi_os_cpu_count();
         cluster->compile_threads = processors < DEFAULT_COMPILE_THREADS ? processors : DEFAULT_COMPILE_THREADS;

@@ -8,6 +8,7 @@
 #ifndef WAGI_RUNTIME_COMPILE_POOL_H
 #define WAGI_RUNTIME_COMPILE_POOL_H
 
+#include "base/parallel.h"
 #include "runtime/agent.h"
 
 typedef struct wagi_compile_job {
@@ -18,6 +19,11 @@ typedef struct wagi_compile_job {
 /* Give a job to the cluster's pool. Any thread. job: own; on failure the caller keeps it. WAG_NOMEM, WAG_SYSTEM (not
  * one thread can be had). */
 wag_err wagi_compile_pool_submit(wag_cluster *cluster, wagi_compile_job *job);
+/* How one compilation spreads over the cluster's threads: it works itself, and threads of the pool that have nothing
+ * else to do join in. Their jobs are in the queue like all others; those that have not begun when the work is done are
+ * taken out again, so a compilation on the pool's last thread waits for nobody. cluster: borrow, longer than the
+ * result. */
+wagi_parallel wagi_compile_pool_parallel(wag_cluster *cluster);
 /* Threads that have been started; for tests. Any thread. */
 uint32_t wagi_compile_pool_threads(wag_cluster *cluster);
 

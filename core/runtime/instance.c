@@ -269,9 +269,9 @@ static wag_err guard_imports(wag_instance *instance, wag_error **reterr_error)
     const wagi_module_data *data = instance->data;
     for (uint32_t i = 0; instance->module->guarded && i < data->memory_import_count; i++)
         if (can_be_guarded(data->memories[i]) && !wagi_memory_guard(instance->memories[i]))
-            return wagi_fail(wagi_error_new(WAG_RANGE, "no address space for the guard pages of imported memory %u",
-                                            (unsigned)i),
-                             reterr_error);
+            return wagi_fail(
+                wagi_error_new(WAG_RANGE, "no address space for the guard pages of imported memory %u", (unsigned)i),
+                reterr_error);
     return WAG_OK;
 }
 

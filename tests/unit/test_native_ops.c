@@ -1,6 +1,6 @@
-/* Every numeric op on edge values, in every form that the compiler treats differently: operands in registers, a constant
- * on either side, in memory (few registers), as the condition of a branch and of a select; each against the interpreter,
- * bit for bit. Where an op may choose the bits of a NaN, any NaN is right. */
+/* Every numeric op on edge values, in every form that the compiler treats differently: operands in registers, a
+ * constant on either side, in memory (few registers), as the condition of a branch and of a select; each against the
+ * interpreter, bit for bit. Where an op may choose the bits of a NaN, any NaN is right. */
 #include "tests/support/check.h"
 
 #include "base/alloc.h"
@@ -53,14 +53,29 @@ static unsigned valtype(char kind)
     return kind == 'i' ? 0x7F : kind == 'I' ? 0x7E : kind == 'f' ? 0x7D : 0x7C;
 }
 
-static const uint64_t edges_i[] = {0, 1, 2, 3, 7, 31, 32, 63, 64, 0x7F, 0xFF, 0x100, 0xFFFF, 0x8000, 0x7FFFFFFF, 0x80000000,
-                                   0xFFFFFFFF, 0xFFFFFFFE};
-static const uint64_t edges_I[] = {0, 1, 5, 9, 31, 63, 64, 0x80, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x100000000,
-                                   0x7FFFFFFFFFFFFFFF, 0x8000000000000000, 0xFFFFFFFFFFFFFFFF, 0xFFFFFFFF80000000,
+static const uint64_t edges_i[] = {0,    1,    2,     3,      7,      31,         32,         63,         64,
+                                   0x7F, 0xFF, 0x100, 0xFFFF, 0x8000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFFE};
+static const uint64_t edges_I[] = {0,
+                                   1,
+                                   5,
+                                   9,
+                                   31,
+                                   63,
+                                   64,
+                                   0x80,
+                                   0xFFFF,
+                                   0x7FFFFFFF,
+                                   0x80000000,
+                                   0xFFFFFFFF,
+                                   0x100000000,
+                                   0x7FFFFFFFFFFFFFFF,
+                                   0x8000000000000000,
+                                   0xFFFFFFFFFFFFFFFF,
+                                   0xFFFFFFFF80000000,
                                    0xFFFFFFFF7FFFFFFF};
-static const uint64_t edges_f[] = {0, 0x80000000, 0x3F800000, 0xBF800000, 0x3F000000, 0x3FC00000, 0x40200000, 0x4F000000,
-                                   0xCF000000, 0x4EFFFFFF, 0x4F800000, 0x5F000000, 0xDF000000, 0x5F800000, 0x7F800000,
-                                   0xFF800000, 0x7FC00000, 0x00000001};
+static const uint64_t edges_f[] = {0,          0x80000000, 0x3F800000, 0xBF800000, 0x3F000000, 0x3FC00000,
+                                   0x40200000, 0x4F000000, 0xCF000000, 0x4EFFFFFF, 0x4F800000, 0x5F000000,
+                                   0xDF000000, 0x5F800000, 0x7F800000, 0xFF800000, 0x7FC00000, 0x00000001};
 static const uint64_t edges_F[] = {0,
                                    0x8000000000000000,
                                    0x3FF0000000000000,
@@ -230,20 +245,19 @@ static bool says_nan_bits(wagi_op op)
     return strstr(text, "abs") || strstr(text, "neg") || strstr(text, "copysign") || strstr(text, "reinterpret");
 }
 
-static void compare_call(wagi_op op, wag_func *want_func, wag_func *got_func, const wag_val *args, size_t count, int form,
-                         const char *what)
+static void compare_call(wagi_op op, wag_func *want_func, wag_func *got_func, const wag_val *args, size_t count,
+                         int form, const char *what)
 {
     wag_val want, got;
     memset(&want, 0, sizeof want);
     memset(&got, 0, sizeof got);
     wag_err want_err = wag_call(want_func, args, count, &want, 1, NULL);
     wag_err got_err = wag_call(got_func, args, count, &got, 1, NULL);
-    bool same = want_err == got_err &&
-                (want_err != WAG_OK || bits_of(&want) == bits_of(&got) ||
-                 (!says_nan_bits(op) && is_nan(&want) && is_nan(&got)));
+    bool same = want_err == got_err && (want_err != WAG_OK || bits_of(&want) == bits_of(&got) ||
+                                        (!says_nan_bits(op) && is_nan(&want) && is_nan(&got)));
     if (!same)
-        fail_msg("%s, %s, form %d, operands 0x%llx 0x%llx: want %s 0x%llx, got %s 0x%llx", wagi_ops[op].text, what, form,
-                 (unsigned long long)bits_of(&args[0]), (unsigned long long)(count > 1 ? bits_of(&args[1]) : 0),
+        fail_msg("%s, %s, form %d, operands 0x%llx 0x%llx: want %s 0x%llx, got %s 0x%llx", wagi_ops[op].text, what,
+                 form, (unsigned long long)bits_of(&args[0]), (unsigned long long)(count > 1 ? bits_of(&args[1]) : 0),
                  wag_err_name(want_err), (unsigned long long)bits_of(&want), wag_err_name(got_err),
                  (unsigned long long)bits_of(&got));
 }
@@ -318,7 +332,8 @@ static void test_every_numeric_op_is_right_without_newer_instructions(void **sta
     compare_all("plain SSE2", (wagi_compiler_switches){.hide_features = UINT32_MAX});
     compare_all("plain SSE2, two registers",
                 (wagi_compiler_switches){.hide_features = UINT32_MAX, .few_registers = true, .registers = 2});
-    compare_all("plain SSE2, no register", (wagi_compiler_switches){.hide_features = UINT32_MAX, .few_registers = true});
+    compare_all("plain SSE2, no register",
+                (wagi_compiler_switches){.hide_features = UINT32_MAX, .few_registers = true});
 }
 
 int main(void)

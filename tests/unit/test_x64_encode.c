@@ -20,9 +20,9 @@ typedef struct row {
     const char *text;
     uint32_t form;
     char reg, rm;
-    const char *size; /* of a memory operand in objdump's words; NULL: no memory form is used */
+    const char *size;        /* of a memory operand in objdump's words; NULL: no memory form is used */
     bool store, vex, second; /* store: rm is written first; second: a VEX form with three operands */
-    bool no_reg;      /* no register form */
+    bool no_reg;             /* no register form */
 } row;
 
 static const row rows[] = {
@@ -174,7 +174,8 @@ static void compare_with_objdump(void)
     assert_int_equal(write(file, code.p, code.n), (ssize_t)code.n);
     close(file);
     snprintf(command, sizeof command,
-             "objdump -D -b binary -m i386:x86-64 -M intel --no-show-raw-insn -w %s | sed -n 's/^ *[0-9a-f]*:\t//p'", path);
+             "objdump -D -b binary -m i386:x86-64 -M intel --no-show-raw-insn -w %s | sed -n 's/^ *[0-9a-f]*:\t//p'",
+             path);
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
     size_t i = 0;
@@ -224,8 +225,17 @@ static void test_every_form_with_memory_means_what_it_says(void **state)
 static void test_immediates_are_as_short_as_they_can_be_and_right(void **state)
 {
     (void)state;
-    static const uint64_t values[] = {0, 1, 0x7F, 0x80, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x100000000,
-                                      0x123456789ABCDEF0, UINT64_MAX, 0xFFFFFFFF80000000};
+    static const uint64_t values[] = {0,
+                                      1,
+                                      0x7F,
+                                      0x80,
+                                      0x7FFFFFFF,
+                                      0x80000000,
+                                      0xFFFFFFFF,
+                                      0x100000000,
+                                      0x123456789ABCDEF0,
+                                      UINT64_MAX,
+                                      0xFFFFFFFF80000000};
     static const int32_t imms[] = {0, 1, 127, 128, -128, -129, INT32_MAX, INT32_MIN};
     static const char *const alu[] = {"add", "or", "adc", "sbb", "and", "sub", "xor", "cmp"};
     begin();

@@ -626,7 +626,7 @@ bool wagi_x64_emit(x64_emitter *e, wagi_ir *ir, wagi_homes *homes)
         return false;
     }
     memset(e->block_at.p, 0, (ir->blocks.n + 1) * 4);
-    while (e->code.n & 15)
+    while (e->code.n % WAGI_X64_FUNC_ALIGN)
         x64_u8(&e->code, 0xCC);
     e->start = (uint32_t)e->code.n;
     layout_frame(e);

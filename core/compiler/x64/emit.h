@@ -9,6 +9,9 @@
 /* A frame beyond this makes the function go to the interpreter: it must fit the reserve of a small thread's stack. */
 #define WAGI_MAX_FRAME (256u << 10)
 
+/* Functions begin at multiples of this; the code of one does not depend on where else it lies. */
+#define WAGI_X64_FUNC_ALIGN 16
+
 typedef struct x64_emitter x64_emitter;
 /* context, out: borrow, longer than the emitter. NULL without memory. */
 x64_emitter *wagi_x64_emitter_new(const wagi_code_context *context, wagi_unit_code *out);
@@ -25,10 +28,11 @@ uint32_t wagi_x64_cpu_features(void);
 
 /* Stubs, appended behind all functions. Their starts are offsets in the buffer. */
 typedef struct wagi_x64_stubs {
-    WAGI_VEC(wagi_reloc) out;    /* at: start; target: type; kind OUT */
-    WAGI_VEC(wagi_reloc) tail;   /* the same for kind TAIL */
-    WAGI_VEC(wagi_reloc) entry;  /* at: start; target: type: host to wasm */
-    WAGI_VEC(wagi_reloc) traps;  /* at: start; target: wag_err */
+    WAGI_VEC(wagi_reloc) out;   /* at: start; target: type; kind OUT */
+    WAGI_VEC(wagi_reloc) tail;  /* the same for kind TAIL */
+    WAGI_VEC(wagi_reloc) entry; /* at: start; target: type: host to wasm */
+    WAGI_VEC(wagi_reloc) traps; /* at: start; target: wag_err */
+    WAGI_VEC(wagi_stub_code) frames;
     uint32_t first;              /* of all stubs */
     uint32_t fault;              /* where the signal handler continues */
     uint32_t restore;            /* return address under a cross-instance tail call: one word follows it on the stack */

@@ -35,6 +35,7 @@ void wagi_x64_stubs_fini(wagi_x64_stubs *stubs)
     WAGI_VEC_FREE(&stubs->tail);
     WAGI_VEC_FREE(&stubs->entry);
     WAGI_VEC_FREE(&stubs->traps);
+    WAGI_VEC_FREE(&stubs->frames);
 }
 
 /* ---- pieces ---- */
@@ -135,6 +136,14 @@ static bool room(stub_maker *s, size_t size)
     return x64_reserve(s->b, size);
 }
 
+/* Since `start` the frame has had this size. */
+static bool add_frame(stub_maker *s, size_t start, uint32_t frame, bool is_entry)
+{
+    wagi_stub_code code = {
+        .start = (uint32_t)start, .size = (uint32_t)(s->b->n - start), .frame = frame, .is_entry = is_entry};
+    return WAGI_VEC_PUSH(&s->stubs->frames, code);
+}
+
 /* ---- traps ---- */
 
 static void make_unwind(stub_maker *s)
@@ -174,6 +183,8 @@ static bool make_traps(stub_maker *s)
     x64_u32(b, MARK_LOW);
     x64_u32(b, MARK_HIGH);
     s->restore = s->stubs->restore = (uint32_t)b->n;
+    if (!add_frame(s, b->n - 8, 8, false)) /* debuggers look up the byte before the return address */
+        return false;
     x64_u8(b, 0x41);
     x64_u8(b, 0x58 | (INSTANCE & 7));
     load_memory(b);
@@ -256,6 +267,7 @@ static bool make_entry(stub_maker *s, const wagi_type *type)
         x64_u8(b, 0x50 | (unsigned)(saved[i] & 7));
     }
     x64_alu_imm_reg(b, 5, RSP, 24, true);
+    size_t framed = b->n;
     x64_rm(b, X64_W | 0x89, RDX, x64_at(RSP, 0));
     x64_rm(b, X64_W | 0x89, RCX, x64_at(RSP, 8));
     x64_rm(b, X64_W | 0x8B, RAX, x64_at(RCX, offsetof(wag_agent, entry_sp)));
@@ -275,6 +287,8 @@ static bool make_entry(stub_maker *s, const wagi_type *type)
     x64_rm(b, X64_W | 0x8B, RCX, x64_at(RSP, 16));
     x64_rm(b, X64_W | 0x89, RCX, x64_at(RDX, offsetof(wag_agent, entry_sp)));
     x64_rr(b, 0x33, RAX, RAX);
+    if (!add_frame(s, framed, 24 + 6 * 8, true))
+        return false;
     x64_alu_imm_reg(b, 0, RSP, 24, true);
     for (int i = 5; i >= 0; i--) {
         if (saved[i] >= 8)
@@ -332,6 +346,7 @@ static bool make_slots_call(stub_maker *s, const wagi_type *type)
     uint32_t slots = type->param_count > type->result_count ? type->param_count : type->result_count;
     int32_t bytes = (int32_t)(8 * (slots | 1));
     x64_alu_imm_reg(b, 5, RSP, bytes, true);
+    size_t framed = b->n;
     out_args(s, type);
     if (!room(s, STUB_ROOM))
         return false;
@@ -342,7 +357,7 @@ static bool make_slots_call(stub_maker *s, const wagi_type *type)
     size_t error = jump_forward(b, CC_NE);
     load_memory(b);
     out_results(s, type);
-    if (!room(s, STUB_ROOM))
+    if (!room(s, STUB_ROOM) || !add_frame(s, framed, (uint32_t)bytes, false))
         return false;
     x64_alu_imm_reg(b, 0, RSP, bytes, true);
     x64_u8(b, 0xC3);
@@ -370,9 +385,12 @@ static bool make_out(stub_maker *s, const wagi_type *type)
     size_t slots = jump_forward(b, CC_E);
     x64_u8(b, 0x41);
     x64_u8(b, 0x50 | (INSTANCE & 7));
+    size_t framed = b->n;
     x64_rm(b, X64_W | 0x8B, INSTANCE, x64_at(RAX, FUNC_INSTANCE));
     load_memory(b);
     x64_rm(b, 0xFF, 2, x64_at(RAX, FUNC_CODE));
+    if (!add_frame(s, framed, 8, false))
+        return false;
     x64_u8(b, 0x41);
     x64_u8(b, 0x58 | (INSTANCE & 7));
     load_memory(b);

@@ -113,7 +113,9 @@ typedef enum wag_limit {
 
 /* Zero-initialised it means the defaults. */
 typedef struct wag_cluster_options {
-    uint32_t compile_threads; /* 0: one per processor, 4 at the most */
+    uint32_t compile_threads; /* 0: one per processor, 4 at the most; 1: a module is compiled by one thread */
+    bool perf_map;            /* write the names of native code to /tmp/perf-PID.map, for `perf report` */
+    bool gdb_jit;             /* make gdb know native code: names and frames in backtraces */
 } wag_cluster_options;
 
 /* A cluster of its own: compile threads, limits, types. Objects of two clusters do not mix. Any thread.
