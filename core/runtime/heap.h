@@ -165,7 +165,13 @@ static inline bool wagi_slot_is_type(wagi_slot slot, const wagi_type *type)
     const wagi_type *given = wagi_slot_type(slot);
     return given && wagi_type_is_sub(given, type);
 }
-static inline bool wagi_slot_is_heap(wagi_slot slot, wagi_heap heap)
+/* Inlined whatever the compiler thinks of it: the interpreter's loop calls nothing (interp/frame.h). */
+#if defined(__GNUC__)
+#define WAGI_ALWAYS_INLINE inline __attribute__((always_inline))
+#else
+#define WAGI_ALWAYS_INLINE inline
+#endif
+static WAGI_ALWAYS_INLINE bool wagi_slot_is_heap(wagi_slot slot, wagi_heap heap)
 {
     const wagi_gc_object *object;
     switch (heap) {
