@@ -57,7 +57,7 @@ typedef struct worker {
     wagi_liveness liveness;
     wagi_homes homes;
     wagi_unit_code out;
-    x64_emitter *emitter;
+    wagi_x64_emitter *emitter;
     WAGI_VEC(chunk) chunks;
 } worker;
 
@@ -152,10 +152,10 @@ static uint32_t entry_of(const wagi_x64_stubs *stubs, const wagi_type *type)
 static void fill_image(worker *w, wagi_x64_stubs *stubs, wagi_image *image)
 {
     const wagi_module_data *data = w->context->data;
-    x64_buffer *code = wagi_x64_code(w->emitter);
+    wagi_x64_buffer *code = wagi_x64_code(w->emitter);
     image->code = code->p;
     image->code_size = code->n;
-    *code = (x64_buffer){NULL, 0, 0};
+    *code = (wagi_x64_buffer){NULL, 0, 0};
     image->funcs = w->out.funcs.p;
     image->func_count = (uint32_t)w->out.funcs.n;
     image->first_func = data->func_import_count;
@@ -220,7 +220,7 @@ static size_t body_size(const void *context, uint32_t item)
 static bool compile_chunk(team *team, worker *w, uint32_t first, uint32_t end)
 {
     const wagi_module_data *data = team->context->data;
-    x64_buffer *code = wagi_x64_code(w->emitter);
+    wagi_x64_buffer *code = wagi_x64_code(w->emitter);
     chunk c = {
         .first_func = first, .worker = w, .funcs = w->out.funcs.n, .relocs = w->out.relocs.n, .sites = w->out.sites.n};
     for (uint32_t i = first; i < end && wagi_chunks_matters(&team->chunks, i); i++)
@@ -260,11 +260,11 @@ static int by_first_func(const void *x, const void *y)
 }
 
 /* Append a chunk to a unit. There is room. */
-static void place_chunk(const chunk *c, x64_buffer *code, wagi_unit_code *out)
+static void place_chunk(const chunk *c, wagi_x64_buffer *code, wagi_unit_code *out)
 {
     const worker *w = c->worker;
     while (code->n % WAGI_X64_FUNC_ALIGN)
-        x64_u8(code, 0xCC);
+        wagi_x64_u8(code, 0xCC);
     uint32_t moved = (uint32_t)code->n - (uint32_t)c->code, sites_moved = (uint32_t)(out->sites.n - c->sites);
     memcpy(code->p + code->n, wagi_x64_code(w->emitter)->p + c->code, c->code_end - c->code);
     code->n += c->code_end - c->code;
@@ -288,7 +288,7 @@ static void place_chunk(const chunk *c, x64_buffer *code, wagi_unit_code *out)
 static bool place_chunks(team *team, uint32_t threads)
 {
     WAGI_VEC(chunk) chunks = {NULL, 0, 0};
-    x64_buffer code = {NULL, 0, 0};
+    wagi_x64_buffer code = {NULL, 0, 0};
     wagi_unit_code out;
     memset(&out, 0, sizeof out);
     size_t bytes = 0, count = 0, relocs = 0, sites = 0;
@@ -303,7 +303,7 @@ static bool place_chunks(team *team, uint32_t threads)
             relocs += c->relocs_end - c->relocs;
             sites += c->sites_end - c->sites;
         }
-    fine = fine && bytes <= INT32_MAX / 2 && sites <= UINT32_MAX && x64_reserve(&code, bytes) &&
+    fine = fine && bytes <= INT32_MAX / 2 && sites <= UINT32_MAX && wagi_x64_reserve(&code, bytes) &&
            WAGI_VEC_RESERVE(&out.funcs, team->chunks.count) && WAGI_VEC_RESERVE(&out.relocs, relocs) &&
            WAGI_VEC_RESERVE(&out.sites, sites);
     if (fine) {
@@ -312,7 +312,7 @@ static bool place_chunks(team *team, uint32_t threads)
             place_chunk(&chunks.p[i], &code, &out);
         worker *w = &team->workers[0];
         wagi_unit_code worker_out = w->out;
-        x64_buffer worker_code = *wagi_x64_code(w->emitter);
+        wagi_x64_buffer worker_code = *wagi_x64_code(w->emitter);
         w->out = out;
         *wagi_x64_code(w->emitter) = code;
         out = worker_out;
