@@ -149,7 +149,7 @@ const wagi_func_code *wagi_code_func(const wagi_code *code, uint32_t offset)
     if (low == 0)
         return NULL;
     const wagi_func_code *func = &code->image.funcs[low - 1];
-    return offset - func->start <= func->size ? func : NULL;
+    return offset - func->start < func->size ? func : NULL;
 }
 
 bool wagi_code_site(const wagi_code *code, const wagi_func_code *func, uint32_t offset, bool is_fault,
