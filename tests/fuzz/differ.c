@@ -1,0 +1,332 @@
+#include "tests/fuzz/differ.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/compile.h"
+
+enum { MAX_CALLS = 256, MAX_VALUES = 16, MAX_STATE = 24, MAX_FRAMES = 8, ROUNDS = 2, FUEL = 3000 };
+
+typedef struct outcome {
+    wag_err err;
+    uint64_t results[MAX_VALUES];
+    uint64_t
+        state[MAX_STATE]; /* one number for each export that is no function; the last one: what imports were given */
+    size_t frames;
+    uint32_t frame_func[MAX_FRAMES];
+    size_t frame_offset[MAX_FRAMES];
+} outcome;
+
+typedef struct form {
+    const char *name;
+    wag_tier tier;
+    bool few_registers;
+    uint32_t hidden; /* machine features */
+} form;
+
+static const form forms[] = {
+    {"interp", WAG_TIER_INTERP, false, 0},
+    {"guard", WAG_TIER_NATIVE_GUARD, false, 0},
+    {"checked", WAG_TIER_NATIVE_CHECKED, false, 0},
+    {"guard, few registers", WAG_TIER_NATIVE_GUARD, true, 0},
+    {"checked, few registers", WAG_TIER_NATIVE_CHECKED, true, 0},
+    {"guard, plain SSE2", WAG_TIER_NATIVE_GUARD, false, UINT32_MAX},
+    {"checked, plain SSE2, few registers", WAG_TIER_NATIVE_CHECKED, true, UINT32_MAX},
+};
+
+static void mix(uint64_t *hash, uint64_t value)
+{
+    *hash = (*hash ^ value) * 0x9E3779B97F4A7C15u;
+    *hash ^= *hash >> 29;
+}
+
+/* Any reference counts as null or not null. */
+static uint64_t bits_of(const wag_val *val)
+{
+    uint64_t bits = 0;
+    switch (val->kind) {
+    case WAG_I32:
+    case WAG_F32:
+        memcpy(&bits, &val->of, 4);
+        return bits;
+    case WAG_I64:
+    case WAG_F64:
+        memcpy(&bits, &val->of, 8);
+        return bits;
+    case WAG_FUNCREF:
+        return val->of.func != NULL;
+    case WAG_EXTERNREF:
+        return val->of.ext ? (uint64_t)(uintptr_t)wag_extern_host(val->of.ext) : 0;
+    default:
+        return 0;
+    }
+}
+
+static wag_val argument(wag_val_kind kind, unsigned salt)
+{
+    static const int64_t ints[] = {0, 1, -1, INT32_MIN, 77, INT64_MIN, 1000003, INT64_MAX, 65535};
+    static const double floats[] = {0, 1.5, -2, 1e10, -0.0, 3e-5, 1e300};
+    switch (kind) {
+    case WAG_I32:
+        return WAG_VAL_I32((int32_t)ints[salt % 9]);
+    case WAG_I64:
+        return WAG_VAL_I64(ints[salt % 9]);
+    case WAG_F32:
+        return WAG_VAL_F32((float)floats[salt % 7]);
+    case WAG_F64:
+        return WAG_VAL_F64(floats[salt % 7]);
+    default:
+        return (wag_val){.kind = kind};
+    }
+}
+
+/* ---- imports ---- */
+
+typedef struct import_func {
+    uint64_t *heard;
+    unsigned index, params, results;
+} import_func;
+
+static wag_error *hear(void *context, const wag_val *args, wag_val *results)
+{
+    import_func *import = context;
+    mix(import->heard, import->index);
+    for (unsigned i = 0; i < import->params; i++)
+        mix(import->heard, bits_of(&args[i]));
+    for (unsigned i = 0; i < import->results; i++)
+        results[i] = argument(results[i].kind, import->index + i);
+    return NULL;
+}
+
+/* Words behind "(param" or "(result" in a type's text. */
+static unsigned count_words(const char *text, const char *head)
+{
+    unsigned count = 0;
+    for (const char *at = strstr(text, head); at; at = strstr(at, head)) {
+        at += strlen(head);
+        for (; *at && *at != ')'; at++)
+            count += *at == ' ' && at[1] != ')';
+    }
+    return count;
+}
+
+/* NULL when the module wants something else than functions. */
+static wag_imports *make_imports(const wag_module *module, uint64_t *heard)
+{
+    wag_imports *imports = wag_imports_new();
+    for (size_t i = 0; i < wag_module_import_count(module); i++) {
+        wag_import_desc desc;
+        import_func *import = calloc(1, sizeof *import);
+        if (!imports || !import || !wag_module_import_at(module, i, &desc))
+            abort();
+        char *type = wag_module_import_type(module, i);
+        *import = (import_func){heard, (unsigned)i, count_words(type, "(param"), count_words(type, "(result")};
+        wag_text_free(type);
+        char module_name[64], field[64];
+        snprintf(module_name, sizeof module_name, "%.*s", (int)desc.module.size, desc.module.data);
+        snprintf(field, sizeof field, "%.*s", (int)desc.name.size, desc.name.data);
+        if (desc.kind != WAG_EXTERN_FUNC) {
+            free(import);
+            wag_imports_unref(imports);
+            return NULL;
+        }
+        if (wag_imports_set_func(imports, module_name, field, NULL, hear, import, free) != WAG_OK)
+            abort();
+    }
+    return imports;
+}
+
+/* ---- one form ---- */
+
+static uint64_t memory_state(const wag_memory *memory)
+{
+    uint64_t hash = wag_memory_size(memory);
+    const uint8_t *at = wag_memory_data(memory);
+    for (size_t i = 0; i + 8 <= wag_memory_size(memory); i += 8) {
+        uint64_t word;
+        memcpy(&word, at + i, 8);
+        hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
+    }
+    return hash;
+}
+
+static uint64_t table_state(const wag_table *table)
+{
+    uint64_t hash = wag_table_size(table);
+    for (uint64_t i = 0; i < wag_table_size(table); i++) {
+        wag_val val;
+        if (wag_table_get(table, i, &val) != WAG_OK)
+            break;
+        mix(&hash, bits_of(&val));
+        wag_val_unref(val);
+    }
+    return hash;
+}
+
+static uint64_t global_state(const wag_global *global)
+{
+    wag_val val;
+    if (wag_global_get(global, &val) != WAG_OK)
+        return 0;
+    uint64_t bits = bits_of(&val);
+    wag_val_unref(val);
+    return bits;
+}
+
+static void look(const wag_exports *exports, uint64_t heard, outcome *o)
+{
+    unsigned n = 0;
+    wag_name name;
+    wag_value value;
+    for (size_t i = 0; n < MAX_STATE - 1 && wag_exports_at(exports, i, &name, &value); i++)
+        switch (value.kind) {
+        case WAG_VALUE_MEMORY:
+            o->state[n++] = memory_state(value.of.memory);
+            break;
+        case WAG_VALUE_TABLE:
+            o->state[n++] = table_state(value.of.table);
+            break;
+        case WAG_VALUE_GLOBAL:
+            o->state[n++] = global_state(value.of.global);
+            break;
+        default:
+            break;
+        }
+    o->state[MAX_STATE - 1] = heard;
+}
+
+static void fill_up(const wag_exports *exports)
+{
+    wag_func *init = wag_exports_func(exports, "hangLimitInitializer");
+    wag_global *fuel = wag_exports_global(exports, "fuel");
+    if (init)
+        (void)wag_call(init, NULL, 0, NULL, 0, NULL);
+    if (fuel)
+        (void)wag_global_set(fuel, WAG_VAL_I32(FUEL));
+}
+
+static void call(wag_func *func, unsigned salt, outcome *o)
+{
+    enum { ROOM = 1000 };
+    static wag_val args[ROOM], results[ROOM];
+    wag_error *error = NULL;
+    size_t params = wag_func_param_count(func), count = wag_func_result_count(func);
+    for (size_t i = 0; i < params; i++)
+        args[i] = argument(wag_func_param_kind(func, i), salt + (unsigned)i);
+    memset(results, 0, sizeof *results * count);
+    o->err = wag_call(func, args, params, results, count, &error);
+    if (o->err == WAG_OK) {
+        for (size_t i = 0; i < count; i++) {
+            if (i < MAX_VALUES - 1)
+                o->results[i] = bits_of(&results[i]);
+            else
+                mix(&o->results[MAX_VALUES - 1], bits_of(&results[i]));
+            wag_val_unref(results[i]);
+        }
+        return;
+    }
+    o->frames = wag_error_frame_count(error);
+    for (size_t i = 0; i < o->frames && i < MAX_FRAMES; i++) {
+        wag_frame frame;
+        if (!wag_error_frame(error, i, &frame))
+            abort();
+        o->frame_func[i] = frame.func_index;
+        o->frame_offset[i] = frame.module_offset;
+    }
+    wag_error_unref(error);
+}
+
+/* Calls made until the end or a stack overflow: how deep a stack is depends on the tier. */
+static unsigned run_calls(const wag_exports *exports, const uint64_t *heard, outcome *outcomes)
+{
+    unsigned calls = 0;
+    wag_name name;
+    wag_value value;
+    for (unsigned round = 0; round < ROUNDS; round++)
+        for (size_t i = 0; wag_exports_at(exports, i, &name, &value); i++) {
+            if (value.kind != WAG_VALUE_FUNC || calls == MAX_CALLS)
+                continue;
+            outcome *o = &outcomes[calls];
+            memset(o, 0, sizeof *o);
+            fill_up(exports);
+            call(value.of.func, round + (unsigned)i, o);
+            if (o->err == WAG_STACK_OVERFLOW)
+                return calls;
+            look(exports, *heard, o);
+            calls++;
+        }
+    return calls;
+}
+
+/* False when the module cannot run; *ret_calls outcomes otherwise. */
+static bool run(wag_bytes bytes, const form *how, outcome *outcomes, unsigned *ret_calls)
+{
+    wag_module *module = NULL;
+    wag_instance *instance = NULL;
+    wag_error *error = NULL;
+    uint64_t heard = 0;
+    wag_compile_options options = {.tier = how->tier};
+    wagi_compiler_test = (wagi_compiler_switches){how->few_registers, true, how->hidden};
+    wag_err err = wag_module_new(bytes, &options, &module, &error);
+    wagi_compiler_test = (wagi_compiler_switches){0};
+    if (err != WAG_OK) {
+        fprintf(stderr, "%s: %s\n", how->name, wag_error_message(error));
+        wag_error_unref(error);
+        return false;
+    }
+    wag_imports *imports = make_imports(module, &heard);
+    *ret_calls = 0;
+    err = imports ? wag_instance_new(module, imports, &instance, &error) : WAG_LINK;
+    if (err == WAG_OK)
+        *ret_calls = run_calls(wag_instance_exports(instance), &heard, outcomes);
+    else {
+        memset(outcomes, 0, sizeof *outcomes);
+        outcomes[0].err = err;
+        *ret_calls = 1;
+        wag_error_unref(error);
+    }
+    wag_instance_unref(instance);
+    wag_imports_unref(imports);
+    wag_module_unref(module);
+    return true;
+}
+
+static void complain(wag_bytes bytes, const form *how, unsigned call, const outcome *want, const outcome *got)
+{
+    fprintf(stderr, "%s: call %u: want %s, got %s\n", how->name, call, wag_err_name(want->err), wag_err_name(got->err));
+    for (int i = 0; i < MAX_VALUES; i++)
+        if (want->results[i] != got->results[i])
+            fprintf(stderr, "  result %d: want 0x%llx got 0x%llx\n", i, (unsigned long long)want->results[i],
+                    (unsigned long long)got->results[i]);
+    for (int i = 0; i < MAX_STATE; i++)
+        if (want->state[i] != got->state[i])
+            fprintf(stderr, "  state %d: want 0x%llx got 0x%llx\n", i, (unsigned long long)want->state[i],
+                    (unsigned long long)got->state[i]);
+    fprintf(stderr, "  frames: want %zu got %zu\n", want->frames, got->frames);
+    for (size_t i = 0; i < MAX_FRAMES && (i < want->frames || i < got->frames); i++)
+        fprintf(stderr, "  frame: want %u@0x%zx got %u@0x%zx\n", want->frame_func[i], want->frame_offset[i],
+                got->frame_func[i], got->frame_offset[i]);
+    FILE *file = fopen("differ.wasm", "wb");
+    if (file) {
+        fwrite(bytes.data, 1, bytes.size, file);
+        fclose(file);
+    }
+    abort();
+}
+
+bool differ_compare(wag_bytes bytes)
+{
+    static outcome want[MAX_CALLS], got[MAX_CALLS];
+    unsigned wanted = 0, calls = 0;
+    if (!run(bytes, &forms[0], want, &wanted))
+        return false;
+    for (size_t i = 1; i < sizeof forms / sizeof *forms; i++) {
+        if (!run(bytes, &forms[i], got, &calls))
+            complain(bytes, &forms[i], 0, &(outcome){0}, &(outcome){.err = WAG_UNSUPPORTED});
+        for (unsigned k = 0; k < wanted && k < calls; k++)
+            if (memcmp(&want[k], &got[k], sizeof *want) != 0)
+                complain(bytes, &forms[i], k, &want[k], &got[k]);
+    }
+    return wanted > 0;
+}
