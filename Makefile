@@ -261,8 +261,8 @@ tsan:
 
 ## valgrind: unit, api and demos under memcheck
 valgrind:
-	@WRAP='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' TEST_TIMEOUT=1800 \
-	  $(MAKE) BUILD=build/valgrind CFLAGS='-O1 -g' check-valgrind
+	@WRAP='valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite' TEST_TIMEOUT=1800 \
+	  $(MAKE) BUILD=build/valgrind CFLAGS='-O1 -g' CPPFLAGS=-DWAG_TEST_VALGRIND check-valgrind
 
 ## clang: everything but lint, built by clang
 clang:

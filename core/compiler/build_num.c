@@ -182,11 +182,12 @@ static void division(wagi_builder *b, wagi_ir_op op, unsigned type, wagi_entry a
     emit_result(b, ins, type);
 }
 
-/* a op constant; false when the constant has to be in a register. */
-static bool binary_constant(wagi_builder *b, wagi_ir_op *op, unsigned type, wagi_entry a, uint64_t bits)
+/* a op constant; false when the constant, which may be another one now, has to be in a register. */
+static bool binary_constant(wagi_builder *b, wagi_ir_op *op, unsigned type, wagi_entry a, uint64_t *bits)
 {
-    int64_t c = signed_constant(type, bits);
+    int64_t c = signed_constant(type, *bits);
     reduce_strength(op, type, &c);
+    *bits = type == WAGI_TY_I32 ? (uint32_t)c : (uint64_t)c;
     if (is_shift(*op))
         c &= type == WAGI_TY_I32 ? 31 : 63;
     if (identity(b, *op, type, a, c))
@@ -219,7 +220,7 @@ static void binary(wagi_builder *b, wagi_ir_op op, unsigned type)
         y = swapped;
     }
     build_materialize(b, &x);
-    if (y.kind == WAGI_ENTRY_CONST && binary_constant(b, &op, type, x, y.bits))
+    if (y.kind == WAGI_ENTRY_CONST && binary_constant(b, &op, type, x, &y.bits))
         return;
     if (is_division(op)) {
         division(b, op, type, x, y);

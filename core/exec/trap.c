@@ -18,7 +18,8 @@ static bool site_at(const walker *w, const wagi_code *code, bool is_fault, const
                     wagi_site *ret_site)
 {
     uint32_t offset = (uint32_t)(w->pc - (uintptr_t)code->image.code);
-    *ret_func = wagi_code_func(code, offset);
+    /* A return address may be the first byte behind its function. */
+    *ret_func = wagi_code_func(code, is_fault ? offset : offset - 1);
     return *ret_func && wagi_code_site(code, *ret_func, offset, is_fault, ret_site);
 }
 

@@ -622,7 +622,7 @@ static void test_truncation_traps_and_saturates_at_the_exact_boundaries(void **s
 }
 
 /* Round to nearest even by hand: the leading `mantissa` bits of the magnitude and what is behind them. */
-static long double rounded(uwide magnitude, unsigned mantissa)
+static double rounded(uwide magnitude, unsigned mantissa)
 {
     unsigned shift = 0;
     while (magnitude >> shift >> mantissa)
@@ -631,7 +631,7 @@ static long double rounded(uwide magnitude, unsigned mantissa)
     uwide half = shift ? (uwide)1 << (shift - 1) : 0;
     if (shift && (rest > half || (rest == half && (kept & 1))))
         kept++;
-    return ldexpl((long double)(uint64_t)kept, (int)shift);
+    return ldexp((double)(uint64_t)kept, (int)shift);
 }
 
 static void test_integers_convert_to_the_nearest_float_ties_to_even(void **state)
@@ -646,14 +646,16 @@ static void test_integers_convert_to_the_nearest_float_ties_to_even(void **state
         wide s32 = sign_extend(x, 32), s64 = sign_extend(x, 64), u32 = (uint32_t)x, u64 = x;
 #define CONVERT(name, argument, number, mantissa)                                                                      \
     do {                                                                                                               \
-        long double want_ = rounded((uwide)((number) < 0 ? -(number) : (number)), mantissa);                           \
-        if ((long double)num_##name(argument) != ((number) < 0 ? -want_ : want_))                                      \
-            fail_msg("%s(%" PRIx64 "): got %.0Lf", #name, x, (long double)num_##name(argument));                       \
+        double want_ = rounded((uwide)((number) < 0 ? -(number) : (number)), mantissa);                                \
+        if ((double)num_##name(argument) != ((number) < 0 ? -want_ : want_))                                           \
+            fail_msg("%s(%" PRIx64 "): got %.0f", #name, x, (double)num_##name(argument));                             \
     } while (0)
         CONVERT(f32_convert_i32_s, (uint32_t)x, s32, 24);
         CONVERT(f32_convert_i32_u, (uint32_t)x, u32, 24);
+#ifndef WAG_TEST_VALGRIND /* it rounds cvtsi2ss twice: by way of a double */
         CONVERT(f32_convert_i64_s, x, s64, 24);
         CONVERT(f32_convert_i64_u, x, u64, 24);
+#endif
         CONVERT(f64_convert_i32_s, (uint32_t)x, s32, 53);
         CONVERT(f64_convert_i32_u, (uint32_t)x, u32, 53);
         CONVERT(f64_convert_i64_s, x, s64, 53);
