@@ -515,9 +515,6 @@ static void finish_function(x64_emitter *e)
         sorted = by_code(&e->sites.p[i - 1], &e->sites.p[i]) <= 0;
     if (!sorted)
         qsort(e->sites.p, e->sites.n, sizeof *e->sites.p, by_code);
-    /* A return address belongs to the function that is left, not to what begins there. */
-    if (e->sites.n && e->sites.p[e->sites.n - 1].code == e->code.n - e->start && x64_roomy(e, 1))
-        x64_u8(&e->code, 0xCC);
 }
 
 /* ---- frame ---- */
