@@ -89,7 +89,9 @@ help:
 # ---- what has to be installed ----
 
 PACKAGES = gcc libc6-dev libnng-dev libmbedtls-dev libcmocka-dev libjansson-dev wabt pkg-config
-PACKAGES_DEV = g++ clang clang-format libclang-rt-14-dev valgrind binaryen gnuplot-nox git
+PACKAGES_DEV = g++ clang clang-format libclang-rt-14-dev valgrind binaryen git
+# The benchmarks: a C compiler to wasm with its library, and a plotter.
+PACKAGES_BENCH = clang lld wasi-libc libclang-rt-14-dev-wasm32 gnuplot-nox valgrind
 
 ## deps: install what the build and the tests need (Debian packages; quiet when all is there)
 deps:
@@ -97,7 +99,10 @@ deps:
 
 ## deps-dev: what only clang builds, fuzzing, valgrind, lint, benchmarks and CI need on top
 deps-dev:
-	@DEPS=$(DEPS) sh .ci/deps $(PACKAGES) $(PACKAGES_DEV)
+	@DEPS=$(DEPS) sh .ci/deps $(PACKAGES) $(PACKAGES_DEV) $(PACKAGES_BENCH)
+
+deps-bench:
+	@DEPS=$(DEPS) sh .ci/deps $(PACKAGES) $(PACKAGES_BENCH)
 
 # ---- the library ----
 
@@ -196,7 +201,9 @@ $(BUILD)/tests/%.o: DEFINES = -DWAG_TEST_BUILD='"$(abspath $(BUILD))"'
 SPEC_RUN = $(SPEC_BIN:%='% $(SPEC)')
 # Instantiations per worker of the short load test.
 LOAD_COUNT ?= 2000
-LOAD_RUN = $(LOAD_BIN:%='% $(BUILD)/tests/load/load.wasm -n 8 -m $(LOAD_COUNT)')
+LOAD = $(BUILD)/tests/load/load $(BUILD)/tests/load/load.wasm
+# A thousand threads, each with imports of its own: not one value may cross over.
+LOAD_RUN = '$(LOAD) -n 8 -m $(LOAD_COUNT)' '$(LOAD) -n 1000 -m 100 -p 0'
 # Modules of binaryen's fuzzer that are compared between the tiers.
 TTF_SEEDS ?= 32
 REPLAY_RUN = $(foreach r,$(REPLAY_BIN),'$r tests/fuzz/corpus/$(r:$(BUILD)/tests/fuzz/replay_%=%)') \
@@ -225,9 +232,9 @@ spec:
 	$(call run_tests,$(SPEC_BIN),$(SPEC_RUN))
 
 ## load: the load test at full length: throughput, latencies, leak verdict
-load: LOAD_COUNT = 100000
+load: LOAD_COUNT = 1000000
 load:
-	$(call run_tests,$(LOAD_BIN),$(LOAD_RUN))
+	$(call run_tests,$(LOAD_BIN) $(WASM),'$(LOAD) -n 1 -m $(LOAD_COUNT)' '$(LOAD) -n 2 -m $(LOAD_COUNT)' $(LOAD_RUN))
 
 ## lint: layers, exported symbols, headers, banned calls, file lengths, README's examples, format
 lint:
@@ -278,21 +285,41 @@ fuzz:
 
 # ---- benchmarks ----
 
-benches: $(BENCH_BIN) $(filter $(BUILD)/tests/bench/%,$(WASM))
-## bench: the benchmarks of the library
-bench:
+# C programs as wasm. Compiled and linked apart: a linking clang that is told to optimise runs whatever wasm-opt is there.
+WASI_CC = clang --target=wasm32-wasi
+BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%.wasm,$(sort $(wildcard tests/bench/programs/*.c)))
+$(BENCH_PROGRAMS): $(BUILD)/%.wasm: %.c tests/bench/programs/program.h
+	@mkdir -p $(@D)
+	$(call say,WASI,$<)
+	$(Q)$(WASI_CC) -std=c11 -O2 -Wall -Wextra -Wpedantic $(WERROR) -msign-ext -mnontrapping-fptoint -mbulk-memory -c $< -o $(@:.wasm=.wasm.o)
+	$(Q)$(WASI_CC) -mexec-model=reactor -Wl,-z,stack-size=262144 -Wl,--strip-debug $(@:.wasm=.wasm.o) -o $@
+
+benches: $(BENCH_BIN) $(filter $(BUILD)/tests/bench/%,$(WASM)) $(BENCH_PROGRAMS)
+# Arguments for every benchmark program, as BENCH_ARGS='--tier interp --rounds 9'.
+BENCH_ARGS ?=
+## bench: the benchmarks of the library (BENCH_ARGS='--tier interp'); about a minute
+bench: deps-bench
 	@$(MAKE) benches
-	@set -e; for b in $(BENCH_BIN); do echo "== $${b##*/}"; $$b; done
+	@set -e; for b in $(BENCH_BIN); do echo "== $${b##*/}"; $$b $(BENCH_ARGS); done
+
+## bench-modules: fetch real modules from npm into $(BUILD)/modules, for bench and bench-peers to compile
+bench-modules:
+	sh tests/bench/fetch_modules.sh $(BUILD)/modules
+
+## bench-instructions: machine instructions per byte compiled, under callgrind
+bench-instructions: deps-bench
+	@$(MAKE) benches
+	sh tests/bench/instructions.sh $(BUILD)
 
 ## bench-peers: side by side with the peers that are on this machine, as ratios of one run
-bench-peers:
+bench-peers: deps-bench
 	@$(MAKE) benches
-	BUILD=$(BUILD) sh tests/bench/peers.sh
+	BUILD=$(BUILD) CC='$(CC)' sh tests/bench/peers.sh
 
 # ---- for those who write code ----
 
 FORMATTED := $(sort $(wildcard core/*/*.[ch] core/include/*/*.h workers/*.[ch] ipc/*.[ch] demos/*.[ch] demos/*/*.[ch] \
-  tests/*/*.[ch]))
+  tests/*/*.[ch] tests/*/*/*.[ch]))
 ## format: clang-format on every C file
 format:
 	clang-format -i $(FORMATTED)
@@ -313,7 +340,8 @@ clean:
 
 force:
 .PHONY: help deps deps-dev lib shared install uninstall demos demo test unit api spec load lint fuzz-replay asan ubsan tsan \
-  valgrind clang fuzzers fuzz benches bench bench-peers format format-check clean force check-asan check-ubsan check-tsan \
+  valgrind clang fuzzers fuzz deps-bench benches bench bench-modules \
+  bench-instructions bench-peers format format-check clean force check-asan check-ubsan check-tsan \
   check-valgrind
 .SECONDARY:
 -include $(patsubst %.c,$(BUILD)/%.d,$(ALL_SRC))

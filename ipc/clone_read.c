@@ -11,6 +11,7 @@
 
 typedef struct open_container {
     wag_value container; /* own, until it is closed */
+    wag_name key;        /* its own one in the container around it, if that is a map */
     uint32_t left;       /* children still to come */
     uint32_t object;     /* its number */
     uint32_t height;     /* so far */
@@ -29,7 +30,7 @@ typedef struct clone_reader {
     WAGI_VEC(open_container) open;
     WAGI_VEC(read_object) objects;
     wag_value root; /* own */
-    wag_name key;   /* of the value that is being read, when the innermost container is a map */
+    wag_name key;   /* of the value that is read next, when the innermost container is a map */
     const char *malformed;
     bool nomem;
 } clone_reader;
@@ -139,7 +140,8 @@ static bool read_container(clone_reader *reader, bool is_map)
         return fail(reader, "values are nested too deeply");
     wag_value container = is_map ? wag_map() : wag_array();
     read_object object = {.value = container, .height = WAGI_CLONE_OPEN};
-    open_container open = {.container = container, .left = count, .object = (uint32_t)reader->objects.n, .height = 1};
+    open_container open = {
+        .container = container, .key = reader->key, .left = count, .object = (uint32_t)reader->objects.n, .height = 1};
     if (container.kind == WAG_VALUE_UNDEFINED)
         return fail_nomem(reader);
     if (!WAGI_VEC_RESERVE(&reader->open, 1) || !WAGI_VEC_PUSH(&reader->objects, object)) {
@@ -155,6 +157,7 @@ static bool close_container(clone_reader *reader)
     open_container top = reader->open.p[--reader->open.n];
     reader->objects.p[top.object].height = top.height;
     raise_parent(reader, top.height);
+    reader->key = top.key;
     return attach(reader, top.container);
 }
 

@@ -1,4 +1,4 @@
-/* Memory faults: the process's SIGSEGV and SIGBUS, chained. Installed by whoever needs it first, never removed. */
+/* Memory faults: the process's SIGSEGV and SIGBUS, chained. Installed when somebody needs it, never removed. */
 #ifndef WAGI_BASE_FAULT_H
 #define WAGI_BASE_FAULT_H
 
@@ -17,8 +17,9 @@ typedef struct wagi_fault {
  * async-signal-safe. */
 typedef bool (*wagi_fault_handler)(wagi_fault *fault);
 
-/* Install, once; later calls with the same handler do nothing. A fault that is not ours goes to the handler that was
- * there before, or ends the process as it would have. False when this system cannot do it. Any thread. */
+/* Install, or install again in front of a handler that somebody put in our place. There is one wagi_fault_handler in a
+ * process. A fault that is not ours goes to the handler that was there before, or ends the process as it would have.
+ * False when this system cannot do it. Any thread. */
 bool wagi_fault_install(wagi_fault_handler handler);
 
 #endif

@@ -311,6 +311,18 @@ static wag_err read_export(wagi_decoder *decoder, wagi_export *export)
     return WAG_OK;
 }
 
+/* How many bytes of a name go into a message: it is cut between characters, so that the message stays UTF-8. */
+static int shown_size(wag_name name)
+{
+    enum { MOST = 200 };
+    if (name.size <= MOST)
+        return (int)name.size;
+    int size = MOST;
+    while (((unsigned char)name.data[size] & 0xC0) == 0x80)
+        size--;
+    return size;
+}
+
 wag_err wagi_decode_export_section(wagi_decoder *decoder)
 {
     wagi_module_data *data = decoder->data;
@@ -338,7 +350,7 @@ wag_err wagi_decode_export_section(wagi_decoder *decoder)
         if (compare_names(name, before) == 0) {
             wag_name later = name.data > before.data ? name : before;
             return WAGI_DECODE_FAIL(decoder, WAG_INVALID, (const uint8_t *)later.data, "duplicate export name \"%.*s\"",
-                                    later.size < 200 ? (int)later.size : 200, later.data);
+                                    shown_size(later), later.data);
         }
     }
     data->exports = exports;

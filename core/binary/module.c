@@ -43,3 +43,34 @@ size_t wagi_module_live_count(void)
 {
     return atomic_load_explicit(&live_modules, memory_order_relaxed);
 }
+
+wagi_valtype wagi_local_run_type(const wagi_local_run *runs, size_t count, uint32_t index)
+{
+    size_t low = 0, high = count - 1; /* the run sought is in [low, high] */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (index < runs[middle].end)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return runs[low].type;
+}
+
+wagi_valtype wagi_local_type(const wagi_func_body *body, uint32_t index)
+{
+    return index < body->param_count ? body->type->params[index]
+                                     : wagi_local_run_type(body->local_runs, body->local_run_count, index);
+}
+
+void wagi_local_types(const wagi_func_body *body, wagi_valtype *ret_types)
+{
+    uint32_t at = 0;
+    while (at < body->param_count) {
+        ret_types[at] = body->type->params[at];
+        at++;
+    }
+    for (uint32_t run = 0; run < body->local_run_count; run++)
+        while (at < body->local_runs[run].end)
+            ret_types[at++] = body->local_runs[run].type;
+}

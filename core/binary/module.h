@@ -85,6 +85,13 @@ typedef struct wagi_try_region {
     uint32_t height;     /* values on the operand stack below the try_table's parameters */
 } wagi_try_region;
 
+/* Declared locals of one type. They are kept run by run: two bytes can declare 50,000 locals, and what a module takes
+ * must be linear in its bytes. */
+typedef struct wagi_local_run {
+    uint32_t end; /* index of the local behind the run; the run begins where the one before ends */
+    wagi_valtype type;
+} wagi_local_run;
+
 typedef struct wagi_func_body {
     const uint8_t *code; /* first instruction, behind the local declarations */
     const uint8_t *end;  /* one past the final `end` */
@@ -95,10 +102,11 @@ typedef struct wagi_func_body {
     uint32_t func_index;          /* in the function index space */
     const wagi_type *type;
     uint32_t param_count, result_count;
-    uint32_t local_count;       /* parameters included */
-    uint32_t max_height;        /* most values on the operand stack at once, locals not counted */
-    const wagi_valtype *locals; /* local_count types */
-    bool uses_v128;             /* a local, operand or block type is v128 */
+    uint32_t local_count; /* parameters included */
+    uint32_t max_height;  /* most values on the operand stack at once, locals not counted */
+    uint32_t local_run_count;
+    const wagi_local_run *local_runs; /* the declared locals, in order; parameters are in `type` */
+    bool uses_v128;                   /* a local, operand or block type is v128 */
 } wagi_func_body;
 
 typedef struct wagi_global_def {
@@ -213,6 +221,12 @@ size_t wagi_module_live_count(void); /* modules alive in this process */
 wag_name wagi_module_func_name(const wagi_module_data *data, uint32_t func_index);
 /* WAGI_NO_INDEX when there is no export of that name. */
 uint32_t wagi_module_find_export(const wagi_module_data *data, wag_name name);
+/* The type of the local `index`, which one of the runs holds; binary search. */
+wagi_valtype wagi_local_run_type(const wagi_local_run *runs, size_t count, uint32_t index);
+/* The type of a local below local_count, parameters included. */
+wagi_valtype wagi_local_type(const wagi_func_body *body, uint32_t index);
+/* All of them: local_count types. */
+void wagi_local_types(const wagi_func_body *body, wagi_valtype *ret_types);
 static inline const wagi_func_body *wagi_module_body(const wagi_module_data *data, uint32_t func_index)
 {
     return &data->bodies[func_index - data->func_import_count];

@@ -26,6 +26,7 @@ void wagi_validator_free(wagi_validator *v)
     WAGI_VEC_FREE(&v->side);
     WAGI_VEC_FREE(&v->tries);
     WAGI_VEC_FREE(&v->local_types);
+    WAGI_VEC_FREE(&v->local_runs);
     WAGI_VEC_FREE(&v->initialised);
     WAGI_VEC_FREE(&v->init_log);
     wagi_free(v);
@@ -242,6 +243,9 @@ bool wagi_v_check_top(wagi_validator *v, const wagi_valtype *types, uint32_t cou
 
 /* --- bodies --- */
 
+/* Locals that are laid out whatever the body's size. */
+enum { LAID_OUT_LEAST = 64 };
+
 void wagi_v_reset(wagi_validator *v, const uint8_t *code)
 {
     v->code = v->op_pos = code;
@@ -252,6 +256,8 @@ void wagi_v_reset(wagi_validator *v, const uint8_t *code)
     v->br_table_serial = 0;
     v->func_type = NULL;
     v->locals = NULL;
+    v->laid_out = 0;
+    v->local_runs.n = 0;
     v->local_count = 0;
     v->local_types.n = v->initialised.n = v->init_log.n = 0;
     v->is_const = v->uses_v128 = false;
@@ -270,7 +276,45 @@ wag_err wagi_v_finish(wagi_validator *v, wag_error **reterr_error)
     return wagi_fail(error, reterr_error);
 }
 
-/* Groups of (count, type). The sum is checked before any of it is laid out: two bytes can ask for 2^32 locals. */
+/* Parameters, then declared locals: as many as the body can have instructions that name one, and a few. */
+static bool lay_out_locals(wagi_validator *v)
+{
+    const wagi_type *type = v->func_type;
+    size_t most = LAID_OUT_LEAST + (size_t)(v->r.end - v->r.pos);
+    uint32_t count = v->local_count < most ? v->local_count : (uint32_t)most, at = 0;
+    if (count < type->param_count)
+        count = type->param_count;
+    if (!WAGI_VEC_RESERVE(&v->local_types, count))
+        return wagi_v_fail_nomem(v);
+    wagi_valtype *types = v->local_types.p;
+    while (at < type->param_count) {
+        types[at] = type->params[at];
+        at++;
+    }
+    for (size_t run = 0; run < v->local_runs.n && at < count; run++)
+        while (at < count && at < v->local_runs.p[run].end)
+            types[at++] = v->local_runs.p[run].type;
+    v->locals = types;
+    v->laid_out = count;
+    return true;
+}
+
+static bool init_locals(wagi_validator *v)
+{
+    if (!WAGI_VEC_RESERVE(&v->initialised, v->local_count))
+        return wagi_v_fail_nomem(v);
+    v->initialised.n = v->local_count;
+    uint32_t at = v->func_type->param_count;
+    if (at)
+        memset(v->initialised.p, 1, at);
+    for (size_t run = 0; run < v->local_runs.n; run++) {
+        memset(v->initialised.p + at, wagi_is_defaultable(v->local_runs.p[run].type), v->local_runs.p[run].end - at);
+        at = v->local_runs.p[run].end;
+    }
+    return true;
+}
+
+/* Groups of (count, type). They stay groups: two bytes can ask for 50,000 locals. */
 static bool read_locals(wagi_validator *v)
 {
     const wagi_type *type = v->func_type;
@@ -278,14 +322,7 @@ static bool read_locals(wagi_validator *v)
     const uint8_t *begin = v->r.pos;
     uint32_t groups = wagi_read_u32(&v->r);
     v->locals = type->params;
-    v->local_count = type->param_count;
-    if (groups == 0)
-        return !v->r.error || wagi_v_fail_reader(v);
-    if (!WAGI_VEC_RESERVE(&v->local_types, type->param_count))
-        return wagi_v_fail_nomem(v);
-    if (type->param_count)
-        memcpy(v->local_types.p, type->params, type->param_count * sizeof *type->params);
-    v->local_types.n = type->param_count;
+    v->local_count = v->laid_out = type->param_count;
     bool all_default = true;
     for (uint32_t i = 0; i < groups && !v->r.error; i++) {
         v->op_pos = v->r.pos;
@@ -297,29 +334,22 @@ static bool read_locals(wagi_validator *v)
         if (total > UINT32_MAX)
             return wagi_v_fail(v, WAG_MALFORMED, "too many locals");
         wagi_v_note_type(v, local);
-        if (total > limit)
+        if (!count)
             continue;
-        all_default = all_default && (wagi_is_defaultable(local) || !count);
-        if (!WAGI_VEC_RESERVE(&v->local_types, count))
+        all_default = all_default && wagi_is_defaultable(local);
+        wagi_local_run run = {(uint32_t)total, local};
+        if (!WAGI_VEC_PUSH(&v->local_runs, run))
             return wagi_v_fail_nomem(v);
-        for (uint32_t k = 0; k < count; k++)
-            v->local_types.p[v->local_types.n++] = local;
     }
     if (v->r.error)
         return wagi_v_fail_reader(v);
     v->op_pos = begin;
     if (total > limit)
         return wagi_v_fail_limit(v, WAG_LIMIT_locals, limit, total);
-    v->locals = v->local_types.p;
     v->local_count = (uint32_t)total;
-    if (all_default)
-        return true;
-    if (!WAGI_VEC_RESERVE(&v->initialised, total))
-        return wagi_v_fail_nomem(v);
-    v->initialised.n = total;
-    for (uint32_t i = 0; i < v->local_count; i++)
-        v->initialised.p[i] = i < type->param_count || wagi_is_defaultable(v->locals[i]);
-    return true;
+    if (v->local_runs.n && !lay_out_locals(v))
+        return false;
+    return all_default || init_locals(v);
 }
 
 bool wagi_v_fill_body(wagi_validator *v, wagi_func_body *body)
@@ -331,7 +361,7 @@ bool wagi_v_fill_body(wagi_validator *v, wagi_func_body *body)
                              .type = v->func_type,
                              .result_count = 1,
                              .local_count = v->local_count,
-                             .locals = v->locals,
+                             .local_run_count = (uint32_t)v->local_runs.n,
                              .max_height = v->max_height,
                              .side_count = (uint32_t)v->side.n,
                              .try_count = (uint32_t)v->tries.n,
@@ -340,8 +370,8 @@ bool wagi_v_fill_body(wagi_validator *v, wagi_func_body *body)
         body->param_count = v->func_type->param_count;
         body->result_count = v->func_type->result_count;
     }
-    if (v->local_types.n &&
-        !(body->locals = wagi_arena_copy(arena, v->local_types.p, v->local_types.n * sizeof *v->local_types.p)))
+    if (v->local_runs.n &&
+        !(body->local_runs = wagi_arena_copy(arena, v->local_runs.p, v->local_runs.n * sizeof *v->local_runs.p)))
         return wagi_v_fail_nomem(v);
     if (v->side.n && !(body->side = wagi_arena_copy(arena, v->side.p, v->side.n * sizeof *v->side.p)))
         return wagi_v_fail_nomem(v);
@@ -350,13 +380,22 @@ bool wagi_v_fill_body(wagi_validator *v, wagi_func_body *body)
     return true;
 }
 
+static bool has_v128(const wagi_valtype *types, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (types[i] == WAGI_V128)
+            return true;
+    return false;
+}
+
 static bool validate_body(wagi_validator *v)
 {
     const wagi_type *type = v->func_type;
-    for (uint32_t i = 0; i < type->param_count; i++)
-        v->uses_v128 |= type->params[i] == WAGI_V128;
-    for (uint32_t i = 0; i < type->result_count; i++)
-        v->uses_v128 |= type->results[i] == WAGI_V128;
+    if (type != v->last_type) { /* a million functions may share a type with a thousand parameters */
+        v->last_type = type;
+        v->last_type_v128 = has_v128(type->params, type->param_count) || has_v128(type->results, type->result_count);
+    }
+    v->uses_v128 = v->last_type_v128;
     if (!read_locals(v))
         return false;
     v->code = v->op_pos = v->r.pos;

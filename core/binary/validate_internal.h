@@ -74,13 +74,17 @@ struct wagi_validator {
     uint32_t br_table_serial;
 
     const wagi_type *func_type;
-    const wagi_valtype *locals;
     uint32_t local_count;
-    WAGI_VEC(wagi_valtype) local_types; /* only when the body declares locals */
-    WAGI_VEC(uint8_t) initialised;      /* one a local; empty when all have a default */
-    WAGI_VEC(uint32_t) init_log;        /* locals that became initialised, oldest first */
+    const wagi_valtype *locals; /* the first `laid_out` of them; no more than a multiple of the body's bytes */
+    uint32_t laid_out;
+    WAGI_VEC(wagi_valtype) local_types; /* what `locals` points to when the body declares any */
+    WAGI_VEC(wagi_local_run) local_runs;
+    WAGI_VEC(uint8_t) initialised; /* one a local; empty when all have a default */
+    WAGI_VEC(uint32_t) init_log;   /* locals that became initialised, oldest first */
 
     bool uses_v128;
+    const wagi_type *last_type; /* of the body before; whether it has a v128 */
+    bool last_type_v128;
     /* Constant expressions. */
     bool is_const;
     uint32_t global_limit;   /* globals below may be read */
@@ -146,6 +150,12 @@ static inline bool wagi_v_push(wagi_validator *v, wagi_valtype type)
     if (type == WAGI_V128)
         v->uses_v128 = true;
     return true;
+}
+
+/* The type of a local below local_count. */
+static inline wagi_valtype wagi_v_local_type(const wagi_validator *v, uint32_t index)
+{
+    return index < v->laid_out ? v->locals[index] : wagi_local_run_type(v->local_runs.p, v->local_runs.n, index);
 }
 
 static inline void wagi_v_set_unreachable(wagi_validator *v)

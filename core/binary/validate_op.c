@@ -8,7 +8,7 @@ static bool validate_local(wagi_validator *v)
     uint32_t index = v->imm.a;
     if (index >= v->local_count)
         return wagi_v_unknown(v, "local", index);
-    wagi_valtype type = v->locals[index];
+    wagi_valtype type = wagi_v_local_type(v, index);
     bool tracked = v->initialised.n != 0;
     if (v->op == WAGI_OP_local_get) {
         if (tracked && !v->initialised.p[index])

@@ -393,7 +393,7 @@ static void fast(wagi_validator *v)
     wagi_valtype *base = v->stack + v->frame->height, *sp = v->stack + v->height, *top = v->stack + v->max_height;
     wagi_valtype *limit = v->stack + v->stack_cap;
     const wagi_valtype *locals = v->locals;
-    const uint32_t local_count = v->local_count;
+    const uint32_t local_count = v->laid_out; /* for those behind, the slow way */
     const bool memory32 = data->memory_count && !data->memories[0].limits.is_64;
     for (;; top = sp > top ? sp : top) {
         if (pos == end)

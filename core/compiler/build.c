@@ -389,6 +389,19 @@ static bool reserve_locals(wagi_builder *b, uint32_t count)
     return true;
 }
 
+/* The first vregs: parameters, then the declared locals. */
+static void make_locals(wagi_ir *ir, const wagi_func_body *body)
+{
+    wagi_ir_new_vregs(ir, body->type->params, body->param_count);
+    for (uint32_t r = 0, x = body->param_count; r < body->local_run_count; r++) {
+        uint32_t type = wagi_ir_type_of(body->local_runs[r].type);
+        if (type == WAGI_TY_COUNT)
+            ir->failed = true;
+        for (; x < body->local_runs[r].end && !ir->failed; x++)
+            wagi_ir_new_vreg(ir, type);
+    }
+}
+
 static void build_ops(wagi_builder *b)
 {
     wagi_ir *ir = b->ir;
@@ -434,7 +447,7 @@ bool wagi_build(wagi_builder *b, wagi_ir *ir, const wagi_machine *machine, const
     if (!reserve_locals(b, body->local_count))
         return false;
     ir->local_count = body->local_count;
-    wagi_ir_new_vregs(ir, body->locals, body->local_count);
+    make_locals(ir, body);
     if (ir->failed)
         return false;
     build_start_block(b, true);

@@ -28,25 +28,28 @@ typedef struct op_row {
         [WAGI_OP_##N##_eqz] = {ROW_EQZ, 0, ty, WAGI_TY_I32, 0, false}
 #define FLOATS(N, ty)                                                                                                  \
     FBIN(N##_add, FADD, ty), FBIN(N##_sub, FSUB, ty), FBIN(N##_mul, FMUL, ty), FBIN(N##_div, FDIV, ty),                \
-        FBIN(N##_min, FMIN, ty), FBIN(N##_max, FMAX, ty), FBIN(N##_copysign, FCOPYSIGN, ty), UN(N##_abs, FABS, ty, ty), \
-        UN(N##_neg, FNEG, ty, ty), UN(N##_ceil, FCEIL, ty, ty), UN(N##_floor, FFLOOR, ty, ty),                         \
-        UN(N##_trunc, FTRUNC, ty, ty), UN(N##_nearest, FNEAREST, ty, ty), UN(N##_sqrt, FSQRT, ty, ty),                 \
-        CMPF(N##_eq, FEQ, ty, false), CMPF(N##_ne, FNE, ty, false), CMPF(N##_lt, FGT, ty, true),                       \
-        CMPF(N##_gt, FGT, ty, false), CMPF(N##_le, FGE, ty, true), CMPF(N##_ge, FGE, ty, false)
-#define TRUNCS(N, I, ty, F, fty)                                                                                       \
-    UNS(N##_trunc_##F##_s, TRUNC, fty, ty, 1), UNS(N##_trunc_##F##_u, TRUNC, fty, ty, 0),                              \
-        UNS(N##_trunc_sat_##F##_s, TRUNC_SAT, fty, ty, 1), UNS(N##_trunc_sat_##F##_u, TRUNC_SAT, fty, ty, 0),          \
-        UN(F##_convert_##N##_s, CVT_S, ty, fty), UN(F##_convert_##N##_u, CVT_U, ty, fty)
+        FBIN(N##_min, FMIN, ty), FBIN(N##_max, FMAX, ty), FBIN(N##_copysign, FCOPYSIGN, ty),                           \
+        UN(N##_abs, FABS, ty, ty), UN(N##_neg, FNEG, ty, ty), UN(N##_ceil, FCEIL, ty, ty),                             \
+        UN(N##_floor, FFLOOR, ty, ty), UN(N##_trunc, FTRUNC, ty, ty), UN(N##_nearest, FNEAREST, ty, ty),               \
+        UN(N##_sqrt, FSQRT, ty, ty), CMPF(N##_eq, FEQ, ty, false), CMPF(N##_ne, FNE, ty, false),                       \
+        CMPF(N##_lt, FGT, ty, true), CMPF(N##_gt, FGT, ty, false), CMPF(N##_le, FGE, ty, true),                        \
+        CMPF(N##_ge, FGE, ty, false)
+/* Truncations say whether their result is wide (2) or not: an i32 may go straight to an i64 local. */
+#define TRUNCS(N, wide, ty, F, fty)                                                                                    \
+    UNS(N##_trunc_##F##_s, TRUNC, fty, ty, wide | 1), UNS(N##_trunc_##F##_u, TRUNC, fty, ty, wide),                    \
+        UNS(N##_trunc_sat_##F##_s, TRUNC_SAT, fty, ty, wide | 1),                                                      \
+        UNS(N##_trunc_sat_##F##_u, TRUNC_SAT, fty, ty, wide), UN(F##_convert_##N##_s, CVT_S, ty, fty),                 \
+        UN(F##_convert_##N##_u, CVT_U, ty, fty)
 
 static const op_row rows[WAGI_OP_COUNT] = {
     INTS(i32, WAGI_TY_I32),
     INTS(i64, WAGI_TY_I64),
     FLOATS(f32, WAGI_TY_F32),
     FLOATS(f64, WAGI_TY_F64),
-    TRUNCS(i32, 32, WAGI_TY_I32, f32, WAGI_TY_F32),
-    TRUNCS(i32, 32, WAGI_TY_I32, f64, WAGI_TY_F64),
-    TRUNCS(i64, 64, WAGI_TY_I64, f32, WAGI_TY_F32),
-    TRUNCS(i64, 64, WAGI_TY_I64, f64, WAGI_TY_F64),
+    TRUNCS(i32, 0, WAGI_TY_I32, f32, WAGI_TY_F32),
+    TRUNCS(i32, 0, WAGI_TY_I32, f64, WAGI_TY_F64),
+    TRUNCS(i64, 2, WAGI_TY_I64, f32, WAGI_TY_F32),
+    TRUNCS(i64, 2, WAGI_TY_I64, f64, WAGI_TY_F64),
     UN(i64_extend32_s, EXTEND32_S, WAGI_TY_I64, WAGI_TY_I64),
     UN(i64_extend_i32_s, EXTEND32_S, WAGI_TY_I64, WAGI_TY_I64),
     UN(i32_wrap_i64, WRAP, WAGI_TY_I32, WAGI_TY_I32),
@@ -103,10 +106,10 @@ static void emit_result(wagi_builder *b, wagi_ins ins, unsigned type)
 /* x op constant is x again, or another constant. */
 static bool identity(wagi_builder *b, wagi_ir_op op, unsigned type, wagi_entry a, int64_t c)
 {
-    bool same = c == 0 && (is_shift(op) || op == WAGI_IR_ADD || op == WAGI_IR_SUB || op == WAGI_IR_OR ||
-                           op == WAGI_IR_XOR);
-    same = same || (c == -1 && op == WAGI_IR_AND) || (c == 1 && (op == WAGI_IR_MUL || op == WAGI_IR_DIV_U ||
-                                                                 op == WAGI_IR_DIV_S));
+    bool same =
+        c == 0 && (is_shift(op) || op == WAGI_IR_ADD || op == WAGI_IR_SUB || op == WAGI_IR_OR || op == WAGI_IR_XOR);
+    same = same || (c == -1 && op == WAGI_IR_AND) ||
+           (c == 1 && (op == WAGI_IR_MUL || op == WAGI_IR_DIV_U || op == WAGI_IR_DIV_S));
     if (same) {
         build_push(b, a);
         return true;
@@ -321,8 +324,10 @@ static void compare(wagi_builder *b, const op_row *row)
 
 static wagi_entry entry_of(const wagi_builder *b, unsigned type, uint32_t vreg)
 {
-    return (wagi_entry){.kind = vreg < b->ir->local_count ? WAGI_ENTRY_LOCAL : WAGI_ENTRY_TEMP, .type = (uint8_t)type,
-                        .vreg = vreg, .def = WAGI_NIL};
+    return (wagi_entry){.kind = vreg < b->ir->local_count ? WAGI_ENTRY_LOCAL : WAGI_ENTRY_TEMP,
+                        .type = (uint8_t)type,
+                        .vreg = vreg,
+                        .def = WAGI_NIL};
 }
 
 void build_truth(wagi_builder *b, unsigned type, wagi_ir_cond cond)

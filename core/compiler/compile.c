@@ -36,7 +36,9 @@ void wagi_image_fini(wagi_image *image)
 void wagi_compiler_machine(wagi_machine *ret_machine)
 {
     uint32_t features = wagi_x64_cpu_features() & ~wagi_compiler_test.hide_features;
-    wagi_x64_describe(ret_machine, features, wagi_compiler_test.few_registers);
+    wagi_x64_describe(ret_machine, features);
+    if (wagi_compiler_test.few_registers)
+        wagi_x64_limit_registers(ret_machine, wagi_compiler_test.registers);
 }
 
 /* What compiling one function needs, kept for the next one. */
@@ -187,6 +189,17 @@ static wagi_image_result link_image(worker *w, wagi_image *image)
     return result;
 }
 
+/* Two bytes declare 50,000 locals: many functions that do would take time far beyond what their bytes warrant. */
+#define MAX_LOCALS_OF_MODULE (1ull << 24)
+
+static bool has_too_many_locals(const wagi_module_data *data)
+{
+    uint64_t locals = 0;
+    for (uint32_t i = data->func_import_count; i < data->func_count; i++)
+        locals += wagi_module_body(data, i)->local_count;
+    return locals > MAX_LOCALS_OF_MODULE + data->bytes.size;
+}
+
 wagi_image_result wagi_image_make(const wagi_code_context *context, wagi_image *ret_image, uint32_t *ret_func_index)
 {
     const wagi_module_data *data = context->data;
@@ -197,7 +210,8 @@ wagi_image_result wagi_image_make(const wagi_code_context *context, wagi_image *
     *ret_func_index = WAGI_NO_INDEX;
     if (!worker_init(&w, context))
         goto out;
-    if (context->layout.size > INT32_MAX) { /* displacements would not reach */
+    /* else displacements would not reach */
+    if (context->layout.size > INT32_MAX || has_too_many_locals(data)) {
         result = WAGI_IMAGE_UNSUITABLE;
         goto out;
     }

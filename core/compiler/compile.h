@@ -37,7 +37,8 @@ void wagi_image_fini(wagi_image *image);
 
 /* Switches for tests, process-wide, to be set before anything is compiled. */
 typedef struct wagi_compiler_switches {
-    bool few_registers;     /* three of each kind */
+    bool few_registers;     /* only `registers` of each kind may hold values, 0 to 3 */
+    uint8_t registers;
     bool check;             /* verify the IR and the allocation of each function */
     uint32_t hide_features; /* of the machine */
 } wagi_compiler_switches;

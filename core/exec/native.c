@@ -21,12 +21,13 @@ bool wagi_native_can_guard(void)
     int answer = atomic_load(&known);
     if (!answer) {
         void *space = wagi_compiler_available() ? wagi_os_map((size_t)WAGI_GUARD_BYTES, WAGI_PROT_NONE) : NULL;
-        answer = space && wagi_fault_install(wagi_native_on_fault) ? 1 : 2;
+        answer = space ? 1 : 2;
         if (space)
             wagi_os_unmap(space, (size_t)WAGI_GUARD_BYTES);
         atomic_store(&known, answer);
     }
-    return answer == 1;
+    /* Each time: the host may have replaced the handler since. */
+    return answer == 1 && wagi_fault_install(wagi_native_on_fault);
 }
 
 /* ---- calls ---- */

@@ -9,7 +9,7 @@
 extern const wagi_tier wagi_tier_native;
 /* This process can run native modules. */
 bool wagi_native_available(void);
-/* Guard pages can be used: there is a fault handler, and address space for at least one memory. Decided once. */
+/* Guard pages can be used: there is address space for at least one memory, and the fault handler is in place now. */
 bool wagi_native_can_guard(void);
 
 /* ---- between the tier's files ---- */

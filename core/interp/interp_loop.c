@@ -162,15 +162,15 @@ static inline callee find_indirect(const wag_instance *instance, uint64_t type, 
 #define STATE0(op) S0_##op:
 #define STATE1(op) S1_##op:
 #define STATE2(op) S2_##op:
-#define NEXT(state) goto *targets[(state)*256 + *ip]
+#define JUMP(state) goto *targets[(state)*256 + *ip]
 #define RUN_INTO (void)0
 #else
 #define STATE0(op) case CODE_##op:
-#define STATE1(op) case 0x100 | CODE_##op:
-#define STATE2(op) case 0x200 | CODE_##op:
-#define NEXT(state)                                                                                                    \
+#define STATE1(op) case 256 + CODE_##op:
+#define STATE2(op) case 2 * 256 + CODE_##op:
+#define JUMP(state)                                                                                                    \
     do {                                                                                                               \
-        dispatch = (state) << 8 | *ip;                                                                                 \
+        dispatch = (state)*256 + *ip;                                                                                  \
         goto next;                                                                                                     \
     } while (0)
 #if defined(__GNUC__)
@@ -179,6 +179,58 @@ static inline callee find_indirect(const wag_instance *instance, uint64_t type, 
 #define RUN_INTO (void)0
 #endif
 #endif
+
+/* An indirect jump costs about as much as five other instructions, even when it is predicted. So every op looks for the
+ * ops that most often follow it and does them on the spot: two local.get when it leaves no operand in a register,
+ * local.set or local.get behind a result, branches behind a condition, loop behind a branch. (The const ops do the same
+ * with add.) Only the one-byte form of an index is looked for. */
+#define IS_LOCAL(op) (ip[0] == CODE_##op && LIKELY(ip[1] < 0x80))
+#define NEXT(state) NEXT_##state()
+#define NEXT_0()                                                                                                       \
+    do {                                                                                                               \
+        if (IS_LOCAL(local_get)) {                                                                                     \
+            a = locals[ip[1]];                                                                                         \
+            ip += 2;                                                                                                   \
+            if (IS_LOCAL(local_get)) {                                                                                 \
+                b = locals[ip[1]];                                                                                     \
+                ip += 2;                                                                                               \
+                JUMP(2);                                                                                               \
+            }                                                                                                          \
+            JUMP(1);                                                                                                   \
+        }                                                                                                              \
+        JUMP(0);                                                                                                       \
+    } while (0)
+#define NEXT_1()                                                                                                       \
+    do {                                                                                                               \
+        if (IS_LOCAL(local_set)) {                                                                                     \
+            locals[ip[1]] = a;                                                                                         \
+            ip += 2;                                                                                                   \
+            if (IS_LOCAL(local_get)) {                                                                                 \
+                a = locals[ip[1]];                                                                                     \
+                ip += 2;                                                                                               \
+                JUMP(1);                                                                                               \
+            }                                                                                                          \
+            JUMP(0);                                                                                                   \
+        }                                                                                                              \
+        if (IS_LOCAL(local_get)) {                                                                                     \
+            b = locals[ip[1]];                                                                                         \
+            ip += 2;                                                                                                   \
+            JUMP(2);                                                                                                   \
+        }                                                                                                              \
+        JUMP(1);                                                                                                       \
+    } while (0)
+#define NEXT_2() JUMP(2)
+/* The same out of line, for ops that are rarer: every copy of NEXT costs code and compile time. */
+#define JOIN(state) goto next_##state
+/* NEXT(1) when a is a condition. */
+#define NEXT_CONDITION()                                                                                               \
+    do {                                                                                                               \
+        if (ip[0] == CODE_br_if)                                                                                       \
+            goto br_if_a;                                                                                              \
+        if (ip[0] == CODE_if_)                                                                                         \
+            goto if_a;                                                                                                 \
+        JOIN(1);                                                                                                       \
+    } while (0)
 
 #define OP_FLUSHED(op)                                                                                                 \
     STATE2(op)                                                                                                         \
@@ -219,7 +271,7 @@ static inline callee find_indirect(const wag_instance *instance, uint64_t type, 
         }                                                                                                              \
     } while (0)
 
-/* Take the branch of side entry e, in state 0. */
+/* Take the branch of side entry e, in state 0, and go on there. */
 #define BRANCH(e)                                                                                                      \
     do {                                                                                                               \
         const wagi_side_entry *e_ = (e);                                                                               \
@@ -229,6 +281,9 @@ static inline callee find_indirect(const wag_instance *instance, uint64_t type, 
         }                                                                                                              \
         ip += e_->ip_delta;                                                                                            \
         stp = e_ + e_->stp_delta;                                                                                      \
+        if (ip[0] == CODE_loop)                                                                                        \
+            goto loop_0;                                                                                               \
+        NEXT(0);                                                                                                       \
     } while (0)
 
 wagi_interp_exit wagi_interp_loop(wagi_interp_state *state)
@@ -260,9 +315,8 @@ wagi_interp_exit wagi_interp_loop(wagi_interp_state *state)
 #include "binary/op.def"
 #undef OP
         ROW_0(0, CODE_prefix_misc, prefix_misc, MVP) ROW_0(0, CODE_exit_, exit_, MVP)
-        ROW_0(1, CODE_prefix_misc, prefix_misc, MVP) ROW_0(1, CODE_exit_, exit_, MVP)
-        ROW_0(2, CODE_prefix_misc, prefix_misc, MVP) ROW_0(2, CODE_exit_, exit_, MVP)
-    };
+            ROW_0(1, CODE_prefix_misc, prefix_misc, MVP) ROW_0(1, CODE_exit_, exit_, MVP)
+                ROW_0(2, CODE_prefix_misc, prefix_misc, MVP) ROW_0(2, CODE_exit_, exit_, MVP)};
     /* Hide what it is: the address is worth a register, the compiler would make it anew for every op. */
     const void *const *targets = tables;
     __asm__("" : "+r"(targets));
@@ -362,7 +416,7 @@ do_return : /* the results are the topmost operands, in memory */
     NEXT(0);
 }
 
-return_a : /* the only result is in a */
+return_a: /* the only result is in a */
 {
     const wagi_interp_record *record = wagi_interp_record_of(locals, body);
     if (UNLIKELY(record->instance != (uintptr_t)instance)) {
@@ -376,6 +430,14 @@ return_a : /* the only result is in a */
     locals = record->locals;
     NEXT(1);
 }
+
+    /* Where the rarer ops go on. */
+next_0:
+    NEXT(0);
+next_1:
+    NEXT(1);
+next_2:
+    NEXT(2);
 
 #if !THREADED
 next:

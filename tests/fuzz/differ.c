@@ -21,18 +21,20 @@ typedef struct outcome {
 typedef struct form {
     const char *name;
     wag_tier tier;
-    bool few_registers;
-    uint32_t hidden; /* machine features */
+    wagi_compiler_switches switches;
 } form;
 
 static const form forms[] = {
-    {"interp", WAG_TIER_INTERP, false, 0},
-    {"guard", WAG_TIER_NATIVE_GUARD, false, 0},
-    {"checked", WAG_TIER_NATIVE_CHECKED, false, 0},
-    {"guard, few registers", WAG_TIER_NATIVE_GUARD, true, 0},
-    {"checked, few registers", WAG_TIER_NATIVE_CHECKED, true, 0},
-    {"guard, plain SSE2", WAG_TIER_NATIVE_GUARD, false, UINT32_MAX},
-    {"checked, plain SSE2, few registers", WAG_TIER_NATIVE_CHECKED, true, UINT32_MAX},
+    {"interp", WAG_TIER_INTERP, {.check = true}},
+    {"guard", WAG_TIER_NATIVE_GUARD, {.check = true}},
+    {"checked", WAG_TIER_NATIVE_CHECKED, {.check = true}},
+    {"guard, 3 registers", WAG_TIER_NATIVE_GUARD, {.check = true, .few_registers = true, .registers = 3}},
+    {"checked, 1 register", WAG_TIER_NATIVE_CHECKED, {.check = true, .few_registers = true, .registers = 1}},
+    {"guard, plain SSE2", WAG_TIER_NATIVE_GUARD, {.check = true, .hide_features = UINT32_MAX}},
+    {"checked, plain SSE2, 2 registers",
+     WAG_TIER_NATIVE_CHECKED,
+     {.check = true, .few_registers = true, .registers = 2, .hide_features = UINT32_MAX}},
+    {"guard, no registers", WAG_TIER_NATIVE_GUARD, {.check = true, .few_registers = true}},
 };
 
 static void mix(uint64_t *hash, uint64_t value)
@@ -267,7 +269,7 @@ static bool run(wag_bytes bytes, const form *how, outcome *outcomes, unsigned *r
     wag_error *error = NULL;
     uint64_t heard = 0;
     wag_compile_options options = {.tier = how->tier};
-    wagi_compiler_test = (wagi_compiler_switches){how->few_registers, true, how->hidden};
+    wagi_compiler_test = how->switches;
     wag_err err = wag_module_new(bytes, &options, &module, &error);
     wagi_compiler_test = (wagi_compiler_switches){0};
     if (err != WAG_OK) {

@@ -747,6 +747,7 @@ static bool run(const maker *m, const bytes *b, wag_tier tier, bool few_register
     wag_error *error = NULL;
     wag_compile_options options = {.tier = tier};
     wagi_compiler_test.few_registers = few_registers;
+    wagi_compiler_test.registers = hidden ? 1 : 3;
     wagi_compiler_test.hide_features = hidden;
     wagi_compiler_test.check = true;
     if (wag_module_new((wag_bytes){b->p, b->n}, &options, &module, &error) != WAG_OK) {

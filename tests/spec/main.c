@@ -218,7 +218,8 @@ static bool parse(options *o, int argc, char **argv)
                      : strcmp(argv[i], "--no-fork") == 0   ? &o->no_fork
                      : strcmp(argv[i], "--verbose") == 0   ? &o->verbose
                      : strcmp(argv[i], "--check") == 0     ? &wagi_compiler_test.check
-                     : strcmp(argv[i], "--few-registers") == 0 ? &wagi_compiler_test.few_registers
+                     : strcmp(argv[i], "--few-registers") == 0
+                         ? (wagi_compiler_test.registers = 3, &wagi_compiler_test.few_registers)
                                                            : NULL;
         bool more = i + 1 < argc;
         if (flag)

@@ -106,6 +106,25 @@ static void test_arrays_and_maps_keep_order_and_contents(void **state)
     wag_value_unref(map);
 }
 
+static void test_maps_within_maps_keep_their_own_keys(void **state)
+{
+    (void)state;
+    wag_value map = wag_map();
+    for (int i = 0; i < 10; i++) {
+        wag_value outer = wag_map();
+        wag_map_set(outer, "before", WAG_NUMBER(i));
+        wag_map_set(outer, "inner", map);
+        wag_map_set(outer, "after", wag_map());
+        map = outer;
+    }
+    wag_value copy = cloned(map);
+    assert_true(wag_value_equal(copy, map));
+    wag_value inner = wag_map_get(wag_map_get(copy, "inner"), "inner");
+    assert_true(wag_map_get(inner, "before").of.number == 7);
+    wag_value_unref(copy);
+    wag_value_unref(map);
+}
+
 static void test_errors_keep_code_class_and_message(void **state)
 {
     (void)state;
@@ -509,6 +528,7 @@ int main(void)
         cmocka_unit_test_setup(test_primitive_values_keep_their_bits, set_limits),
         cmocka_unit_test_setup(test_strings_and_bytes_are_copied_whole, set_limits),
         cmocka_unit_test_setup(test_arrays_and_maps_keep_order_and_contents, set_limits),
+        cmocka_unit_test_setup(test_maps_within_maps_keep_their_own_keys, set_limits),
         cmocka_unit_test_setup(test_errors_keep_code_class_and_message, set_limits),
         cmocka_unit_test_setup(test_the_same_object_twice_arrives_as_one_object, set_limits),
         cmocka_unit_test_setup(test_nesting_is_limited_also_through_references, set_limits),

@@ -17,7 +17,7 @@
 
 /* What the compiler may take: a fixed part, which holds liveness' sets and tables of positions, and a part for each
  * byte of the body. Time is a plain upper bound against quadratic behaviour; the usual is a tenth of it. */
-enum { FIXED_MIB = 96, BYTES_PER_BYTE = 420, SECONDS = 12 };
+enum { FIXED_MIB = 64, BYTES_PER_BYTE = 64, SECONDS = 12 };
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1

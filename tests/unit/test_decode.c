@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "binary/reader.h"
+
 /* ---- the frame ---- */
 
 static void test_the_empty_module_is_valid(void **state)
@@ -209,9 +211,41 @@ static void test_contents_come_out_as_they_went_in(void **state)
     const wagi_func_body *body = wagi_module_body(data, 3);
     assert_int_equal(body->func_index, 3);
     assert_int_equal(body->local_count, 2);
-    assert_int_equal(body->locals[1], WAGI_F64);
+    assert_int_equal(wagi_local_type(body, 1), WAGI_F64);
     assert_ptr_equal(body->end, body->code + 1);
     assert_true(body->code > data->bytes.data && body->end <= data->bytes.data + data->bytes.size);
+    wagi_module_free(module);
+}
+
+static void test_declared_locals_take_no_more_than_their_bytes(void **state)
+{
+    (void)state;
+    enum { FUNCTIONS = 20000 };
+    build b = start();
+    BUILD_WHOLE(&b, TYPE, "\x01\x60\x01\x7F\x00"); /* (i32) -> () */
+    size_t functions = build_section(&b, FUNCTION);
+    build_leb(&b, FUNCTIONS);
+    build_fill(&b, 0, FUNCTIONS);
+    build_end(&b, functions);
+    size_t code = build_section(&b, CODE);
+    build_leb(&b, FUNCTIONS);
+    for (int i = 0; i < FUNCTIONS; i++) /* 49,998 f64 and one i64; the last is read */
+        build_raw(&b, "\x0E\x02\xCE\x86\x03\x7C\x01\x7E\x20\xCF\x86\x03\x50\x1A\x0B", 15);
+    build_end(&b, code);
+    wag_module *module = accept(&b);
+    const wagi_func_body *body = wagi_module_body(module->data, FUNCTIONS - 1);
+    assert_int_equal(body->local_count, 50000);
+    assert_int_equal(wagi_local_type(body, 0), WAGI_I32);
+    assert_int_equal(wagi_local_type(body, 1), WAGI_F64);
+    assert_int_equal(wagi_local_type(body, 49998), WAGI_F64);
+    assert_int_equal(wagi_local_type(body, 49999), WAGI_I64);
+    wagi_valtype *all = malloc(50000 * sizeof *all);
+    assert_non_null(all);
+    wagi_local_types(body, all);
+    for (uint32_t i = 0; i < 50000; i++)
+        assert_int_equal(all[i], wagi_local_type(body, i));
+    free(all);
+    assert_true(wagi_arena_size(&module->arena) < FUNCTIONS * 256);
     wagi_module_free(module);
 }
 
@@ -301,6 +335,31 @@ static void test_export_names_are_unique_with_their_size_and_nul_bytes(void **st
     build_raw(&b, "\x03\x02xy\x02\x00\x01z\x02\x00\x02xy\x02\x00", 15);
     build_end(&b, section);
     refuse(&b, WAG_INVALID, "duplicate export name \"xy\"", section + 11);
+}
+
+static void test_a_long_name_in_a_message_is_cut_between_characters(void **state)
+{
+    (void)state;
+    build b = start();
+    BUILD_WHOLE(&b, MEMORY, "\x01\x00\x00");
+    size_t section = build_section(&b, EXPORT);
+    build_leb(&b, 2);
+    for (int i = 0; i < 2; i++) {
+        build_leb(&b, 1 + 2 * 150);
+        build_u8(&b, 'a');
+        for (int j = 0; j < 150; j++)
+            build_raw(&b, "\xC3\xA9", 2);
+        build_raw(&b, "\x02\x00", 2);
+    }
+    build_end(&b, section);
+    wag_module *module = NULL;
+    wag_error *error = NULL;
+    ASSERT_ERR(decode(build_bytes(&b), &module, &error), WAG_INVALID);
+    const char *message = wag_error_message(error);
+    assert_true(wagi_utf8_valid((const uint8_t *)message, strlen(message)));
+    assert_non_null(strstr(message, "\xC3\xA9\" at byte"));
+    wag_error_unref(error);
+    build_free(&b);
 }
 
 /* ---- bodies ---- */
@@ -566,10 +625,12 @@ int main(void)
         DECODE_TEST(test_custom_sections_may_be_anywhere),
         DECODE_TEST(test_index_spaces_begin_with_the_imports),
         DECODE_TEST(test_contents_come_out_as_they_went_in),
+        DECODE_TEST(test_declared_locals_take_no_more_than_their_bytes),
         DECODE_TEST(test_functions_that_can_become_references_have_dense_slots),
         DECODE_TEST(test_features_are_noted_with_their_first_place),
         DECODE_TEST(test_exports_are_found_by_name),
         DECODE_TEST(test_export_names_are_unique_with_their_size_and_nul_bytes),
+        DECODE_TEST(test_a_long_name_in_a_message_is_cut_between_characters),
         DECODE_TEST(test_counts_of_functions_and_bodies_must_agree),
         DECODE_TEST(test_errors_in_bodies_name_the_function_and_the_byte),
         DECODE_TEST(test_bodies_may_not_reach_past_their_section),

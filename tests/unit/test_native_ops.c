@@ -27,10 +27,11 @@ typedef enum use {
     USE_IF,
     USE_SELECT,
     USE_ADDRESS,
+    USE_EXTENDED, /* as an i64 in a local: the upper half must be zero */
     USE_COUNT
 } use;
-static const char *const use_names[USE_COUNT] = {"value",     "own local", "spilled", "br_if",
-                                                 "eqz br_if", "if",        "select",  "address"};
+static const char *const use_names[USE_COUNT] = {"value", "own local", "spilled", "br_if",   "eqz br_if",
+                                                 "if",    "select",    "address", "extended"};
 
 typedef enum operand { LOCAL, CONSTANT, SAME } operand; /* SAME: the first one once more */
 
@@ -264,6 +265,16 @@ static void put_result(build *b, const op_case *c, const form *f)
         put_op(b, WAGI_OP_i32_load8_u);
         build_raw(b, "\0\3", 2);
         return;
+    case USE_EXTENDED:
+        put_op(b, WAGI_OP_i64_extend_i32_u);
+        put_op_u(b, WAGI_OP_local_set, c->operands + EXTRA_LOCALS);
+        put_op_u(b, WAGI_OP_local_get, c->operands + EXTRA_LOCALS);
+        put_op_u(b, WAGI_OP_local_get, c->operands + EXTRA_LOCALS);
+        put_const(b, 'I', 32);
+        put_op(b, WAGI_OP_i64_shr_u);
+        put_op(b, WAGI_OP_i64_xor);
+        put_op(b, WAGI_OP_i32_wrap_i64);
+        return;
     default:
         return;
     }
@@ -272,9 +283,11 @@ static void put_result(build *b, const op_case *c, const form *f)
 static void put_body(build *b, const op_case *c, const form *f)
 {
     size_t size = build_begin(b);
-    build_u8(b, 1);
+    build_u8(b, 2);
     build_u8(b, EXTRA_LOCALS);
     build_u8(b, valtype('i'));
+    build_u8(b, 1);
+    build_u8(b, valtype('I'));
     if (f->use == USE_SPILLED)
         put_pressure(b, c);
     if (f->use == USE_BR_IF || f->use == USE_BR_IF_NOT)
@@ -541,10 +554,11 @@ static bool direct(wagi_op op, uint64_t x, uint64_t y, outcome *ret)
     }
 #define INTS(N, U)                                                                                                     \
     INT(N, U, eq)                                                                                                      \
-    INT(N, U, ne) INT(N, U, lt_s) INT(N, U, lt_u) INT(N, U, gt_s) INT(N, U, gt_u) INT(N, U, le_s) INT(N, U, le_u)      \
-        INT(N, U, ge_s) INT(N, U, ge_u) INT(N, U, add) INT(N, U, sub) INT(N, U, mul) INT(N, U, and) INT(N, U, or)      \
-            INT(N, U, xor) INT(N, U, shl) INT(N, U, shr_s) INT(N, U, shr_u) INT(N, U, rotl) INT(N, U, rotr)            \
-                DIVIDE(N, U, div_s) DIVIDE(N, U, div_u) DIVIDE(N, U, rem_s) DIVIDE(N, U, rem_u)
+    INT(N, U, ne)                                                                                                      \
+    INT(N, U, lt_s) INT(N, U, lt_u) INT(N, U, gt_s) INT(N, U, gt_u) INT(N, U, le_s) INT(N, U, le_u) INT(N, U, ge_s)    \
+        INT(N, U, ge_u) INT(N, U, add) INT(N, U, sub) INT(N, U, mul) INT(N, U, and) INT(N, U, or) INT(N, U, xor)       \
+            INT(N, U, shl) INT(N, U, shr_s) INT(N, U, shr_u) INT(N, U, rotl) INT(N, U, rotr) DIVIDE(N, U, div_s)       \
+                DIVIDE(N, U, div_u) DIVIDE(N, U, rem_s) DIVIDE(N, U, rem_u)
 #define UNARY(N, U, name)                                                                                              \
     case WAGI_OP_##N##_##name:                                                                                         \
         ret->bits = num_##N##_##name((U)x);                                                                            \
@@ -560,8 +574,9 @@ static bool direct(wagi_op op, uint64_t x, uint64_t y, outcome *ret)
         return true;
 #define REALS(N)                                                                                                       \
     TEST(N, eq)                                                                                                        \
-    TEST(N, ne) TEST(N, lt) TEST(N, gt) TEST(N, le) TEST(N, ge) REAL(N, add) REAL(N, sub) REAL(N, mul) REAL(N, div)    \
-        REAL(N, min) REAL(N, max) UNARY(N, uint##N##_bits, abs) UNARY(N, uint##N##_bits, neg)
+    TEST(N, ne)                                                                                                        \
+    TEST(N, lt) TEST(N, gt) TEST(N, le) TEST(N, ge) REAL(N, add) REAL(N, sub) REAL(N, mul) REAL(N, div) REAL(N, min)   \
+        REAL(N, max) UNARY(N, uint##N##_bits, abs) UNARY(N, uint##N##_bits, neg)
     typedef uint32_t uintf32_bits;
     typedef uint64_t uintf64_bits;
     ret->err = WAG_OK;
@@ -618,12 +633,16 @@ static void test_native_code_computes_what_the_interpreter_computes(void **state
     } kinds[] = {
         {"guard", WAG_TIER_NATIVE_GUARD, {.check = true}},
         {"checked", WAG_TIER_NATIVE_CHECKED, {.check = true}},
-        {"guard, few registers", WAG_TIER_NATIVE_GUARD, {.check = true, .few_registers = true}},
-        {"checked, few registers", WAG_TIER_NATIVE_CHECKED, {.check = true, .few_registers = true}},
+        {"guard, 3 registers", WAG_TIER_NATIVE_GUARD, {.check = true, .few_registers = true, .registers = 3}},
+        {"checked, 1 register", WAG_TIER_NATIVE_CHECKED, {.check = true, .few_registers = true, .registers = 1}},
+        {"checked, no register", WAG_TIER_NATIVE_CHECKED, {.check = true, .few_registers = true}},
         {"guard, plain SSE2", WAG_TIER_NATIVE_GUARD, {.check = true, .hide_features = UINT32_MAX}},
-        {"checked, plain SSE2, few registers",
-         WAG_TIER_NATIVE_CHECKED,
+        {"guard, plain SSE2, no register",
+         WAG_TIER_NATIVE_GUARD,
          {.check = true, .few_registers = true, .hide_features = UINT32_MAX}},
+        {"checked, plain SSE2, 2 registers",
+         WAG_TIER_NATIVE_CHECKED,
+         {.check = true, .few_registers = true, .registers = 2, .hide_features = UINT32_MAX}},
     };
     if (!wagi_compiler_available())
         skip();

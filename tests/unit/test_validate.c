@@ -23,7 +23,7 @@ static void locals_are_parameters_first(void **state)
     assert_int_equal(body->local_count, 5);
     const wagi_valtype wanted[] = {WAGI_F32, WAGI_I32, WAGI_I64, WAGI_I64, WAGI_F64};
     for (int i = 0; i < 5; i++)
-        assert_int_equal(body->locals[i], wanted[i]);
+        assert_int_equal(wagi_local_type(body, i), wanted[i]);
     assert_int_equal(*body->code, 0x20);
     assert_ptr_equal(body->end, body->code + 3);
 }

@@ -17,8 +17,10 @@ void wagi_x64_emitter_free(x64_emitter *emitter);
 bool wagi_x64_emit(x64_emitter *emitter, wagi_ir *ir, wagi_homes *homes);
 x64_buffer *wagi_x64_code(x64_emitter *emitter); /* borrow */
 
-/* The description for the features of x64.h; few_registers: only three of each kind, so that spill paths run. */
-void wagi_x64_describe(wagi_machine *ret_machine, uint32_t features, bool few_registers);
+/* The description for the features of x64.h. */
+void wagi_x64_describe(wagi_machine *ret_machine, uint32_t features);
+/* Leave only `count` registers of each kind (at most 3), so that spill paths run. */
+void wagi_x64_limit_registers(wagi_machine *machine, uint8_t count);
 uint32_t wagi_x64_cpu_features(void);
 
 /* Stubs, appended behind all functions. Their starts are offsets in the buffer. */

@@ -128,9 +128,8 @@ static inline void x64_rm(x64_buffer *b, uint32_t form, int reg, x64_mem mem)
 
 static inline void x64_vex(x64_buffer *b, uint32_t form, int reg, int second, int index, int base)
 {
-    static const uint8_t no_prefix_swap[4] = {0, 1, 2, 3};
     unsigned r = !(reg & 8), x = !(index & 8), bb = !(base & 8), w = form >> 16 & 1, map = form >> 8 & 3;
-    unsigned pp = no_prefix_swap[form >> 12 & 3], vvvv = (unsigned)~second & 15;
+    unsigned pp = form >> 12 & 3, vvvv = (unsigned)~second & 15;
     if (x && bb && !w && map == 1) {
         x64_u8(b, 0xC5);
         x64_u8(b, r << 7 | vvvv << 3 | pp);

@@ -25,22 +25,29 @@ uint32_t wagi_x64_cpu_features(void)
     return features;
 }
 
-void wagi_x64_describe(wagi_machine *ret_machine, uint32_t features, bool few_registers)
+void wagi_x64_describe(wagi_machine *ret_machine, uint32_t features)
 {
     static const uint8_t ints[] = {RDI, RSI, RCX, R8, R9, R10, R11, RBX, RBP, R12, R13};
-    static const uint8_t few_ints[] = {RSI, RCX, RBX};
     static const uint8_t args[] = {RDI, RSI, RCX, R8, R9, R10, R11};
     wagi_machine m = {.name = "x86-64", .features = features, .imm_min = INT32_MIN, .imm_max = INT32_MAX,
                       .has_popcnt = features & X64_HAS_POPCNT, .has_round = features & X64_HAS_SSE41,
                       .callee_saved = 1u << RBX | 1u << RBP | 1u << R12 | 1u << R13,
                       .int_arg_count = sizeof args, .float_arg_count = 8};
     memcpy(m.int_args, args, sizeof args);
-    m.int_count = few_registers ? sizeof few_ints : sizeof ints;
-    memcpy(m.int_regs, few_registers ? few_ints : ints, m.int_count);
-    m.float_count = few_registers ? 3 : 14;
+    m.int_count = sizeof ints;
+    memcpy(m.int_regs, ints, sizeof ints);
+    m.float_count = 14;
     for (uint8_t i = 0; i < m.float_count; i++)
         m.float_regs[i] = (uint8_t)(WAGI_FLOAT_REG + i);
     for (uint8_t i = 0; i < m.float_arg_count; i++)
         m.float_args[i] = (uint8_t)(WAGI_FLOAT_REG + i);
     *ret_machine = m;
+}
+
+void wagi_x64_limit_registers(wagi_machine *machine, uint8_t count)
+{
+    static const uint8_t ints[] = {RSI, RCX, RBX}; /* one that calls keep is among them */
+    machine->int_count = count < sizeof ints ? count : sizeof ints;
+    memcpy(machine->int_regs, ints, machine->int_count);
+    machine->float_count = machine->int_count;
 }

@@ -13,11 +13,14 @@ extern "C" {
 typedef struct wag_worker wag_worker;             /* the outside: belongs to the agent that made it */
 typedef struct wag_worker_scope wag_worker_scope; /* the inside: belongs to the worker's agent */
 
-/* What a post does while the queue is full. */
+/* What a post does while the queue is full. A message waits from the post until the other side's loop takes it.
+ * BLOCK ends with WAG_CLOSED when the other side ends meanwhile, with WAG_INTERRUPTED when this agent is interrupted or
+ * terminated, and with WAG_QUEUE_FULL when the other side itself waits in a post to this one: that would be for ever.
+ */
 typedef enum wag_queue_policy {
     WAG_QUEUE_ERROR,       /* fails with WAG_QUEUE_FULL (the default) */
-    WAG_QUEUE_BLOCK,       /* waits; ends with WAG_CLOSED or WAG_INTERRUPTED when there is nothing to wait for */
-    WAG_QUEUE_DROP_OLDEST, /* the oldest message that has not left is discarded */
+    WAG_QUEUE_BLOCK,       /* waits for room */
+    WAG_QUEUE_DROP_OLDEST, /* the oldest message that waits is discarded */
 } wag_queue_policy;
 
 /* The worker's script: it runs first, registers handlers, may do work, and returns; then the worker's loop runs. */
@@ -39,10 +42,16 @@ typedef void (*wag_message_handler)(void *context, wag_value message);
  */
 typedef void (*wag_error_handler)(void *context, const wag_error *error);
 
-/* new Worker(). Owner thread: the caller's agent becomes the parent. ret_worker: own.
- * Fails with WAG_TYPE (no entry), WAG_SYSTEM (no thread, no socket), WAG_NOMEM. */
+/* new Worker(). Owner thread: the caller's agent becomes the parent, and its cluster the worker's. ret_worker: own, not
+ * NULL. A live worker keeps its parent's loop alive (Node's rule): wag_agent_run and wag_await wait for it. It is live
+ * until its thread has been joined and, if it ended by itself and there is a message handler, its last message
+ * delivered. A parent that ends first (wag_agent_close, or the end of its thread) terminates and joins its workers and
+ * frees them. Fails with WAG_TYPE (no entry), WAG_SYSTEM (no thread, no socket; also in a process that was forked after
+ * its parent had made a worker), WAG_CLOSED (the agent is ending), WAG_NOMEM. */
 WAG_API wag_err wag_worker_new(const wag_worker_options *options, wag_worker **ret_worker, wag_error **reterr_error);
-/* Drop the handle: terminates the worker if it still runs, and joins it before it returns. NULL is a no-op. */
+/* Drop the handle: terminates the worker if it still runs, and joins it before it returns. Host code of the worker that
+ * works long must look at wag_agent_interrupted, or this waits for it. A handler of the worker may call it. Owner
+ * thread. NULL is a no-op. */
 WAG_API void wag_worker_free(wag_worker *worker);
 
 /* worker.postMessage(). message: borrow; it is serialised before the call returns. Kinds that cannot be cloned fail
@@ -50,7 +59,8 @@ WAG_API void wag_worker_free(wag_worker *worker);
 WAG_API wag_err wag_worker_post_message(wag_worker *worker, wag_value message, wag_error **reterr_error);
 /* Bytes posted that the other side has not taken yet. */
 WAG_API size_t wag_worker_buffered_amount(const wag_worker *worker);
-/* worker.onmessage / onerror / onmessageerror. Messages wait until there is a handler. */
+/* worker.onmessage / onerror / onmessageerror; NULL takes the handler off. Messages wait while there is no handler,
+ * until the worker has ended; errors do not wait. */
 WAG_API wag_err wag_worker_on_message(wag_worker *worker, wag_message_handler handler, void *context);
 WAG_API wag_err wag_worker_on_error(wag_worker *worker, wag_error_handler handler, void *context);
 WAG_API wag_err wag_worker_on_message_error(wag_worker *worker, wag_error_handler handler, void *context);
@@ -62,11 +72,15 @@ WAG_API wag_promise_exit *wag_worker_exited(wag_worker *worker);
 
 /* ---- inside the worker ---- */
 
+/* As their counterparts outside. A worker with a message handler lives until it is closed or terminated; without one,
+ * until its loop has nothing to do. Messages are delivered from the moment there is a handler, by turns of the loop:
+ * also while entry waits for a promise. */
 WAG_API wag_err wag_scope_post_message(wag_worker_scope *self, wag_value message, wag_error **reterr_error);
 WAG_API size_t wag_scope_buffered_amount(const wag_worker_scope *self);
 WAG_API wag_err wag_scope_on_message(wag_worker_scope *self, wag_message_handler handler, void *context);
 WAG_API wag_err wag_scope_on_message_error(wag_worker_scope *self, wag_error_handler handler, void *context);
-/* Give an error to the parent's onerror, as an uncaught exception would. error: borrow. */
+/* Give an error to the parent's onerror, as an uncaught exception would. error: borrow. Promises of the worker that are
+ * rejected and have no reaction are reported in the same way. */
 WAG_API void wag_scope_report_error(wag_worker_scope *self, const wag_error *error);
 /* close(): the current task finishes, no further one runs, the thread ends. */
 WAG_API void wag_scope_close(wag_worker_scope *self);

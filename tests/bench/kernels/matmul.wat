@@ -1,4 +1,4 @@
-;; Floating point loads and sums: the product of two $n x $n matrices; the sum of its elements.
+;; Floating point loads and sums: the product of two 128 x 128 matrices, $n times; the sum of its elements.
 (module
   (memory 16)
   (global $a i32 (i32.const 0))
@@ -42,9 +42,11 @@
         (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $n)))))
   (func (export "run") (param $n i32) (result i64)
     (local $i i32) (local $sum f64)
-    (call $fill (local.get $n))
-    (call $multiply (local.get $n))
-    (local.set $i (i32.mul (local.get $n) (local.get $n)))
+    (call $fill (i32.const 128))
+    (loop $again
+      (call $multiply (i32.const 128))
+      (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (local.set $i (i32.const 16384))
     (loop $next
       (local.set $i (i32.sub (local.get $i) (i32.const 1)))
       (local.set $sum
