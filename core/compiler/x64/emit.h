@@ -6,8 +6,8 @@
 #include "compiler/regalloc.h"
 #include "compiler/x64/encode.h"
 
-/* A frame beyond this makes the function go to the interpreter: it must fit the reserve of a small thread's stack. */
-#define WAGI_MAX_FRAME (256u << 10)
+/* A frame beyond this makes the module go to the interpreter. As many locals as a function may have (50,000) fit. */
+#define WAGI_MAX_FRAME (512u << 10)
 
 typedef struct x64_emitter x64_emitter;
 /* context, out: borrow, longer than the emitter. NULL without memory. */
