@@ -6,7 +6,7 @@
 
 #include "compiler/compile.h"
 
-enum { MAX_CALLS = 256, MAX_VALUES = 16, MAX_STATE = 24, MAX_FRAMES = 8, ROUNDS = 2, FUEL = 3000 };
+enum { MAX_CALLS = 256, MAX_VALUES = 16, MAX_STATE = 40, MAX_FRAMES = 8, ROUNDS = 2, FUEL = 3000 };
 
 typedef struct outcome {
     wag_err err;
@@ -22,19 +22,26 @@ typedef struct form {
     const char *name;
     wag_tier tier;
     wagi_compiler_switches switches;
+    wag_tier library; /* WAG_TIER_DEFAULT: as the module */
 } form;
 
+#define GUARD .tier = WAG_TIER_NATIVE_GUARD, .switches.check = true
+#define CHECKED .tier = WAG_TIER_NATIVE_CHECKED, .switches.check = true
+#define REGISTERS(n) .switches.few_registers = true, .switches.registers = n
+#define PLAIN_SSE2 .switches.hide_features = UINT32_MAX
+
 static const form forms[] = {
-    {"interp", WAG_TIER_INTERP, {.check = true}},
-    {"guard", WAG_TIER_NATIVE_GUARD, {.check = true}},
-    {"checked", WAG_TIER_NATIVE_CHECKED, {.check = true}},
-    {"guard, 3 registers", WAG_TIER_NATIVE_GUARD, {.check = true, .few_registers = true, .registers = 3}},
-    {"checked, 1 register", WAG_TIER_NATIVE_CHECKED, {.check = true, .few_registers = true, .registers = 1}},
-    {"guard, plain SSE2", WAG_TIER_NATIVE_GUARD, {.check = true, .hide_features = UINT32_MAX}},
-    {"checked, plain SSE2, 2 registers",
-     WAG_TIER_NATIVE_CHECKED,
-     {.check = true, .few_registers = true, .registers = 2, .hide_features = UINT32_MAX}},
-    {"guard, no registers", WAG_TIER_NATIVE_GUARD, {.check = true, .few_registers = true}},
+    {.name = "interp", .tier = WAG_TIER_INTERP},
+    {.name = "guard", GUARD},
+    {.name = "checked", CHECKED},
+    {.name = "guard, 3 registers", GUARD, REGISTERS(3)},
+    {.name = "checked, 1 register", CHECKED, REGISTERS(1)},
+    {.name = "guard, plain SSE2", GUARD, PLAIN_SSE2},
+    {.name = "checked, plain SSE2, 2 registers", CHECKED, PLAIN_SSE2, REGISTERS(2)},
+    {.name = "guard, no registers", GUARD, REGISTERS(0)},
+    {.name = "guard, library interp", GUARD, .library = WAG_TIER_INTERP},
+    {.name = "guard, library checked", GUARD, .library = WAG_TIER_NATIVE_CHECKED},
+    {.name = "interp, library guard", .tier = WAG_TIER_INTERP, .library = WAG_TIER_NATIVE_GUARD},
 };
 
 static void mix(uint64_t *hash, uint64_t value)
@@ -176,9 +183,8 @@ static uint64_t global_state(const wag_global *global)
     return bits;
 }
 
-static void look(const wag_exports *exports, uint64_t heard, outcome *o)
+static unsigned look(const wag_exports *exports, outcome *o, unsigned n)
 {
-    unsigned n = 0;
     wag_name name;
     wag_value value;
     for (size_t i = 0; n < MAX_STATE - 1 && wag_exports_at(exports, i, &name, &value); i++)
@@ -195,7 +201,7 @@ static void look(const wag_exports *exports, uint64_t heard, outcome *o)
         default:
             break;
         }
-    o->state[MAX_STATE - 1] = heard;
+    return n;
 }
 
 static void fill_up(const wag_exports *exports)
@@ -239,9 +245,21 @@ static void call(wag_func *func, unsigned salt, outcome *o)
     wag_error_unref(error);
 }
 
+typedef struct subject {
+    wag_bytes library; /* no data: there is none */
+    wag_bytes module;
+} subject;
+
+typedef struct loaded {
+    wag_instance *library, *instance;
+    uint64_t heard;
+    wag_err err; /* of instantiation */
+} loaded;
+
 /* Calls made until the end or a stack overflow: how deep a stack is depends on the tier. */
-static unsigned run_calls(const wag_exports *exports, const uint64_t *heard, outcome *outcomes)
+static unsigned run_calls(const loaded *l, outcome *outcomes)
 {
+    const wag_exports *exports = wag_instance_exports(l->instance);
     unsigned calls = 0;
     wag_name name;
     wag_value value;
@@ -255,46 +273,93 @@ static unsigned run_calls(const wag_exports *exports, const uint64_t *heard, out
             call(value.of.func, round + (unsigned)i, o);
             if (o->err == WAG_STACK_OVERFLOW)
                 return calls;
-            look(exports, *heard, o);
+            unsigned n = look(exports, o, 0);
+            if (l->library)
+                look(wag_instance_exports(l->library), o, n);
+            o->state[MAX_STATE - 1] = l->heard;
             calls++;
         }
     return calls;
 }
 
-/* False when the module cannot run; *ret_calls outcomes otherwise. */
-static bool run(wag_bytes bytes, const form *how, outcome *outcomes, unsigned *ret_calls)
+static wag_module *compile(wag_bytes bytes, wag_tier tier, const form *how)
 {
     wag_module *module = NULL;
-    wag_instance *instance = NULL;
     wag_error *error = NULL;
-    uint64_t heard = 0;
-    wag_compile_options options = {.tier = how->tier};
+    wag_compile_options options = {.tier = tier};
     wagi_compiler_test = how->switches;
-    wag_err err = wag_module_new(bytes, &options, &module, &error);
+    if (wag_module_new(bytes, &options, &module, &error) != WAG_OK) {
+        fprintf(stderr, "%s: %s\n", tier == WAG_TIER_INTERP ? "interp" : how->name, wag_error_message(error));
+        wag_error_unref(error);
+    }
     wagi_compiler_test = (wagi_compiler_switches){0};
-    if (err != WAG_OK) {
-        fprintf(stderr, "%s: %s\n", how->name, wag_error_message(error));
-        wag_error_unref(error);
+    return module;
+}
+
+static bool add_library(wag_imports *imports, const wag_instance *library)
+{
+    wag_value value = {.kind = WAG_VALUE_INSTANCE};
+    value.of.instance = (wag_instance *)library;
+    return wag_imports_set_namespace(imports, "lib", value) == WAG_OK;
+}
+
+static bool load_library(const subject *what, const form *how, loaded *l)
+{
+    wag_tier tier = how->library == WAG_TIER_DEFAULT ? how->tier : how->library;
+    wag_module *module = compile(what->library, tier, how);
+    if (!module)
         return false;
-    }
-    wag_imports *imports = make_imports(module, &heard);
-    *ret_calls = 0;
-    err = imports ? wag_instance_new(module, imports, &instance, &error) : WAG_LINK;
-    if (err == WAG_OK)
-        *ret_calls = run_calls(wag_instance_exports(instance), &heard, outcomes);
-    else {
-        memset(outcomes, 0, sizeof *outcomes);
-        outcomes[0].err = err;
-        *ret_calls = 1;
-        wag_error_unref(error);
-    }
-    wag_instance_unref(instance);
+    if (wag_instance_new(module, NULL, &l->library, NULL) != WAG_OK)
+        abort();
+    wag_module_unref(module);
+    return true;
+}
+
+/* False when a module is refused. */
+static bool load(const subject *what, const form *how, loaded *l)
+{
+    memset(l, 0, sizeof *l);
+    if (what->library.data && !load_library(what, how, l))
+        return false;
+    wag_module *module = compile(what->module, how->tier, how);
+    if (!module)
+        return false;
+    wag_imports *imports = l->library ? wag_imports_new() : make_imports(module, &l->heard);
+    if (l->library && !add_library(imports, l->library))
+        abort();
+    l->err = imports ? wag_instance_new(module, imports, &l->instance, NULL) : WAG_LINK;
     wag_imports_unref(imports);
     wag_module_unref(module);
     return true;
 }
 
-static void complain(wag_bytes bytes, const form *how, unsigned call, const outcome *want, const outcome *got)
+static bool run(const subject *what, const form *how, outcome *outcomes, unsigned *ret_calls)
+{
+    loaded l;
+    if (!load(what, how, &l))
+        return false;
+    if (l.err == WAG_OK) {
+        *ret_calls = run_calls(&l, outcomes);
+    } else {
+        memset(outcomes, 0, sizeof *outcomes);
+        outcomes[0].err = l.err;
+        *ret_calls = 1;
+    }
+    wag_instance_unref(l.instance);
+    wag_instance_unref(l.library);
+    return true;
+}
+
+static void write_file(const char *name, wag_bytes bytes)
+{
+    FILE *file = bytes.data ? fopen(name, "wb") : NULL;
+    if (!file)
+        return;
+    fwrite(bytes.data, 1, bytes.size, file);
+    fclose(file);
+}
+
+static void complain(const subject *what, const form *how, unsigned call, const outcome *want, const outcome *got)
 {
     fprintf(stderr, "%s: call %u: want %s, got %s\n", how->name, call, wag_err_name(want->err), wag_err_name(got->err));
     for (int i = 0; i < MAX_VALUES; i++)
@@ -309,26 +374,45 @@ static void complain(wag_bytes bytes, const form *how, unsigned call, const outc
     for (size_t i = 0; i < MAX_FRAMES && (i < want->frames || i < got->frames); i++)
         fprintf(stderr, "  frame: want %u@0x%zx got %u@0x%zx\n", want->frame_func[i], want->frame_offset[i],
                 got->frame_func[i], got->frame_offset[i]);
-    FILE *file = fopen("differ.wasm", "wb");
-    if (file) {
-        fwrite(bytes.data, 1, bytes.size, file);
-        fclose(file);
-    }
+    write_file("differ.wasm", what->module);
+    write_file("differ-library.wasm", what->library);
     abort();
 }
 
-bool differ_compare(wag_bytes bytes)
+/* A tail call into another tier keeps its caller's frame: there, backtraces differ. */
+static bool same(const outcome *want, const outcome *got, bool with_frames)
+{
+    return want->err == got->err && memcmp(want->results, got->results, sizeof want->results) == 0 &&
+           memcmp(want->state, got->state, sizeof want->state) == 0 &&
+           (!with_frames ||
+            (want->frames == got->frames && memcmp(want->frame_func, got->frame_func, sizeof want->frame_func) == 0 &&
+             memcmp(want->frame_offset, got->frame_offset, sizeof want->frame_offset) == 0));
+}
+
+static bool compare(const subject *what)
 {
     static outcome want[MAX_CALLS], got[MAX_CALLS];
     unsigned wanted = 0, calls = 0;
-    if (!run(bytes, &forms[0], want, &wanted))
+    if (!run(what, &forms[0], want, &wanted))
         return false;
     for (size_t i = 1; i < sizeof forms / sizeof *forms; i++) {
-        if (!run(bytes, &forms[i], got, &calls))
-            complain(bytes, &forms[i], 0, &(outcome){0}, &(outcome){.err = WAG_UNSUPPORTED});
+        if (forms[i].library != WAG_TIER_DEFAULT && !what->library.data)
+            continue;
+        if (!run(what, &forms[i], got, &calls))
+            complain(what, &forms[i], 0, &(outcome){0}, &(outcome){.err = WAG_UNSUPPORTED});
         for (unsigned k = 0; k < wanted && k < calls; k++)
-            if (memcmp(&want[k], &got[k], sizeof *want) != 0)
-                complain(bytes, &forms[i], k, &want[k], &got[k]);
+            if (!same(&want[k], &got[k], forms[i].library == WAG_TIER_DEFAULT))
+                complain(what, &forms[i], k, &want[k], &got[k]);
     }
     return wanted > 0;
+}
+
+bool differ_compare(wag_bytes module)
+{
+    return compare(&(subject){.module = module});
+}
+
+bool differ_compare_pair(wag_bytes library, wag_bytes module)
+{
+    return compare(&(subject){library, module});
 }

@@ -13,5 +13,8 @@
 /* False when there is nothing to compare: the module is refused by the interpreter, too, or wants imports other than
  * functions. */
 bool differ_compare(wag_bytes module);
+/* The same for a module whose imports are the exports of a library, in the same tier and across tiers. The library's
+ * state counts; it is written to differ-library.wasm. */
+bool differ_compare_pair(wag_bytes library, wag_bytes module);
 
 #endif

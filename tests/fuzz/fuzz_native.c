@@ -1,9 +1,9 @@
-/* Native code against the interpreter: generated valid modules run in every native form and in the interpreter; results,
- * traps with their backtraces, memories and globals must be equal.
+/* Native code against the interpreter: generated valid modules run in every native form and in the interpreter;
+ * results, traps with their backtraces, memories and globals must be equal.
  *
- * The input's bytes are the generator's decisions; when they run out a pseudo-random sequence goes on. An input of at most
- * 8 bytes is a seed for MODULES_OF_SEED modules. The modules end by themselves: every loop and call takes fuel from a
- * global. NaNs are made canonical where an op may choose their bits.
+ * The input's bytes are the generator's decisions; when they run out a pseudo-random sequence goes on. An input of at
+ * most 8 bytes is a seed for MODULES_OF_SEED modules. The modules end by themselves: every loop and call takes fuel
+ * from a global. NaNs are made canonical where an op may choose their bits.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,12 +25,12 @@ typedef struct maker {
     uint64_t random;
     uint8_t bytes[1 << 16]; /* the body under construction */
     size_t n;
-    bool full;              /* too large: not run */
-    int budget;             /* instructions left for the function */
-    uint8_t locals[16];     /* kinds: i I f F */
+    bool full;          /* too large: not run */
+    int budget;         /* instructions left for the function */
+    uint8_t locals[16]; /* kinds: i I f F */
     unsigned local_count;
-    char result;            /* of the function at hand, 0 for none */
-    char labels[64];        /* result of each open label, 0 none; innermost last */
+    char result;     /* of the function at hand, 0 for none */
+    char labels[64]; /* result of each open label, 0 none; innermost last */
     unsigned label_count;
     bool memory64, two_memories;
     struct {
@@ -104,12 +104,53 @@ static void expression(maker *m, char kind, int depth);
 
 static void constant(maker *m, char kind)
 {
-    static const uint64_t edges[] = {0, 1, 2, 3, 7, 8, 31, 32, 63, 64, 127, 128, 255, 256, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF,
-                                     0x80000000, 0xFFFFFFFF, 0x100000000, 0x7FFFFFFFFFFFFFFF, 0x8000000000000000,
-                                     0xFFFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFE, 0xFFFFFFFF80000000, 0xFFFFFFFF7FFFFFFF};
-    static const double floats[] = {0, -0.0, 1, -1, 0.5, 1.5, 2147483647, -2147483648.0, 2147483648.0, 4294967296.0,
-                                    9223372036854775808.0, -9223372036854775808.0, 18446744073709551616.0, 1e300, 1e-310,
-                                    3.25, -7.75, 1.0 / 0.0, -1.0 / 0.0, 123456.789};
+    static const uint64_t edges[] = {0,
+                                     1,
+                                     2,
+                                     3,
+                                     7,
+                                     8,
+                                     31,
+                                     32,
+                                     63,
+                                     64,
+                                     127,
+                                     128,
+                                     255,
+                                     256,
+                                     0x7FFF,
+                                     0x8000,
+                                     0xFFFF,
+                                     0x7FFFFFFF,
+                                     0x80000000,
+                                     0xFFFFFFFF,
+                                     0x100000000,
+                                     0x7FFFFFFFFFFFFFFF,
+                                     0x8000000000000000,
+                                     0xFFFFFFFFFFFFFFFF,
+                                     0xFFFFFFFFFFFFFFFE,
+                                     0xFFFFFFFF80000000,
+                                     0xFFFFFFFF7FFFFFFF};
+    static const double floats[] = {0,
+                                    -0.0,
+                                    1,
+                                    -1,
+                                    0.5,
+                                    1.5,
+                                    2147483647,
+                                    -2147483648.0,
+                                    2147483648.0,
+                                    4294967296.0,
+                                    9223372036854775808.0,
+                                    -9223372036854775808.0,
+                                    18446744073709551616.0,
+                                    1e300,
+                                    1e-310,
+                                    3.25,
+                                    -7.75,
+                                    1.0 / 0.0,
+                                    -1.0 / 0.0,
+                                    123456.789};
     unsigned pick = choose(m, 64);
     if (kind == 'i' || kind == 'I') {
         uint64_t value = pick < 27 ? edges[pick] : pick < 50 ? pick - 27 : next_random(m);
@@ -663,7 +704,10 @@ static void make_module(maker *m, bytes *b)
         put_u(m, 2);
     }
     out_section(b, m, 5, 0);
-    put_bytes(m, "\5\x7F\1\x41\xB8\x17\x0B\x7F\1\x41\0\x0B\x7E\1\x42\0\x0B\x7D\1\x43\0\0\0\0\x0B\x7C\1\x44\0\0\0\0\0\0\0\0\x0B", 37);
+    put_bytes(
+        m,
+        "\5\x7F\1\x41\xB8\x17\x0B\x7F\1\x41\0\x0B\x7E\1\x42\0\x0B\x7D\1\x43\0\0\0\0\x0B\x7C\1\x44\0\0\0\0\0\0\0\0\x0B",
+        37);
     out_section(b, m, 6, 0);
     put_u(m, FUNCS + 1);
     for (unsigned f = 0; f < FUNCS; f++) {
@@ -798,9 +842,10 @@ static bool same(const outcome *x, const outcome *y)
 
 static void complain(const bytes *b, const char *form, unsigned k, const outcome *want, const outcome *got)
 {
-    fprintf(stderr, "%s: call %u: want %s 0x%llx memory %llx frames %zu, got %s 0x%llx memory %llx frames %zu\n", form, k,
-            wag_err_name(want->err), (unsigned long long)want->result, (unsigned long long)want->memory, want->frames,
-            wag_err_name(got->err), (unsigned long long)got->result, (unsigned long long)got->memory, got->frames);
+    fprintf(stderr, "%s: call %u: want %s 0x%llx memory %llx frames %zu, got %s 0x%llx memory %llx frames %zu\n", form,
+            k, wag_err_name(want->err), (unsigned long long)want->result, (unsigned long long)want->memory,
+            want->frames, wag_err_name(got->err), (unsigned long long)got->result, (unsigned long long)got->memory,
+            got->frames);
     for (size_t i = 0; i < want->frames && i < 8; i++)
         fprintf(stderr, "  want %u@0x%zx got %u@0x%zx\n", want->trace[i].func_index, want->trace[i].module_offset,
                 got->trace[i].func_index, got->trace[i].module_offset);
@@ -816,9 +861,12 @@ static void compare_forms(maker *m)
         bool few_registers;
         uint32_t hidden;
     } forms[] = {
-        {"guard", WAG_TIER_NATIVE_GUARD, false, 0},        {"checked", WAG_TIER_NATIVE_CHECKED, false, 0},
-        {"few registers", WAG_TIER_NATIVE_GUARD, true, 0}, {"few registers, checked", WAG_TIER_NATIVE_CHECKED, true, 0},
-        {"plain SSE2", WAG_TIER_NATIVE_GUARD, false, ~0u}, {"plain SSE2, few registers", WAG_TIER_NATIVE_CHECKED, true, ~0u},
+        {"guard", WAG_TIER_NATIVE_GUARD, false, 0},
+        {"checked", WAG_TIER_NATIVE_CHECKED, false, 0},
+        {"few registers", WAG_TIER_NATIVE_GUARD, true, 0},
+        {"few registers, checked", WAG_TIER_NATIVE_CHECKED, true, 0},
+        {"plain SSE2", WAG_TIER_NATIVE_GUARD, false, ~0u},
+        {"plain SSE2, few registers", WAG_TIER_NATIVE_CHECKED, true, ~0u},
     };
     static bytes module;
     static outcome want[CALLS], got[CALLS];

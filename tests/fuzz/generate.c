@@ -41,6 +41,8 @@ typedef struct maker {
     char locals[MAX_LOCALS];
     unsigned local_count, counters; /* the last locals: loop counters, NaN scratch f32, f64 */
     unsigned func;
+    unsigned imported; /* functions that come first and belong to the library: 0 or FUNCS */
+    bool imports_memory, imports_table;
     int budget; /* instructions left for the body */
     unsigned memories;
     bool memory_is_64[2], plain_floats;
@@ -210,7 +212,7 @@ static void constant(maker *m, char kind)
         break;
     case 'r':
         if (choose(m, 3))
-            put_op_u(m, WAGI_OP_ref_func, choose(m, FUNCS));
+            put_op_u(m, WAGI_OP_ref_func, choose(m, m->imported + FUNCS));
         else
             put_op_u(m, WAGI_OP_ref_null, 0x70);
         break;
@@ -685,6 +687,12 @@ static void branch(maker *m)
     m->height = base(m); /* what follows is never reached */
 }
 
+/* The index of a function of type `type`. */
+static unsigned own_or_imported(maker *m, unsigned type)
+{
+    return m->imported && choose(m, 3) ? type : m->imported + type;
+}
+
 static void never_returns(maker *m)
 {
     unsigned how = choose(m, 6);
@@ -700,13 +708,13 @@ static void never_returns(maker *m)
             callee = (callee + 1) % FUNCS;
         take(m, &m->types[callee].params);
         if (how == 3) {
-            put_op_u(m, WAGI_OP_return_call, callee);
+            put_op_u(m, WAGI_OP_return_call, own_or_imported(m, callee));
         } else if (how == 4) {
             put_i32(m, (int32_t)callee);
             put_op_u(m, WAGI_OP_return_call_indirect, callee);
             build_leb(m->b, 0);
         } else {
-            put_op_u(m, WAGI_OP_ref_func, callee);
+            put_op_u(m, WAGI_OP_ref_func, own_or_imported(m, callee));
             put_op_u(m, WAGI_OP_return_call_ref, callee);
         }
     }
@@ -718,7 +726,7 @@ static void call(maker *m)
     unsigned callee = choose(m, FUNCS), how = choose(m, 8);
     take(m, &m->types[callee].params);
     if (how < 4) {
-        put_op_u(m, WAGI_OP_call, callee);
+        put_op_u(m, WAGI_OP_call, own_or_imported(m, callee));
     } else if (how < 7) {
         if (choose(m, 4)) {
             put_i32(m, (int32_t)callee);
@@ -734,7 +742,7 @@ static void call(maker *m)
         if (once_in(m, 12))
             put_op_u(m, WAGI_OP_ref_null, callee);
         else
-            put_op_u(m, WAGI_OP_ref_func, callee);
+            put_op_u(m, WAGI_OP_ref_func, own_or_imported(m, callee));
         put_op_u(m, WAGI_OP_call_ref, callee);
     }
     push_all(m, &m->types[callee].results);
@@ -813,8 +821,10 @@ static void type_section(maker *m)
     size_t section = build_section(m->b, 1);
     build_leb(m->b, TYPES);
     for (unsigned i = 0; i < TYPES; i++) {
-        choose_kinds(m, &m->types[i].params, i < FUNCS ? 5 : 3, MAX_KINDS);
-        choose_kinds(m, &m->types[i].results, 3, i < FUNCS ? MAX_KINDS : 6);
+        if (!m->imported) { /* a library's types are its importer's, too */
+            choose_kinds(m, &m->types[i].params, i < FUNCS ? 5 : 3, MAX_KINDS);
+            choose_kinds(m, &m->types[i].results, 3, i < FUNCS ? MAX_KINDS : 6);
+        }
         build_u8(m->b, 0x60);
         put_types(m->b, &m->types[i].params);
         put_types(m->b, &m->types[i].results);
@@ -824,11 +834,14 @@ static void type_section(maker *m)
 
 static void table_and_memory_sections(maker *m)
 {
-    BUILD_WHOLE(m->b, 4, "\2\x70\1\x08\x0C\x6F\1\x08\x0C"); /* 8 to 12 entries */
+    if (m->imports_table)
+        BUILD_WHOLE(m->b, 4, "\1\x6F\1\x08\x0C");
+    else
+        BUILD_WHOLE(m->b, 4, "\2\x70\1\x08\x0C\x6F\1\x08\x0C"); /* 8 to 12 entries */
     size_t section = build_section(m->b, 5);
     m->memories = 1 + (choose(m, 4) == 0);
-    build_leb(m->b, m->memories);
-    for (unsigned i = 0; i < m->memories; i++) {
+    build_leb(m->b, m->memories - m->imports_memory);
+    for (unsigned i = m->imports_memory; i < m->memories; i++) {
         m->memory_is_64[i] = choose(m, 4) == 0;
         build_u8(m->b, m->memory_is_64[i] ? 5 : 1);
         build_leb(m->b, 1);
@@ -837,11 +850,51 @@ static void table_and_memory_sections(maker *m)
     build_end(m->b, section);
 }
 
+/* Of fuel, and one of each kind. */
+#define GLOBALS                                                                                                        \
+    "\x7F\1\x41\x05\x0B\x7E\1\x42\x07\x0B\x7D\1\x43\0\0\x80\x3F\x0B\x7C\1\x44\0\0\0\0\0\0\xF0\x3F\x0B\x70\1\xD0"       \
+    "\x70\x0B\x6F\1\xD0\x6F\x0B"
+
 static void global_section(maker *m)
 {
-    BUILD_WHOLE(m->b, 6,
-                "\7\x7F\1\x41\xB8\x17\x0B\x7F\1\x41\x05\x0B\x7E\1\x42\x07\x0B\x7D\1\x43\0\0\x80\x3F\x0B"
-                "\x7C\1\x44\0\0\0\0\0\0\xF0\x3F\x0B\x70\1\xD0\x70\x0B\x6F\1\xD0\x6F\x0B");
+    if (m->imported)
+        BUILD_WHOLE(m->b, 6, "\6" GLOBALS);
+    else
+        BUILD_WHOLE(m->b, 6, "\7\x7F\1\x41\xB8\x17\x0B" GLOBALS);
+}
+
+static void put_import(maker *m, const char *name)
+{
+    build_name(m->b, "lib");
+    build_name(m->b, name);
+}
+
+static const char *const func_names[] = {"a", "b", "c", "d", "e", "f"};
+
+static void import_section(maker *m)
+{
+    if (!m->imported)
+        return;
+    size_t section = build_section(m->b, 2);
+    build_leb(m->b, FUNCS + 1u + m->imports_memory + m->imports_table);
+    for (unsigned i = 0; i < FUNCS; i++) {
+        put_import(m, func_names[i]);
+        build_u8(m->b, 0);
+        build_leb(m->b, i);
+    }
+    put_import(m, "fuel");
+    build_raw(m->b, "\3\x7F\1", 3);
+    if (m->imports_memory) {
+        put_import(m, "m");
+        build_u8(m->b, 2);
+        build_u8(m->b, m->memory_is_64[0] ? 5 : 1);
+        build_raw(m->b, "\1\3", 2);
+    }
+    if (m->imports_table) {
+        put_import(m, "t");
+        build_raw(m->b, "\1\x70\1\x08\x0C", 5);
+    }
+    build_end(m->b, section);
 }
 
 static void put_export(maker *m, const char *name, unsigned kind, unsigned index)
@@ -853,12 +906,12 @@ static void put_export(maker *m, const char *name, unsigned kind, unsigned index
 
 static void export_section(maker *m)
 {
-    static const char *const funcs[] = {"a", "b", "c", "d", "e", "f"}, *const memories[] = {"m", "n"};
+    static const char *const memories[] = {"m", "n"};
     static const char *const globals[] = {"fuel", "g1", "g2", "g3", "g4", "g5", "g6"};
     size_t section = build_section(m->b, 7);
     build_leb(m->b, FUNCS + m->memories + 7 + 2);
     for (unsigned i = 0; i < FUNCS; i++)
-        put_export(m, funcs[i], 0, i);
+        put_export(m, func_names[i], 0, m->imported + i);
     for (unsigned i = 0; i < m->memories; i++)
         put_export(m, memories[i], 2, i);
     for (unsigned i = 0; i < 7; i++)
@@ -898,32 +951,72 @@ static void body(maker *m, unsigned func)
     build_end(m->b, size);
 }
 
-void generate_module(const uint8_t *data, size_t size, uint64_t seed, build *out)
+/* An active segment that fills the table, and a passive one of 3. */
+static void element_section(maker *m)
+{
+    size_t section = build_section(m->b, 9);
+    build_leb(m->b, m->imported ? 3 : 2);
+    build_raw(m->b, "\0\x41\0\x0B\6", 5);
+    for (unsigned i = 0; i < FUNCS; i++)
+        build_leb(m->b, m->imported && i % 2 ? i : m->imported + i);
+    build_raw(m->b, "\1\0\3", 3);
+    for (unsigned i = 0; i < 3; i++)
+        build_leb(m->b, m->imported + 2 * i);
+    if (m->imported) { /* declarations, for ref.func */
+        build_raw(m->b, "\3\0\6", 3);
+        for (unsigned i = 0; i < FUNCS; i++)
+            build_leb(m->b, i);
+    }
+    build_end(m->b, section);
+}
+
+static void make_module(maker *m, build *out)
+{
+    m->b = out;
+    build_preamble(out);
+    type_section(m);
+    import_section(m);
+    size_t section = build_section(out, 3);
+    build_leb(out, FUNCS);
+    for (unsigned i = 0; i < FUNCS; i++)
+        build_leb(out, i);
+    build_end(out, section);
+    table_and_memory_sections(m);
+    global_section(m);
+    export_section(m);
+    element_section(m);
+    BUILD_WHOLE(out, 12, "\2");
+    section = build_section(out, 10);
+    build_leb(out, FUNCS);
+    for (unsigned i = 0; i < FUNCS; i++)
+        body(m, i);
+    build_end(out, section);
+    BUILD_WHOLE(out, 11,
+                "\2\1\x0Ahello worl\1\x10"
+                "0123456789abcdef"); /* passive */
+}
+
+static maker *begin(const uint8_t *data, size_t size, uint64_t seed)
 {
     static maker m;
     memset(&m, 0, sizeof m);
     m.data = data;
     m.size = size;
     m.random = seed ? seed : 1;
-    m.b = out;
-    build_preamble(out);
-    type_section(&m);
-    size_t section = build_section(out, 3);
-    build_leb(out, FUNCS);
-    for (unsigned i = 0; i < FUNCS; i++)
-        build_leb(out, i);
-    build_end(out, section);
-    table_and_memory_sections(&m);
-    global_section(&m);
-    export_section(&m);
-    BUILD_WHOLE(out, 9, "\2\0\x41\0\x0B\6\0\1\2\3\4\5\1\0\3\0\2\4"); /* an active one, a passive one of 3 */
-    BUILD_WHOLE(out, 12, "\2");
-    section = build_section(out, 10);
-    build_leb(out, FUNCS);
-    for (unsigned i = 0; i < FUNCS; i++)
-        body(&m, i);
-    build_end(out, section);
-    BUILD_WHOLE(out, 11,
-                "\2\1\x0Ahello worl\1\x10"
-                "0123456789abcdef"); /* passive */
+    return &m;
+}
+
+void generate_module(const uint8_t *data, size_t size, uint64_t seed, build *out)
+{
+    make_module(begin(data, size, seed), out);
+}
+
+void generate_pair(const uint8_t *data, size_t size, uint64_t seed, build *library, build *out)
+{
+    maker *m = begin(data, size, seed);
+    make_module(m, library);
+    m->imported = FUNCS;
+    m->imports_memory = choose(m, 2);
+    m->imports_table = choose(m, 2);
+    make_module(m, out);
 }

@@ -8,9 +8,13 @@
 #ifndef TESTS_FUZZ_GENERATE_H
 #define TESTS_FUZZ_GENERATE_H
 
+#include <stdbool.h>
+
 #include "tests/support/bytes.h"
 
 /* Appends a module to `out`. `seed` begins the sequence behind the bytes. */
 void generate_module(const uint8_t *data, size_t size, uint64_t seed, build *out);
+/* A library, and a module that imports its functions and fuel, perhaps its memory and function table, as "lib". */
+void generate_pair(const uint8_t *data, size_t size, uint64_t seed, build *library, build *out);
 
 #endif
