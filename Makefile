@@ -238,7 +238,7 @@ load:
 
 ## lint: layers, exported symbols, headers, banned calls, file lengths, README's examples, format
 lint:
-	$(call run_tests,$(LIB) $(SHARED),$(LINT_RUN))
+	$(call run_tests,$(LIB) $(SHARED) $(SPEC_BIN),$(LINT_RUN))
 
 ## fuzz-replay: run the fuzzers' corpus once through every fuzz target (part of test)
 fuzz-replay:

@@ -61,15 +61,12 @@ wag_err wag_global_get(const wag_global *global, wag_val *ret_value)
     wag_err err = wagi_mine_err((const wagi_object *)global);
     if (err != WAG_OK)
         return err;
-    wag_val val = wagi_slot_to_val(registry_of(global), global->type.content, global->value);
-    if (!is_visible(val.kind))
+    if (!is_visible(wagi_val_kind_of(registry_of(global), global->type.content)))
         return WAG_TYPE;
     if (!ret_value)
         return WAG_OK;
-    if ((val.kind == WAG_FUNCREF || val.kind == WAG_EXTERNREF) && global->value[0])
-        wagi_unit_hold(wagi_slot_unit(global->value[0]));
-    *ret_value = val;
-    return WAG_OK;
+    wag_agent *agent = global->object.unit->agent;
+    return wagi_slot_to_val(agent, global->type.content, global->value, ret_value) ? WAG_OK : WAG_NOMEM;
 }
 
 wag_err wag_global_set(wag_global *global, wag_val value)
@@ -82,6 +79,6 @@ wag_err wag_global_set(wag_global *global, wag_val value)
     wagi_slot slot[2] = {0, 0};
     err = wagi_val_to_slot(registry_of(global), global->type.content, value, global->object.unit, slot);
     if (err == WAG_OK)
-        global->value[0] = slot[0];
+        wagi_global_store(global, slot);
     return err;
 }

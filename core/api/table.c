@@ -57,17 +57,15 @@ wag_err wag_table_get(const wag_table *table, uint64_t index, wag_val *ret_value
     if (err != WAG_OK)
         return err;
     wag_val_kind kind = wagi_val_kind_of(registry_of(table), table->type.element);
-    if (kind != WAG_FUNCREF && kind != WAG_EXTERNREF)
+    if (kind == WAG_EXNREF)
         return WAG_TYPE;
     if (index >= table->size)
         return WAG_RANGE;
     if (!ret_value)
         return WAG_OK;
     const wagi_slot *slot = &table->elements[index];
-    if (*slot)
-        wagi_unit_hold(wagi_slot_unit(*slot));
-    *ret_value = wagi_slot_to_val(registry_of(table), table->type.element, slot);
-    return WAG_OK;
+    wag_agent *agent = table->object.unit->agent;
+    return wagi_slot_to_val(agent, table->type.element, slot, ret_value) ? WAG_OK : WAG_NOMEM;
 }
 
 wag_err wag_table_set(wag_table *table, uint64_t index, wag_val value)
@@ -80,7 +78,7 @@ wag_err wag_table_set(wag_table *table, uint64_t index, wag_val value)
     wagi_slot slot = 0;
     err = wagi_val_to_slot(registry_of(table), table->type.element, value, table->object.unit, &slot);
     if (err == WAG_OK)
-        table->elements[index] = slot;
+        wagi_table_store(table, index, slot);
     return err;
 }
 

@@ -21,6 +21,8 @@ struct wag_error {
     char *wanted, *given;
     wag_frame *frames; /* names behind the array in the same block */
     size_t frame_count;
+    void *attachment;
+    void (*release)(void *attachment);
 };
 
 static const struct {
@@ -175,6 +177,8 @@ void wag_error_unref(wag_error *error)
     /* acq_rel: the last owner sees everything the others did with the object before it frees it. */
     if (atomic_fetch_sub_explicit(&error->count, 1, memory_order_acq_rel) != 1)
         return;
+    if (error->attachment)
+        error->release(error->attachment);
     wagi_free(error->message);
     wagi_free((void *)error->import_module.data);
     wagi_free((void *)error->import_field.data);
@@ -276,6 +280,20 @@ void wagi_error_set_frames(wag_error *error, const wag_frame *frames, size_t cou
 {
     if (error->frame_count == 0)
         wagi_error_append_frames(error, frames, count, count);
+}
+
+bool wagi_error_attach(wag_error *error, void *attachment, void (*release)(void *attachment))
+{
+    if (error == &nomem_error)
+        return false;
+    error->attachment = attachment;
+    error->release = release;
+    return true;
+}
+
+void *wagi_error_attachment(const wag_error *error)
+{
+    return error->attachment;
 }
 
 wag_err wagi_fail(wag_error *error, wag_error **reterr_error)

@@ -23,6 +23,11 @@ void wagi_error_set_frames(wag_error *error, const wag_frame *frames, size_t cou
  * the one it returned) stays as it is: it is immutable for others. Without memory it stays as it is as well. */
 void wagi_error_append_frames(wag_error *error, const wag_frame *frames, size_t count, size_t limit);
 
+/* Something that the error owns: released, perhaps by another thread, with its last reference. One at most; only before
+ * the error is visible to others. False, and nothing happens, on a static error. */
+bool wagi_error_attach(wag_error *error, void *attachment, void (*release)(void *attachment));
+void *wagi_error_attachment(const wag_error *error); /* NULL when there is none */
+
 /* The usual last line of a function that fails: give `error` (own) to *reterr_error (or release it when NULL) and
  * return its code. */
 wag_err wagi_fail(wag_error *error, wag_error **reterr_error);

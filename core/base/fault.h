@@ -13,8 +13,8 @@ typedef struct wagi_fault {
     uintptr_t regs[16];
 } wagi_fault;
 
-/* True: handled, go on with the registers as they are now. False: not ours. Runs inside the signal handler, so it must be
- * async-signal-safe. */
+/* True: handled, go on with the registers as they are now. False: not ours. Runs inside the signal handler, so it must
+ * be async-signal-safe. */
 typedef bool (*wagi_fault_handler)(wagi_fault *fault);
 
 /* Install, or install again in front of a handler that somebody put in our place. There is one wagi_fault_handler in a

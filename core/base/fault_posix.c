@@ -1,3 +1,4 @@
+/* Memory faults on Linux and x86-64: the signal handler, and the chain to the handlers of others. */
 #define _GNU_SOURCE
 #include "base/fault.h"
 

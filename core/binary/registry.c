@@ -246,6 +246,7 @@ static wagi_rec_group *group_alloc(const wagi_registry *registry, const wagi_typ
     for (uint32_t i = 0; i < count; i++) {
         group->types[i].depth = def_depth(registry, group, &defs[i]);
         words += (size_t)group->types[i].depth + 1 + defs[i].param_count + defs[i].result_count;
+        words += 2 * (size_t)defs[i].field_count; /* layout, ref_offsets */
         fields += defs[i].field_count;
     }
     size_t size =
@@ -289,6 +290,46 @@ static void fill_display(const wagi_registry *registry, wagi_rec_group *group, w
     display[type->depth] = type->id;
 }
 
+static uint32_t storage_size(wagi_valtype storage)
+{
+    switch (wagi_valtype_kind(storage)) {
+    case WAGI_KIND_I8:
+        return 1;
+    case WAGI_KIND_I16:
+        return 2;
+    case WAGI_KIND_I32:
+    case WAGI_KIND_F32:
+        return 4;
+    case WAGI_KIND_V128:
+        return 16;
+    default:
+        return 8;
+    }
+}
+
+/* Fields lie in their order, each aligned to its size (at most 8): a field's place depends on those before it alone, so
+ * that a subtype's prefix lies as its supertype. words: room for two words a field. */
+static void fill_layout(wagi_type *type, uint32_t *words)
+{
+    uint32_t *layout = words, *refs = words + type->field_count, at = WAGI_STRUCT_HEADER;
+    type->layout = layout;
+    type->ref_offsets = refs;
+    if (type->comp == WAGI_COMP_ARRAY) {
+        type->element_size = storage_size(type->fields[0].storage);
+        at = WAGI_ARRAY_HEADER;
+    }
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        wagi_valtype storage = type->fields[i].storage;
+        uint32_t size = storage_size(storage), align = size < 8 ? size : 8;
+        at = (at + align - 1) / align * align;
+        layout[i] = at << WAGI_LAYOUT_KIND_BITS | wagi_valtype_kind(storage);
+        if (wagi_is_ref(storage))
+            refs[type->ref_count++] = at;
+        at += size;
+    }
+    type->size = type->comp == WAGI_COMP_ARRAY ? WAGI_ARRAY_HEADER : at;
+}
+
 /* Fill the types of a fresh group; ids are set already. */
 static void group_fill(const wagi_registry *registry, wagi_rec_group *group, const wagi_type_def *defs)
 {
@@ -320,6 +361,10 @@ static void group_fill(const wagi_registry *registry, wagi_rec_group *group, con
         for (uint32_t j = 0; j < def->field_count; j++, field++) {
             field->storage = canonical_valtype(group, def->fields[j].storage);
             field->is_mutable = def->fields[j].is_mutable;
+        }
+        if (def->comp != WAGI_COMP_FUNC) {
+            fill_layout(type, word);
+            word += 2 * (size_t)def->field_count;
         }
     }
 }

@@ -113,7 +113,20 @@ typedef struct wagi_type {
     const wagi_valtype *params, *results;
     uint32_t field_count; /* struct; array has 1 */
     const wagi_field *fields;
+    /* How the objects of a struct or array type lie in memory (runtime/heap.h), fixed here so that a field's place is
+     * one look-up. A subtype's objects begin as its supertype's do. */
+    const uint32_t *layout;      /* each field: offset << WAGI_LAYOUT_KIND_BITS | kind; an array's: that of element 0 */
+    const uint32_t *ref_offsets; /* struct: the offsets of its reference fields */
+    uint32_t ref_count;          /* array: 1 when its elements are references */
+    uint32_t size;               /* bytes of a struct; bytes of an array without elements */
+    uint32_t element_size;       /* array */
 } wagi_type;
+
+enum {
+    WAGI_LAYOUT_KIND_BITS = 4,
+    WAGI_STRUCT_HEADER = 8, /* bytes before the first field */
+    WAGI_ARRAY_HEADER = 16, /* bytes before the first element */
+};
 
 /* The registry: one per cluster, shared by all threads. Look-up by id takes no lock. */
 typedef struct wagi_registry wagi_registry;

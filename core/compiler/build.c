@@ -92,8 +92,9 @@ void build_push(wagi_builder *b, wagi_entry entry)
 
 void build_push_const(wagi_builder *b, unsigned type, uint64_t bits)
 {
-    build_push(b, (wagi_entry){.kind = WAGI_ENTRY_CONST, .type = (uint8_t)type, .vreg = WAGI_NIL, .def = WAGI_NIL,
-                               .bits = bits});
+    build_push(
+        b,
+        (wagi_entry){.kind = WAGI_ENTRY_CONST, .type = (uint8_t)type, .vreg = WAGI_NIL, .def = WAGI_NIL, .bits = bits});
 }
 
 void build_push_vreg(wagi_builder *b, unsigned type, uint32_t vreg)
@@ -103,8 +104,8 @@ void build_push_vreg(wagi_builder *b, unsigned type, uint32_t vreg)
 
 void build_push_result(wagi_builder *b, unsigned type, uint32_t vreg)
 {
-    build_push(b, (wagi_entry){.kind = WAGI_ENTRY_TEMP, .type = (uint8_t)type, .vreg = vreg,
-                               .def = (uint32_t)b->ir->ins.n - 1});
+    build_push(b, (wagi_entry){
+                      .kind = WAGI_ENTRY_TEMP, .type = (uint8_t)type, .vreg = vreg, .def = (uint32_t)b->ir->ins.n - 1});
 }
 
 static void forget_reference(wagi_builder *b, const wagi_entry *entry)

@@ -1,7 +1,8 @@
 /* The builder: one decode pass over a validated body makes the IR. This header is shared by build*.c only; the entry is
  * wagi_build.
  *
- * The operand stack is symbolic. An entry is a constant, a reference to a local that has not been read yet, or a temporary:
+ * The operand stack is symbolic. An entry is a constant, a reference to a local that has not been read yet, or a
+ * temporary:
  *   - a local.set of x first reads the pending references to x into temporaries (they are linked per local)
  *   - before control splits or joins (block, loop, if) all pending references are read; below `synced` there are none
  *   - an entry remembers its defining instruction while that may still be redirected to another destination
@@ -24,17 +25,23 @@ typedef struct wagi_entry {
     uint64_t bits;
 } wagi_entry;
 
-typedef enum wagi_control_kind { WAGI_CTL_FUNC, WAGI_CTL_BLOCK, WAGI_CTL_LOOP, WAGI_CTL_IF, WAGI_CTL_ELSE } wagi_control_kind;
+typedef enum wagi_control_kind {
+    WAGI_CTL_FUNC,
+    WAGI_CTL_BLOCK,
+    WAGI_CTL_LOOP,
+    WAGI_CTL_IF,
+    WAGI_CTL_ELSE
+} wagi_control_kind;
 
 typedef struct wagi_control {
     uint8_t kind;
-    bool live;             /* the end of what has been built can be reached */
-    uint32_t label;        /* of a branch to it */
-    uint32_t else_label;   /* IF */
-    uint32_t loop;         /* LOOP: index */
-    uint32_t height;       /* stack below its parameters */
-    uint32_t merge;        /* first vreg of results (LOOP: parameters), NONE until needed */
-    uint32_t saved;        /* IF with parameters: index in builder.saved */
+    bool live;                  /* the end of what has been built can be reached */
+    uint32_t label;             /* of a branch to it */
+    uint32_t else_label;        /* IF */
+    uint32_t loop;              /* LOOP: index */
+    uint32_t height;            /* stack below its parameters */
+    uint32_t merge;             /* first vreg of results (LOOP: parameters), NONE until needed */
+    uint32_t saved;             /* IF with parameters: index in builder.saved */
     uint32_t edge, edge_serial; /* br_table: label of the edge block made by the br_table of this serial */
     uint32_t param_count, result_count;
     const wagi_valtype *params, *results;
@@ -79,7 +86,7 @@ bool wagi_build(wagi_builder *builder, wagi_ir *ir, const wagi_machine *machine,
 uint32_t build_emit(wagi_builder *b, wagi_ins ins); /* its index */
 void build_push(wagi_builder *b, wagi_entry entry);
 void build_push_const(wagi_builder *b, unsigned type, uint64_t bits);
-void build_push_vreg(wagi_builder *b, unsigned type, uint32_t vreg); /* no redirectable definition */
+void build_push_vreg(wagi_builder *b, unsigned type, uint32_t vreg);   /* no redirectable definition */
 void build_push_result(wagi_builder *b, unsigned type, uint32_t vreg); /* of the last instruction */
 wagi_entry build_pop(wagi_builder *b);
 wagi_entry *build_top(wagi_builder *b);

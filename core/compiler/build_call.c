@@ -34,8 +34,13 @@ static void call(wagi_builder *b, wagi_call_kind kind, uint32_t target, const wa
     if (has_callee)
         ir->pool.p[pool + params] = callee.vreg;
     build_drop_to(b, base);
-    wagi_ir_call record = {.kind = (uint8_t)kind, .target = target, .args = pool, .arg_count = params,
-                           .results = pool + params + has_callee, .result_count = tail ? 0 : results, .type = type};
+    wagi_ir_call record = {.kind = (uint8_t)kind,
+                           .target = target,
+                           .args = pool,
+                           .arg_count = params,
+                           .results = pool + params + has_callee,
+                           .result_count = tail ? 0 : results,
+                           .type = type};
     wagi_ins ins = ins_1(tail ? WAGI_IR_TAIL_CALL : WAGI_IR_CALL, WAGI_TY_I32, WAGI_NIL, WAGI_NIL);
     ins.imm = wagi_ir_add_call(ir, record);
     if (!tail && results) {

@@ -1,8 +1,8 @@
 /* The builder's control: constructs, branches and what uses a condition.
  *
- * Values that a branch carries are moved to the target's merge vregs before the branch. That is harmless when the branch
- * is not taken, because nobody reads merge vregs before the target's end; a loop's parameters are read at once, so a
- * conditional branch that carries values to a loop (or returns values) jumps around an unconditional one.
+ * Values that a branch carries are moved to the target's merge vregs before the branch. That is harmless when the
+ * branch is not taken, because nobody reads merge vregs before the target's end; a loop's parameters are read at once,
+ * so a conditional branch that carries values to a loop (or returns values) jumps around an unconditional one.
  */
 #include "compiler/build.h"
 
@@ -232,8 +232,14 @@ static void branch_table(wagi_builder *b)
 
 static wagi_control *push_control(wagi_builder *b, wagi_control_kind kind, wagi_block_type type)
 {
-    wagi_control c = {.kind = (uint8_t)kind, .live = true, .label = wagi_ir_new_label(b->ir), .else_label = WAGI_NIL,
-                      .loop = WAGI_NIL, .merge = WAGI_NIL, .edge = WAGI_NIL, .saved = (uint32_t)b->saved.n};
+    wagi_control c = {.kind = (uint8_t)kind,
+                      .live = true,
+                      .label = wagi_ir_new_label(b->ir),
+                      .else_label = WAGI_NIL,
+                      .loop = WAGI_NIL,
+                      .merge = WAGI_NIL,
+                      .edge = WAGI_NIL,
+                      .saved = (uint32_t)b->saved.n};
     if (type.type) {
         c.param_count = type.type->param_count;
         c.params = type.type->params;
@@ -276,13 +282,18 @@ static void begin_loop(wagi_builder *b, wagi_block_type type)
         for (uint32_t i = 0; i < c->param_count && !ir->failed; i++) {
             wagi_entry *entry = &b->stack.p[c->height + i];
             build_move(b, c->merge + i, *entry, true);
-            *entry = (wagi_entry){.kind = WAGI_ENTRY_TEMP, .type = (uint8_t)wagi_ir_type_of(c->params[i]),
-                                  .vreg = c->merge + i, .def = WAGI_NIL};
+            *entry = (wagi_entry){.kind = WAGI_ENTRY_TEMP,
+                                  .type = (uint8_t)wagi_ir_type_of(c->params[i]),
+                                  .vreg = c->merge + i,
+                                  .def = WAGI_NIL};
         }
     }
-    wagi_loop loop = {.first = (uint32_t)ir->blocks.n, .end = WAGI_NIL, .parent = b->loop,
+    wagi_loop loop = {.first = (uint32_t)ir->blocks.n,
+                      .end = WAGI_NIL,
+                      .parent = b->loop,
                       .depth = b->loop == WAGI_NIL ? 1 : ir->loops.p[b->loop].depth + 1,
-                      .params = c->merge, .param_count = c->param_count};
+                      .params = c->merge,
+                      .param_count = c->param_count};
     if (ir->failed || !WAGI_VEC_PUSH(&ir->loops, loop)) {
         ir->failed = true;
         return;

@@ -6,8 +6,8 @@
 
 static inline wagi_ins ins_const(unsigned type, uint32_t dst, uint64_t bits)
 {
-    return (wagi_ins){.op = WAGI_IR_CONST, .type = (uint8_t)type, .dst = dst, .a = WAGI_NIL, .b = WAGI_NIL,
-                      .imm = (int64_t)bits};
+    return (wagi_ins){
+        .op = WAGI_IR_CONST, .type = (uint8_t)type, .dst = dst, .a = WAGI_NIL, .b = WAGI_NIL, .imm = (int64_t)bits};
 }
 static inline wagi_ins ins_1(wagi_ir_op op, unsigned type, uint32_t dst, uint32_t a)
 {
@@ -19,8 +19,8 @@ static inline wagi_ins ins_2(wagi_ir_op op, unsigned type, uint32_t dst, uint32_
 }
 static inline wagi_ins ins_imm(wagi_ir_op op, unsigned type, uint32_t dst, uint32_t a, int64_t imm)
 {
-    return (wagi_ins){.op = (uint8_t)op, .type = (uint8_t)type, .flags = WAGI_INS_IMM, .dst = dst, .a = a,
-                      .b = WAGI_NIL, .imm = imm};
+    return (wagi_ins){
+        .op = (uint8_t)op, .type = (uint8_t)type, .flags = WAGI_INS_IMM, .dst = dst, .a = a, .b = WAGI_NIL, .imm = imm};
 }
 
 #endif

@@ -12,29 +12,14 @@ typedef struct access_row {
 #define LOAD(op, access, type) [WAGI_OP_##op - WAGI_OP_i32_load] = {true, false, WAGI_ACCESS_##access, WAGI_TY_##type}
 #define STORE(op, access, type) [WAGI_OP_##op - WAGI_OP_i32_load] = {false, true, WAGI_ACCESS_##access, WAGI_TY_##type}
 static const access_row access_rows[] = {
-    LOAD(i32_load, 32, I32),
-    LOAD(i64_load, 64, I64),
-    LOAD(f32_load, F32, F32),
-    LOAD(f64_load, F64, F64),
-    LOAD(i32_load8_s, S8_32, I32),
-    LOAD(i32_load8_u, U8, I32),
-    LOAD(i32_load16_s, S16_32, I32),
-    LOAD(i32_load16_u, U16, I32),
-    LOAD(i64_load8_s, S8_64, I64),
-    LOAD(i64_load8_u, U8, I64),
-    LOAD(i64_load16_s, S16_64, I64),
-    LOAD(i64_load16_u, U16, I64),
-    LOAD(i64_load32_s, S32_64, I64),
-    LOAD(i64_load32_u, U32, I64),
-    STORE(i32_store, 32, I32),
-    STORE(i64_store, 64, I64),
-    STORE(f32_store, F32, F32),
-    STORE(f64_store, F64, F64),
-    STORE(i32_store8, U8, I32),
-    STORE(i32_store16, U16, I32),
-    STORE(i64_store8, U8, I64),
-    STORE(i64_store16, U16, I64),
-    STORE(i64_store32, U32, I64),
+    LOAD(i32_load, 32, I32),         LOAD(i64_load, 64, I64),         LOAD(f32_load, F32, F32),
+    LOAD(f64_load, F64, F64),        LOAD(i32_load8_s, S8_32, I32),   LOAD(i32_load8_u, U8, I32),
+    LOAD(i32_load16_s, S16_32, I32), LOAD(i32_load16_u, U16, I32),    LOAD(i64_load8_s, S8_64, I64),
+    LOAD(i64_load8_u, U8, I64),      LOAD(i64_load16_s, S16_64, I64), LOAD(i64_load16_u, U16, I64),
+    LOAD(i64_load32_s, S32_64, I64), LOAD(i64_load32_u, U32, I64),    STORE(i32_store, 32, I32),
+    STORE(i64_store, 64, I64),       STORE(f32_store, F32, F32),      STORE(f64_store, F64, F64),
+    STORE(i32_store8, U8, I32),      STORE(i32_store16, U16, I32),    STORE(i64_store8, U8, I64),
+    STORE(i64_store16, U16, I64),    STORE(i64_store32, U32, I64),
 };
 _Static_assert(WAGI_OP_i64_store32 - WAGI_OP_i32_load + 1 == sizeof access_rows / sizeof *access_rows,
                "the rows of op.def are in the order of the opcodes");
@@ -124,8 +109,7 @@ static void global_get(wagi_builder *b)
         b->ir->failed = true;
         return;
     }
-    if (index >= b->data->global_import_count && !global->type.is_mutable &&
-        global->init.kind == WAGI_CONST_NUMBER) {
+    if (index >= b->data->global_import_count && !global->type.is_mutable && global->init.kind == WAGI_CONST_NUMBER) {
         build_push_const(b, type, global->init.bits[0]);
         return;
     }
@@ -138,6 +122,10 @@ static void global_get(wagi_builder *b)
 static void global_set(wagi_builder *b)
 {
     uint32_t index = wagi_read_u32(&b->in);
+    if (wagi_is_ref(b->data->globals[index].type.content)) {
+        build_helper(b, WAGI_HELPER_global_set, 1, (uint64_t[]){index}, 1, WAGI_TY_COUNT);
+        return;
+    }
     wagi_entry value = build_pop(b);
     build_materialize(b, &value);
     wagi_ins ins = ins_1(WAGI_IR_GLOBAL_SET, value.type, WAGI_NIL, value.vreg);
@@ -172,8 +160,12 @@ void build_helper(wagi_builder *b, wagi_helper helper, uint32_t operand_count, c
     for (uint32_t i = 0; i < constant_count; i++)
         ir->pool.p[pool + operand_count + i] = wagi_ir_new_const(ir, WAGI_TY_I64, constants[i]);
     build_drop_to(b, base);
-    wagi_ir_call call = {.kind = WAGI_CALL_HELPER, .target = helper, .args = pool, .arg_count = count,
-                         .results = pool + count, .result_count = result_type != WAGI_TY_COUNT};
+    wagi_ir_call call = {.kind = WAGI_CALL_HELPER,
+                         .target = helper,
+                         .args = pool,
+                         .arg_count = count,
+                         .results = pool + count,
+                         .result_count = result_type != WAGI_TY_COUNT};
     if (result_type != WAGI_TY_COUNT)
         ir->pool.p[pool + count] = wagi_ir_new_vreg(ir, result_type);
     wagi_ins ins = ins_1(WAGI_IR_CALL, WAGI_TY_I32, WAGI_NIL, WAGI_NIL);

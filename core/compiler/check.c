@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#define MAX_CELLS (1u << 26) /* places times blocks: larger functions are not checked */
 /* A slot or register holds nothing that is known. */
 #define NOTHING UINT32_MAX
 
@@ -177,6 +178,8 @@ static void enter(checker *c)
 const char *wagi_check_homes(wagi_ir *ir, wagi_homes *homes)
 {
     checker c = {.ir = ir, .homes = homes, .places = WAGI_REG_COUNT + homes->slot_count};
+    if ((uint64_t)ir->blocks.n * c.places > MAX_CELLS)
+        return NULL;
     c.state = wagi_alloc_zero(c.places, sizeof *c.state);
     c.entries = wagi_alloc_zero(ir->blocks.n * c.places, sizeof *c.entries);
     c.reached = wagi_alloc_zero(ir->blocks.n, 1);

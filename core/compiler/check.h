@@ -4,7 +4,8 @@
 
 #include "compiler/regalloc.h"
 
-/* NULL when the allocation is right (or memory ran out), else what is wrong (static text). Slow; for debug and fuzzing. */
+/* NULL when the allocation is right (or memory ran out), else what is wrong (static text). Slow; for debug and fuzzing.
+ */
 const char *wagi_check_homes(wagi_ir *ir, wagi_homes *homes);
 
 #endif

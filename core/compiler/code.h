@@ -1,14 +1,15 @@
 /* Machine code before it is mapped: what emission gives to exec. Independent of the machine.
  *
- * A unit is the code of some functions, in a buffer that may move, with relocations for everything outside a function. */
+ * A unit is the code of some functions, in a buffer that may move, with relocations for everything outside a function.
+ */
 #ifndef WAGI_COMPILER_CODE_H
 #define WAGI_COMPILER_CODE_H
 
 #include "compiler/machine.h"
 #include "runtime/agent.h"
 
-/* What a place in the code means to traps and backtraces. Keyed by code offset: of the instruction that may fault, or of
- * the return address. */
+/* What a place in the code means to traps and backtraces. Keyed by code offset: of the instruction that may fault, or
+ * of the return address. */
 typedef enum wagi_site_kind {
     WAGI_SITE_RETURN,   /* behind a call or trap: frames go on with the function's frame size */
     WAGI_SITE_FAULT,    /* a memory access that traps by fault */
@@ -34,8 +35,8 @@ typedef struct wagi_reloc {
 
 typedef struct wagi_func_code {
     uint32_t func_index;
-    uint32_t start, size; /* in the unit */
-    uint32_t frame;       /* bytes between the return address and rsp in the body */
+    uint32_t start, size;       /* in the unit */
+    uint32_t frame;             /* bytes between the return address and rsp in the body */
     uint32_t sites, site_count; /* where its site records start */
 } wagi_func_code;
 
@@ -69,9 +70,9 @@ typedef struct wagi_code_context {
     const wagi_code_abi *abi;
     struct wagi_instance_layout layout;
     int32_t stop_limit; /* wagi_stop_limit_offset() */
-    bool guard; /* 32-bit memories are reserved with guard pages */
-    bool poll;  /* loops poll for interrupts */
-    bool check; /* run the verifier and the allocation checker on each function */
+    bool guard;         /* 32-bit memories are reserved with guard pages */
+    bool poll;          /* loops poll for interrupts */
+    bool check;         /* run the verifier and the allocation checker on each function */
 } wagi_code_context;
 
 /* Memories whose bounds the guard pages check. */

@@ -8,13 +8,13 @@
 typedef struct wagi_image {
     uint8_t *code;
     size_t code_size;
-    wagi_func_code *funcs; /* func_count, by start, which is by index */
+    wagi_func_code *funcs;           /* func_count, by start, which is by index */
     uint32_t func_count, first_func; /* the index of funcs[0] */
     uint8_t *sites;
-    uint32_t *entries;     /* per own function: offset of the stub that C enters it by, 0: cannot be referenced */
-    uint32_t stubs_start;  /* behind all functions */
-    uint32_t fault;        /* where the fault handler continues */
-    uint32_t restore;      /* return address whose frame is one word */
+    uint32_t *entries;           /* per own function: offset of the stub that C enters it by, 0: cannot be referenced */
+    uint32_t stubs_start;        /* behind all functions */
+    uint32_t fault;              /* where the fault handler continues */
+    uint32_t restore;            /* return address whose frame is one word */
     uint32_t far_start, far_end; /* return addresses in here have a frame of one word */
 } wagi_image;
 
@@ -22,7 +22,7 @@ typedef struct wagi_image {
 typedef enum wagi_image_result { WAGI_IMAGE_OK, WAGI_IMAGE_NOMEM, WAGI_IMAGE_UNSUITABLE } wagi_image_result;
 
 /* The features that the compiler has code for. */
-#define WAGI_NATIVE_FEATURES                                                                                            \
+#define WAGI_NATIVE_FEATURES                                                                                           \
     (1ull << WAGI_FEATURE_MVP | 1ull << WAGI_FEATURE_SIGN_EXTENSION | 1ull << WAGI_FEATURE_SATURATING_FLOAT |          \
      1ull << WAGI_FEATURE_MULTI_VALUE | 1ull << WAGI_FEATURE_BULK_MEMORY | 1ull << WAGI_FEATURE_REFERENCE_TYPES |      \
      1ull << WAGI_FEATURE_TAIL_CALL | 1ull << WAGI_FEATURE_EXTENDED_CONST | 1ull << WAGI_FEATURE_MULTI_MEMORY |        \
@@ -37,7 +37,7 @@ void wagi_image_fini(wagi_image *image);
 
 /* Switches for tests, process-wide, to be set before anything is compiled. */
 typedef struct wagi_compiler_switches {
-    bool few_registers;     /* only `registers` of each kind may hold values, 0 to 3 */
+    bool few_registers; /* only `registers` of each kind may hold values, 0 to 3 */
     uint8_t registers;
     bool check;             /* verify the IR and the allocation of each function */
     uint32_t hide_features; /* of the machine */

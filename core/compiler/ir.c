@@ -236,8 +236,8 @@ static void put_pool(writer *w, const wagi_ir *ir, uint32_t first, uint32_t coun
 static void put_ins(writer *w, const wagi_ir *ir, uint32_t index)
 {
     static const char *const types[WAGI_TY_COUNT] = {"i32", "i64", "f32", "f64"};
-    static const char *const conds[WAGI_COND_COUNT] = {"eq", "ne", "lt_s", "ge_s", "le_s", "gt_s", "lt_u", "ge_u",
-                                                       "le_u", "gt_u", "feq", "fne", "fgt", "fngt", "fge", "fnge"};
+    static const char *const conds[WAGI_COND_COUNT] = {"eq",   "ne",   "lt_s", "ge_s", "le_s", "gt_s", "lt_u", "ge_u",
+                                                       "le_u", "gt_u", "feq",  "fne",  "fgt",  "fngt", "fge",  "fnge"};
     const wagi_ins *ins = &ir->ins.p[index];
     put(w, "  %5" PRIu32 ": %-10s %s", index, wagi_ir_names[ins->op], types[ins->type]);
     if (ins->op == WAGI_IR_SETCC || ins->op == WAGI_IR_CMP || ins->op == WAGI_IR_SELECT || ins->op == WAGI_IR_BRCC)

@@ -18,8 +18,8 @@
  * After liveness: each vreg has [start, end] that covers every position where its value is needed; end 0: never read.
  * After allocation: each vreg that is read has a home: a register or a frame slot (regalloc.h).
  *
- * Failure. Functions that append set `failed` when memory or a cap (WAGI_IR_MAX_*) is exhausted; the object stays usable
- * and its content is then meaningless. The module falls back to the interpreter.
+ * Failure. Functions that append set `failed` when memory or a cap (WAGI_IR_MAX_*) is exhausted; the object stays
+ * usable and its content is then meaningless. The module falls back to the interpreter.
  */
 #ifndef WAGI_COMPILER_IR_H
 #define WAGI_COMPILER_IR_H
@@ -60,8 +60,8 @@ static inline bool wagi_ty_is_float(unsigned type)
     return type >= WAGI_TY_F32;
 }
 
-/* Conditions come in pairs: c ^ 1 is the opposite. The F conditions are on floats; the opposite of an ordered one is true
- * for NaN operands. */
+/* Conditions come in pairs: c ^ 1 is the opposite. The F conditions are on floats; the opposite of an ordered one is
+ * true for NaN operands. */
 typedef enum wagi_ir_cond {
     WAGI_EQ,
     WAGI_NE,
@@ -75,10 +75,10 @@ typedef enum wagi_ir_cond {
     WAGI_GT_U,
     WAGI_FEQ,
     WAGI_FNE,
-    WAGI_FGT,   /* a > b */
-    WAGI_FNGT,  /* not a > b */
-    WAGI_FGE,   /* a >= b */
-    WAGI_FNGE,  /* not a >= b */
+    WAGI_FGT,  /* a > b */
+    WAGI_FNGT, /* not a > b */
+    WAGI_FGE,  /* a >= b */
+    WAGI_FNGE, /* not a >= b */
     WAGI_COND_COUNT
 } wagi_ir_cond;
 wagi_ir_cond wagi_ir_cond_swap(wagi_ir_cond cond); /* for (b, a) instead of (a, b); integers only */
@@ -163,18 +163,18 @@ typedef struct wagi_block {
     uint32_t loop;        /* innermost loop, or NONE */
     bool target;          /* some branch comes here */
     bool loop_head;
-    bool falls;           /* control can reach the next block by falling */
+    bool falls; /* control can reach the next block by falling */
 } wagi_block;
 
 typedef struct wagi_loop {
-    uint32_t first, end;   /* blocks [first, end) */
-    uint32_t parent;       /* loop index or NONE; parents come first */
-    uint32_t depth;        /* 1 for outermost */
+    uint32_t first, end;          /* blocks [first, end) */
+    uint32_t parent;              /* loop index or NONE; parents come first */
+    uint32_t depth;               /* 1 for outermost */
     uint32_t params, param_count; /* consecutive vregs */
 } wagi_loop;
 
 typedef struct wagi_label {
-    uint32_t block;     /* NONE until placed */
+    uint32_t block; /* NONE until placed */
     uint32_t refs;
     uint32_t first_ref; /* first block that branches here */
 } wagi_label;
@@ -185,11 +185,11 @@ typedef struct wagi_vreg {
     uint32_t hint;       /* a vreg that would like the same register, or NONE */
     uint32_t slot;       /* frame slot, or NONE */
     uint8_t type;
-    int8_t home;         /* register number (machine.h), WAGI_HOME_SLOT or WAGI_HOME_NONE */
-    int8_t hint_reg;     /* register that would save a move, or -1 */
-    int8_t cached;       /* while passes walk through a loop that caches the vreg: its register there; else -1 */
-    bool crosses;        /* live across a call */
-    bool read;           /* somebody reads it */
+    int8_t home;     /* register number (machine.h), WAGI_HOME_SLOT or WAGI_HOME_NONE */
+    int8_t hint_reg; /* register that would save a move, or -1 */
+    int8_t cached;   /* while passes walk through a loop that caches the vreg: its register there; else -1 */
+    bool crosses;    /* live across a call */
+    bool read;       /* somebody reads it */
 } wagi_vreg;
 #define WAGI_HOME_NONE (-1)
 #define WAGI_HOME_SLOT (-2)
@@ -240,8 +240,8 @@ size_t wagi_ir_dump(const wagi_ir *ir, char *buffer, size_t size);
  * *ret_ins receives the instruction. */
 const char *wagi_ir_verify(const wagi_ir *ir, uint32_t *ret_ins);
 
-/* Runtime functions that native code calls for rare ops. All have one shape: slots hold the operands and then the result;
- * what they return is WAG_OK or the trap. The table is in exec/helper.c. */
+/* Runtime functions that native code calls for rare ops. All have one shape: slots hold the operands and then the
+ * result; what they return is WAG_OK or the trap. The table is in exec/helper.c. */
 typedef enum wagi_helper {
 #define HELPER(name) WAGI_HELPER_##name,
 #include "compiler/helper.def"

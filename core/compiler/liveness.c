@@ -1,10 +1,10 @@
 /* Live intervals in one backward walk.
  *
  * An interval is the hull of all positions where a vreg is read or written: forward control flow never leaves the hull.
- * A value that flows along a back edge leaves it, so a local that is live at a loop's head covers the whole loop. For that
- * it is enough to know liveness at loop heads on the graph without back edges (Boissinot et al.): a path to a read that
- * takes back edges ends, behind the last one, in a path without. So one pass does, and a live-in set is kept only while
- * a forward branch to its block may still come; the number of such sets is the nesting depth.
+ * A value that flows along a back edge leaves it, so a local that is live at a loop's head covers the whole loop. For
+ * that it is enough to know liveness at loop heads on the graph without back edges (Boissinot et al.): a path to a read
+ * that takes back edges ends, behind the last one, in a path without. So one pass does, and a live-in set is kept only
+ * while a forward branch to its block may still come; the number of such sets is the nesting depth.
  *
  * Caps: sets are cut to the first locals when sets, blocks or loops are too many; the other locals then get the whole
  * function as their interval.
@@ -13,8 +13,8 @@
 
 #include <string.h>
 
-#define MAX_SET_WORDS (1u << 22)  /* in all sets together */
-#define MAX_SET_WORK (1u << 28)   /* words times blocks, locals times loops */
+#define MAX_SET_WORDS (1u << 22) /* in all sets together */
+#define MAX_SET_WORK (1u << 28)  /* words times blocks, locals times loops */
 
 typedef struct walk {
     wagi_liveness *l;
@@ -136,7 +136,8 @@ static bool choose_tracked(walk *w)
         return false;
     const wagi_ir *ir = w->ir;
     uint64_t tracked = ir->local_count;
-    uint64_t by_sets = (uint64_t)(MAX_SET_WORDS / most) * 64, by_blocks = (uint64_t)MAX_SET_WORK / (ir->blocks.n + ir->pool.n) * 64;
+    uint64_t by_sets = (uint64_t)(MAX_SET_WORDS / most) * 64,
+             by_blocks = (uint64_t)MAX_SET_WORK / (ir->blocks.n + ir->pool.n) * 64;
     uint64_t by_loops = MAX_SET_WORK / (ir->loops.n + 1);
     if (tracked > by_sets)
         tracked = by_sets;

@@ -5,11 +5,11 @@
 #include "compiler/machine.h"
 
 typedef struct wagi_liveness {
-    WAGI_VEC(uint64_t) sets;       /* live-in sets of blocks that a forward branch waits for */
+    WAGI_VEC(uint64_t) sets; /* live-in sets of blocks that a forward branch waits for */
     WAGI_VEC(uint32_t) free_sets;
-    WAGI_VEC(uint32_t) set_of;     /* per block: its set, or NONE */
-    WAGI_VEC(uint32_t) first_ref;  /* per block: the first block that branches to it */
-    WAGI_VEC(uint32_t) waiting;    /* per block: its next in the list of blocks with that first_ref, 1 + index */
+    WAGI_VEC(uint32_t) set_of;    /* per block: its set, or NONE */
+    WAGI_VEC(uint32_t) first_ref; /* per block: the first block that branches to it */
+    WAGI_VEC(uint32_t) waiting;   /* per block: its next in the list of blocks with that first_ref, 1 + index */
     WAGI_VEC(uint64_t) live;
 } wagi_liveness;
 

@@ -2,9 +2,9 @@
  * the machine's own folder know more.
  *
  * Registers are numbers: 0..15 integer, 16..31 floating. A description lists those that values may live in; scratch and
- * reserved registers (instance, memory base, stack pointer) are simply not listed. Arguments and results of wasm functions
- * travel in int_args and float_args, then in the agent's overflow buffer; the lists may name registers that are not
- * allocatable, so that a description with few registers (tests) keeps the calling convention.
+ * reserved registers (instance, memory base, stack pointer) are simply not listed. Arguments and results of wasm
+ * functions travel in int_args and float_args, then in the agent's overflow buffer; the lists may name registers that
+ * are not allocatable, so that a description with few registers (tests) keeps the calling convention.
  */
 #ifndef WAGI_COMPILER_MACHINE_H
 #define WAGI_COMPILER_MACHINE_H

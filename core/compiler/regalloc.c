@@ -6,7 +6,8 @@
 
 #include "compiler/liveness.h"
 
-/* A save and reload around a call is paid at most once per call and use: half of the calls' weight was best in tests. */
+/* A save and reload around a call is paid at most once per call and use: half of the calls' weight was best in tests.
+ */
 #define CALL_COST 0.5f
 /* A callee-saved register that nobody uses yet costs a push and a pop. */
 #define SAVED_REGISTER_COST 2.0f
@@ -142,8 +143,7 @@ static bool is_free(const scan *s, const wagi_vreg *v, int reg)
 static bool is_fine(const scan *s, const wagi_vreg *v, int reg)
 {
     bool saved = wagi_reg_is_saved(s->machine, reg);
-    return is_free(s, v, reg) &&
-           (!saved || (s->homes->used_saved >> reg & 1) || v->weight > SAVED_REGISTER_COST);
+    return is_free(s, v, reg) && (!saved || (s->homes->used_saved >> reg & 1) || v->weight > SAVED_REGISTER_COST);
 }
 
 static bool in_class(const scan *s, const wagi_vreg *v, int reg)

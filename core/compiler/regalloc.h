@@ -3,15 +3,15 @@
  *   1. Linear scan over intervals in the order of their start. When no register is free, the interval with the least
  *      weight per length gives way, as a whole (regalloc.c).
  *   2. Second chance: intervals in slots, heaviest first, go where a register is free all along.
- *   3. Loop-scoped caching (regalloc_cache.c): a vreg in a slot may live in a register through a loop. It is loaded before
- *      the loop's head, every write in the loop also goes to the slot, so that leaving the loop needs no code.
+ *   3. Loop-scoped caching (regalloc_cache.c): a vreg in a slot may live in a register through a loop. It is loaded
+ * before the loop's head, every write in the loop also goes to the slot, so that leaving the loop needs no code.
  *   4. Slots: shared by intervals that do not meet (regalloc_slots.c).
- *   5. Edits (edits.c): the moves between registers and slots that the above needs, each at its place. A vreg that lives
- *      across a call in a register that calls clobber is stored before the call unless its slot is current, and loaded
+ *   5. Edits (edits.c): the moves between registers and slots that the above needs, each at its place. A vreg that
+ * lives across a call in a register that calls clobber is stored before the call unless its slot is current, and loaded
  *      back before its next use or the next branch.
  *
- * What emission and checker rely on: executing the instructions with operands at wagi_vreg_reg (or the slot when that is
- * negative) and the edits at their places computes what the IR computes. check.c proves it for one function.
+ * What emission and checker rely on: executing the instructions with operands at wagi_vreg_reg (or the slot when that
+ * is negative) and the edits at their places computes what the IR computes. check.c proves it for one function.
  */
 #ifndef WAGI_COMPILER_REGALLOC_H
 #define WAGI_COMPILER_REGALLOC_H
@@ -55,9 +55,9 @@ typedef struct wagi_homes {
     WAGI_VEC(wagi_edit) edits;
 
     /* scratch */
-    WAGI_VEC(uint32_t) order;  /* vregs by start */
-    WAGI_VEC(uint32_t) head;   /* per position */
-    WAGI_VEC(uint32_t) next;   /* per vreg */
+    WAGI_VEC(uint32_t) order; /* vregs by start */
+    WAGI_VEC(uint32_t) head;  /* per position */
+    WAGI_VEC(uint32_t) next;  /* per vreg */
     WAGI_VEC(uint32_t) call_pos;
     WAGI_VEC(float) call_weight; /* sums: call_weight[i] of the calls before i */
     WAGI_VEC(wagi_spill) spills;
@@ -65,7 +65,7 @@ typedef struct wagi_homes {
     WAGI_VEC(wagi_cache) caches;
     WAGI_VEC(uint32_t) loop_caches; /* per loop: 1 + index of its first cache */
     WAGI_VEC(float) loop_weights;
-    WAGI_VEC(uint32_t) candidate;  /* per vreg: 1 + index */
+    WAGI_VEC(uint32_t) candidate; /* per vreg: 1 + index */
 } wagi_homes;
 
 void wagi_homes_init(wagi_homes *homes);

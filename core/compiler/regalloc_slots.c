@@ -12,7 +12,8 @@ bool wagi_homes_slots(wagi_homes *homes)
 {
     wagi_ir *ir = homes->ir;
     uint32_t positions = wagi_ir_pos((uint32_t)ir->ins.n) + 2;
-    /* sort_by_start's lists have been read; the same arrays now list, per position, the slots that are free from it on. */
+    /* sort_by_start's lists have been read; the same arrays now list, per position, the slots that are free from it on.
+     */
     uint32_t *ending = homes->head.p, *next = homes->next.p;
     memset(ending, 0, (size_t)positions * 4);
     uint32_t free_slots = 0, swept = 0; /* free_slots: list of vregs whose slot is free, 1 + vreg */

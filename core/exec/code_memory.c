@@ -1,3 +1,4 @@
+/* Mapping machine code, the registry of code ranges, and looking places up in it. */
 #include "exec/code_memory.h"
 
 #include <stdatomic.h>
@@ -6,9 +7,10 @@
 #include "base/os.h"
 #include "base/sync.h"
 
-/* The registry: chunks of entries that are never freed, so that readers need no lock. An entry is written under the lock;
- * its size is 0 while it changes. A reader that sees the same size before and after has start and code that belong to
- * each other or a size of another life of the entry; in that case pc, which is in code that is alive, is not in it. */
+/* The registry: chunks of entries that are never freed, so that readers need no lock. An entry is written under the
+ * lock; its size is 0 while it changes. A reader that sees the same size before and after has start and code that
+ * belong to each other or a size of another life of the entry; in that case pc, which is in code that is alive, is not
+ * in it. */
 #define CHUNK 256
 
 typedef struct entry {

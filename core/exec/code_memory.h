@@ -1,5 +1,5 @@
-/* Mapped machine code. Pages are read-write while they are filled and read-execute ever after, never both. A process-wide
- * registry answers "whose code is at this address", also inside a signal handler. */
+/* Mapped machine code. Pages are read-write while they are filled and read-execute ever after, never both. A
+ * process-wide registry answers "whose code is at this address", also inside a signal handler. */
 #ifndef WAGI_EXEC_CODE_MEMORY_H
 #define WAGI_EXEC_CODE_MEMORY_H
 
@@ -18,7 +18,8 @@ typedef struct wagi_code {
 wagi_code *wagi_code_new(wagi_image *image, const wagi_module_data *data, bool *ret_forbidden);
 void wagi_code_free(wagi_code *code); /* nothing may run in it any more */
 
-/* The code that contains pc, or NULL. Async-signal-safe, lock-free. The result stays valid as long as a frame is in it. */
+/* The code that contains pc, or NULL. Async-signal-safe, lock-free. The result stays valid as long as a frame is in it.
+ */
 const wagi_code *wagi_code_find(uintptr_t pc);
 /* The function at an offset, NULL when it is a stub. */
 const wagi_func_code *wagi_code_func(const wagi_code *code, uint32_t offset);

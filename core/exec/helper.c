@@ -31,6 +31,12 @@ static wag_err data_drop(wag_instance *instance, wagi_slot *slots)
     return WAG_OK;
 }
 
+static wag_err global_set(wag_instance *instance, wagi_slot *slots)
+{
+    wagi_global_store(instance->globals[slots[1]], &slots[0]);
+    return WAG_OK;
+}
+
 static wag_err table_get(wag_instance *instance, wagi_slot *slots)
 {
     const wag_table *table = instance->tables[slots[1]];
@@ -45,7 +51,7 @@ static wag_err table_set(wag_instance *instance, wagi_slot *slots)
     wag_table *table = instance->tables[slots[2]];
     if (slots[0] >= table->size)
         return WAG_TABLE_BOUNDS;
-    table->elements[slots[0]] = slots[1];
+    wagi_table_store(table, slots[0], slots[1]);
     return WAG_OK;
 }
 

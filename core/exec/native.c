@@ -1,3 +1,4 @@
+/* The native tier: entry from the runtime, calls out of native code, compilation. */
 #include "exec/native.h"
 
 #include <stdatomic.h>

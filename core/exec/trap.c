@@ -1,7 +1,7 @@
 /* Traps of native code, and their backtraces.
  *
- * A frame is found from a pc and the stack pointer of its function's body: the function's entry in the code says how far
- * above the return address lies. The walk ends at the stub by which C entered. */
+ * A frame is found from a pc and the stack pointer of its function's body: the function's entry in the code says how
+ * far above the return address lies. The walk ends at the stub by which C entered. */
 #include <string.h>
 
 #include "base/fault.h"

@@ -76,13 +76,24 @@ typedef enum wagi_interp_exit {
     WAGI_INTERP_OP,        /* run the op at ip (wagi_interp_slow_op) and go on */
     WAGI_INTERP_CALL,      /* call func, which is not of this instance */
     WAGI_INTERP_TAIL_CALL, /* the same in place of this activation */
+    WAGI_INTERP_THROW,     /* throw or throw_ref at ip (wagi_interp_throw) */
     WAGI_INTERP_RETURN,    /* return; the record is of another instance or marked */
 } wagi_interp_exit;
 
 /* Run until something comes up that needs a call in C. */
 wagi_interp_exit wagi_interp_loop(wagi_interp_state *state);
-/* An op that the loop leaves to others: memory.grow and those behind prefix 0xFC. Moves ip behind it. */
+/* An op that the loop leaves to others: memory.grow, those behind prefix 0xFC, most behind 0xFB, and stores of
+ * references while the collector marks. Moves ip behind it. */
 wag_err wagi_interp_slow_op(wagi_interp_state *state);
+/* The same for prefix 0xFB (interp_gc.c). */
+wag_err wagi_interp_gc_op(wagi_interp_state *state);
+/* Take the branch of a side entry; ip is at the opcode. */
+void wagi_interp_branch(wagi_interp_state *state, const wagi_side_entry *entry);
+/* Run throw or throw_ref. NULL: caught, go on; else the error that ends the run. */
+wag_error *wagi_interp_throw(wagi_interp_state *state);
+/* A call at ip has ended with an error (own). NULL: it was an exception, or became one, and is caught; else the error.
+ * in_place: it was a tail call, whose own function is not there any more. */
+wag_error *wagi_interp_raise(wagi_interp_state *state, wag_error *error, bool in_place);
 
 /* A new activation of `body` whose arguments are at `locals`: zero the other locals. Gives the place of its record,
  * behind which its operands begin. */

@@ -59,11 +59,12 @@ static wag_error *unwind(wagi_interp_state *state, wag_error *error)
     const uint8_t *ip = state->ip;
     wagi_slot *locals = state->locals;
     add_frames(state->agent, instance, body, ip, locals, error);
+    state->agent->stack_top = state->sp; /* finalizers may call; the records are still read */
     while (body) {
         wag_instance *callee = instance;
         go_out(&instance, &body, &ip, &locals);
         if (callee != instance)
-            wagi_unit_release(&callee->unit);
+            wagi_unit_drop(&callee->unit);
     }
     return error;
 }
@@ -139,8 +140,8 @@ static void do_return(wagi_interp_state *state)
     state->body = record.body;
     state->instance = wagi_interp_record_instance(&record);
     if (left != state->instance) {
-        state->agent->stack_top = state->sp; /* releasing may collect */
-        wagi_unit_release(&left->unit);
+        state->agent->stack_top = state->sp; /* finalizers may call */
+        wagi_unit_drop(&left->unit);
     }
 }
 
@@ -164,8 +165,8 @@ static wag_error *do_tail_call(wagi_interp_state *state)
         wagi_unit_hold(&func->instance->unit);
     wag_error *error = begin(state, func->instance, body, state->locals, record);
     if (left != state->instance && left != caller) {
-        state->agent->stack_top = state->sp; /* releasing may collect */
-        wagi_unit_release(&left->unit);
+        state->agent->stack_top = state->sp; /* finalizers may call */
+        wagi_unit_drop(&left->unit);
     }
     return error;
 }
@@ -188,9 +189,16 @@ static wag_error *drive(wagi_interp_state *state)
             break;
         case WAGI_INTERP_CALL:
             error = do_call(state);
+            if (error)
+                error = wagi_interp_raise(state, error, false);
             break;
         case WAGI_INTERP_TAIL_CALL:
             error = do_tail_call(state);
+            if (error)
+                error = wagi_interp_raise(state, error, true);
+            break;
+        case WAGI_INTERP_THROW:
+            error = wagi_interp_throw(state);
             break;
         case WAGI_INTERP_RETURN:
             do_return(state);
@@ -235,8 +243,7 @@ static wag_error *interp_eval(wag_instance *instance, const wagi_const_expr *exp
 
 const wagi_tier wagi_tier_interp = {
     .name = "interp",
-    .features = ~(FEATURE_BIT(SIMD) | FEATURE_BIT(RELAXED_SIMD) | FEATURE_BIT(EXCEPTIONS) | FEATURE_BIT(GC) |
-                  FEATURE_BIT(THREADS)) &
+    .features = ~(FEATURE_BIT(SIMD) | FEATURE_BIT(RELAXED_SIMD) | FEATURE_BIT(THREADS)) &
                 (((uint64_t)1 << WAGI_FEATURE_COUNT) - 1),
     .compile = NULL, /* the side tables that the validator made are all it needs */
     .release = NULL,

@@ -1,5 +1,6 @@
 /* The ops that the interpreter's loop leaves to its driver, because they call into the runtime: memory.grow and those
- * behind prefix 0xFC (bulk memory, tables; saturating truncation). All operands are in memory. */
+ * behind prefix 0xFC (bulk memory, tables; saturating truncation), and stores of references while the collector marks.
+ * All operands are in memory. */
 #include "binary/op.h"
 #include "binary/reader.h"
 #include "interp/frame.h"
@@ -74,6 +75,8 @@ wag_err wagi_interp_slow_op(wagi_interp_state *state)
     /* The code is valid, so no read fails and no end is needed. */
     wagi_reader reader = wagi_reader_make(instance->data->bytes.data, state->ip, state->body->end);
     uint8_t prefix = wagi_read_u8(&reader);
+    if (prefix == 0xFB)
+        return wagi_interp_gc_op(state);
     wagi_op op = prefix == 0xFC ? wagi_op_find(0xFC, wagi_read_u32(&reader)) : wagi_op_find(0, prefix);
     uint32_t first = 0, second = 0;
     switch (wagi_ops[op].imm) {
@@ -101,6 +104,13 @@ wag_err wagi_interp_slow_op(wagi_interp_state *state)
         sp[-1] = grow_result(wagi_table_grow(table, sp[0], sp[-1]), table->type.limits.is_64);
         break;
     }
+    case WAGI_OP_global_set:
+        wagi_global_store(instance->globals[first], --sp);
+        break;
+    case WAGI_OP_table_set: /* the index has been checked */
+        sp -= 2;
+        wagi_table_store(instance->tables[first], sp[0], sp[1]);
+        break;
     case WAGI_OP_table_size:
         *sp++ = instance->tables[first]->size;
         break;

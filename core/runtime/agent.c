@@ -14,8 +14,8 @@
 
 static _Thread_local wag_agent *current;
 
-/* Initial-exec: at a constant distance from the thread pointer, also when the library was loaded late (it takes a word of
- * the room that the loader keeps for that). */
+/* Initial-exec: at a constant distance from the thread pointer, also when the library was loaded late (it takes a word
+ * of the room that the loader keeps for that). */
 #if defined(__x86_64__) && defined(__GNUC__)
 __attribute__((tls_model("initial-exec")))
 #endif

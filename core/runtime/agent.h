@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 
 #include "base/sync.h"
-#include "runtime/object.h"
+#include "runtime/heap.h"
 
 /* The agent cluster. Immutable apart from what says otherwise; atomically counted. */
 struct wag_cluster {
@@ -35,6 +35,10 @@ struct wag_agent {
     bool draining; /* the units of `dying` are being freed */
     wagi_unit *dying;
 
+    wagi_gc gc;                            /* structs, arrays, exceptions; and the state of a trace (heap.h) */
+    struct wagi_exception_ticket *tickets; /* exceptions in errors (exception.c) */
+    wag_tag *js_tag;                       /* made on first use, held by a handle */
+
     /* interpreter stack: grows upward; the used part is scanned by the collector. Mapped with the agent (the system
      * makes its pages when they are touched), so that no call has to look. */
     wagi_slot *stack, *stack_end;
@@ -52,12 +56,12 @@ struct wag_agent {
     /* This thread's wagi_stop_limit: native_limit, or UINTPTR_MAX while an interrupt is pending. Prologues and loops
      * compare the stack pointer with it; relaxed is enough for them, as for `interrupt`. */
     atomic_uintptr_t *stop_limit;
-    void *entry_sp;        /* of the innermost entry into native code that is open, or NULL */
-    void *native_top;      /* of the outermost: the collector scans the stack up to here; or NULL */
-    wag_error *trap_error; /* on its way from a trap to the entry */
+    void *entry_sp;                          /* of the innermost entry into native code that is open, or NULL */
+    void *native_top;                        /* of the outermost: the collector scans the stack up to here; or NULL */
+    wag_error *trap_error;                   /* on its way from a trap to the entry */
     wagi_slot overflow[WAGI_OVERFLOW_SLOTS]; /* arguments and results beyond the registers, on their way */
 
-    struct wagi_loop *loop; /* runtime/loop.h */
+    struct wagi_loop *loop;          /* runtime/loop.h */
     struct wagi_teardown *teardowns; /* newest first */
     uint32_t run_depth;              /* runs and awaits of the loop that are open: they will return WAG_INTERRUPTED */
     bool closing;                    /* the agent is being freed */
@@ -118,8 +122,8 @@ static inline void wagi_agent_clear_interrupt(wag_agent *agent)
         atomic_store(agent->stop_limit, UINTPTR_MAX);
 }
 
-/* Where generated code finds its thread's stop limit: an offset from the thread pointer, the same in all threads. A poll
- * is one compare then. */
+/* Where generated code finds its thread's stop limit: an offset from the thread pointer, the same in all threads. A
+ * poll is one compare then. */
 int32_t wagi_stop_limit_offset(void);
 
 /* Set the interrupt. Any thread, async-signal-safe. */
@@ -155,13 +159,20 @@ void wagi_unit_init(wagi_unit *unit, wag_agent *agent, wagi_object_kind kind); /
 void wagi_unit_hold(wagi_unit *unit);                                          /* one more handle */
 void wagi_unit_release(wagi_unit *unit); /* one handle less; may free the unit, and collect when no call is open */
 void wagi_unit_drop(wagi_unit *unit);    /* the same, but never collects */
-void wagi_unit_ref(wagi_unit *unit);     /* one more strong reference from another unit */
+/* The same for an argument of a host function that is over: a proxy that nobody else holds goes at once. */
+void wagi_unit_drop_arg(wagi_unit *unit);
+void wagi_unit_ref(wagi_unit *unit); /* one more strong reference from another unit */
 void wagi_unit_unref(wagi_unit *unit);
 /* Trace and free. Called by itself when enough escaped units have lost their counts. Without memory, or from a
  * finalizer, it does nothing. */
 void wagi_store_collect(wag_agent *agent);
 /* Collect if enough has died since the last time, or under stress. */
 void wagi_store_poll(wag_agent *agent);
+/* The steps of a trace. begin: false when nothing was begun (memory, a finalizer). Everything must be swept. */
+bool wagi_store_begin_mark(wag_agent *agent);
+/* Mark about this many bytes more; true when the trace is over: what was dead is freed then, the heap is to be swept.
+ */
+bool wagi_store_mark(wag_agent *agent, uint64_t bytes);
 /* Stress switch for tests: collect at every release of a handle and after every host function. */
 void wagi_store_stress(wag_agent *agent, bool on);
 
@@ -182,8 +193,38 @@ wag_err wagi_call_vals(wag_func *func, const wag_val *args, size_t arg_count, wa
  * `into` (NULL: an unknown place). */
 wag_err wagi_val_to_slot(const wagi_registry *registry, wagi_valtype type, wag_val val, wagi_unit *into,
                          wagi_slot *slot);
-/* borrow: does not count the reference. */
-wag_val wagi_slot_to_val(const wagi_registry *registry, wagi_valtype type, const wagi_slot *slot);
+/* ret_val: own (one handle of the reference). False without memory. */
+bool wagi_slot_to_val(wag_agent *agent, wagi_valtype type, const wagi_slot *slot, wag_val *ret_val);
+/* The unit that a value's handle counts in; NULL for numbers and null. */
+wagi_unit *wagi_val_unit(const wag_val *val);
+
+/* The one proxy of a slot that refers into the heap (kind EXTERN: or is an i31; kind ANY: anything but null), with one
+ * handle more. NULL without memory. */
+wagi_object *wagi_proxy_get(wag_agent *agent, wagi_object_kind kind, wagi_slot slot);
+/* The slot of a proxy; 0 for other objects. */
+wagi_slot wagi_proxy_slot(const wagi_object *object);
+void wagi_proxy_forget(wag_agent *agent, const wagi_object *proxy);
+void wagi_proxies_free(wag_agent *agent);
+
+/* ---- exceptions (exception.c) ---- */
+/* args: slots, two for v128. quiet: allocate without collecting; otherwise a safepoint. WAG_OK or WAG_OUT_OF_HEAP. */
+wag_err wagi_exception_make(wag_agent *agent, wag_tag *tag, const wagi_slot *args, bool quiet, wagi_slot *ret_slot);
+size_t wagi_exception_slots(const wagi_type *type); /* of the arguments */
+/* The error by which an exception leaves wasm: the host's own error when it is one that was wrapped (EX-05), else
+ * WAG_UNCAUGHT_EXCEPTION with the exception in it. Own. */
+wag_error *wagi_exception_error(wag_agent *agent, wagi_slot exception);
+/* The exception in an error, 0 when there is none of this agent. */
+wagi_slot wagi_error_exception(const wag_agent *agent, const wag_error *error);
+wag_exception *wagi_error_proxy(const wag_agent *agent, const wag_error *error); /* the same; borrow, NULL */
+/* May wasm catch this error of a host function, as an exception of the agent's JSTag? Traps and interrupts it may not.
+ */
+bool wagi_error_is_catchable(const wag_error *error);
+/* The exception of the agent's JSTag for a host's error. error: borrow. WAG_OK, WAG_OUT_OF_HEAP. */
+wag_err wagi_exception_wrap(wag_agent *agent, wag_error *error, wagi_slot *ret_slot);
+wag_tag *wagi_js_tag(wag_agent *agent); /* borrow; NULL without memory */
+/* Give back the exceptions of errors that other threads have freed. */
+void wagi_exception_reap(wag_agent *agent);
+void wagi_exception_close_all(wag_agent *agent);
 
 /* ---- instances ---- */
 /* Imports that have been read: one object per import, each held by one handle. */

@@ -43,31 +43,59 @@ static void func_enters(const wagi_registry *registry, const wag_func *func, wag
         wagi_unit_escape(into);
 }
 
+static wagi_slot slot_of(const wagi_object *object)
+{
+    return (wagi_slot)(uintptr_t)object;
+}
+
+/* NULL for numbers and null. */
+static wagi_object *val_object(const wag_val *val)
+{
+    switch (val->kind) {
+    case WAG_FUNCREF:
+        return (wagi_object *)val->of.func;
+    case WAG_EXTERNREF:
+        return (wagi_object *)val->of.ext;
+    case WAG_ANYREF:
+        return (wagi_object *)val->of.any;
+    case WAG_EXNREF:
+        return (wagi_object *)val->of.exception;
+    default:
+        return NULL;
+    }
+}
+
+/* A reference that is not null, of the hierarchy of the type. */
+static bool slot_fits(const wagi_registry *registry, wagi_slot slot, wagi_valtype type)
+{
+    if (wagi_is_concrete(type))
+        return wagi_slot_is_type(slot, wagi_registry_type(registry, wagi_heap_of(type)));
+    return wagi_slot_is_heap(slot, (wagi_heap)wagi_heap_of(type));
+}
+
 static wag_err ref_to_slot(const wagi_registry *registry, wagi_valtype type, wag_val val, wagi_unit *into,
                            wagi_slot *slot)
 {
     if (val.kind != wagi_val_kind_of(registry, type))
         return WAG_TYPE;
-    /* The pointers of the union are at one place. */
-    const void *pointer = val.kind == WAG_EXTERNREF ? (const void *)val.of.ext : (const void *)val.of.func;
-    if (!pointer) {
+    const wagi_object *object = val_object(&val);
+    if (!object) {
         *slot = 0;
         return wagi_is_nullable(type) ? WAG_OK : WAG_TYPE;
     }
-    if (val.kind != WAG_FUNCREF && val.kind != WAG_EXTERNREF)
-        return WAG_TYPE;
-    if (!wagi_is_owner(pointer))
+    if (!wagi_is_owner(object))
         return WAG_WRONG_AGENT;
     if (val.kind == WAG_FUNCREF) {
         if (!func_fits(registry, val.of.func, type))
             return WAG_TYPE;
         func_enters(registry, val.of.func, into);
-    } else {
-        if (wagi_is_concrete(type) || wagi_heap_of(type) != WAGI_HEAP_EXTERN)
-            return WAG_TYPE;
-        wagi_unit_escape(val.of.ext->object.unit);
     }
-    *slot = (wagi_slot)(uintptr_t)pointer;
+    wagi_slot inner = wagi_proxy_slot(object);
+    if (val.kind != WAG_FUNCREF && !slot_fits(registry, inner ? inner : slot_of(object), type))
+        return WAG_TYPE;
+    if (val.kind == WAG_EXTERNREF && !inner)
+        wagi_unit_escape(object->unit);
+    *slot = inner ? inner : slot_of(object);
     return WAG_OK;
 }
 
@@ -98,9 +126,37 @@ wag_err wagi_val_to_slot(const wagi_registry *registry, wagi_valtype type, wag_v
     }
 }
 
-wag_val wagi_slot_to_val(const wagi_registry *registry, wagi_valtype type, const wagi_slot *slot)
+/* The object by which the host holds a reference that is not null, with one handle more. */
+static wagi_object *host_object(wag_agent *agent, wag_val_kind kind, wagi_slot slot)
+{
+    if (kind == WAG_ANYREF)
+        return wagi_proxy_get(agent, WAGI_OBJECT_ANY, slot);
+    if (kind == WAG_EXNREF)
+        return wagi_proxy_get(agent, WAGI_OBJECT_EXCEPTION, slot);
+    if (kind == WAG_EXTERNREF && (wagi_is_i31(slot) || wagi_slot_object(slot)))
+        return wagi_proxy_get(agent, WAGI_OBJECT_EXTERN, slot);
+    wagi_unit_hold(wagi_slot_unit(slot));
+    return (wagi_object *)(uintptr_t)slot;
+}
+
+static bool ref_to_val(wag_agent *agent, wagi_slot slot, wag_val *val)
+{
+    wagi_object *object = slot ? host_object(agent, val->kind, slot) : NULL;
+    if (val->kind == WAG_FUNCREF)
+        val->of.func = (wag_func *)object;
+    else if (val->kind == WAG_EXTERNREF)
+        val->of.ext = (wag_extern *)object;
+    else if (val->kind == WAG_ANYREF)
+        val->of.any = (wag_any *)object;
+    else
+        val->of.exception = (wag_exception *)object;
+    return object || slot == 0;
+}
+
+bool wagi_slot_to_val(wag_agent *agent, wagi_valtype type, const wagi_slot *slot, wag_val *ret_val)
 {
     wag_val val;
+    bool ok = true;
     memset(&val, 0, sizeof val);
     switch (wagi_valtype_kind(type)) {
     case WAGI_KIND_I32:
@@ -126,13 +182,17 @@ wag_val wagi_slot_to_val(const wagi_registry *registry, wagi_valtype type, const
         memcpy(val.of.v128, slot, 16);
         break;
     default:
-        val.kind = wagi_val_kind_of(registry, type);
-        if (val.kind == WAG_EXTERNREF)
-            val.of.ext = (wag_extern *)(uintptr_t)*slot;
-        else
-            val.of.func = (wag_func *)(uintptr_t)*slot;
+        val.kind = wagi_val_kind_of(agent->cluster->registry, type);
+        ok = ref_to_val(agent, *slot, &val);
     }
-    return val;
+    *ret_val = val;
+    return ok;
+}
+
+wagi_unit *wagi_val_unit(const wag_val *val)
+{
+    const wagi_object *object = val_object(val);
+    return object ? object->unit : NULL;
 }
 
 static wag_err slots_from_vals(const wagi_registry *registry, const wagi_valtype *types, uint32_t count,
@@ -149,31 +209,27 @@ static wag_err slots_from_vals(const wagi_registry *registry, const wagi_valtype
     return WAG_OK;
 }
 
-static void vals_from_slots(const wagi_registry *registry, const wagi_valtype *types, uint32_t count,
-                            const wagi_slot *slots, wag_val *vals)
+static void drop_vals(const wag_val *vals, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        vals[i] = wagi_slot_to_val(registry, types[i], slots);
+        wagi_unit *unit = wagi_val_unit(&vals[i]);
+        if (unit)
+            wagi_unit_drop(unit);
+    }
+}
+
+/* vals: own. False without memory; nothing is held then. */
+static bool vals_from_slots(wag_agent *agent, const wagi_valtype *types, uint32_t count, const wagi_slot *slots,
+                            wag_val *vals)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (!wagi_slot_to_val(agent, types[i], slots, &vals[i])) {
+            drop_vals(vals, i);
+            return false;
+        }
         slots += types[i] == WAGI_V128 ? 2 : 1;
     }
-}
-
-static wagi_unit *val_unit(const wag_val *val)
-{
-    if (val->kind == WAG_FUNCREF && val->of.func)
-        return val->of.func->object.unit;
-    if (val->kind == WAG_EXTERNREF && val->of.ext)
-        return val->of.ext->object.unit;
-    return NULL;
-}
-
-static void hold_vals(const wag_val *vals, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        wagi_unit *unit = val_unit(&vals[i]);
-        if (unit)
-            wagi_unit_hold(unit);
-    }
+    return true;
 }
 
 static wag_error *misfit(wag_err err, const wagi_registry *registry, wagi_valtype type, const wag_val *val,
@@ -250,8 +306,11 @@ wag_error *wagi_call_host(wag_func *func, wagi_slot *slots)
             return wagi_error_nomem();
     }
     wag_val *results = args + params;
-    vals_from_slots(registry, type->params, params, slots, args);
-    hold_vals(args, params);
+    if (!vals_from_slots(agent, type->params, params, slots, args)) {
+        if (args != small)
+            wagi_free(args);
+        return wagi_error_nomem();
+    }
     if (count) {
         memset(results, 0, count * sizeof *results);
         for (uint32_t i = 0; i < count; i++)
@@ -266,9 +325,9 @@ wag_error *wagi_call_host(wag_func *func, wagi_slot *slots)
     }
     /* The slots may hold results now: args says what was held. */
     for (uint32_t i = 0; i < params; i++) {
-        wagi_unit *held = val_unit(&args[i]);
+        wagi_unit *held = wagi_val_unit(&args[i]);
         if (held)
-            wagi_unit_drop(held);
+            wagi_unit_drop_arg(held);
     }
     wagi_unit_drop(unit);
     if (args != small)
@@ -312,10 +371,8 @@ wag_err wagi_call_vals(wag_func *func, const wag_val *args, size_t arg_count, wa
         error = misfit(err, registry, type->params[bad], &args[bad], "argument", bad);
     else
         error = wagi_call_slots(func, slots);
-    if (!error) {
-        vals_from_slots(registry, type->results, type->result_count, slots, results);
-        hold_vals(results, type->result_count);
-    }
+    if (!error && !vals_from_slots(agent, type->results, type->result_count, slots, results))
+        error = wagi_error_nomem();
     if (slots != small)
         wagi_free(slots);
     wagi_unit_release(unit);

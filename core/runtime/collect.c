@@ -1,13 +1,19 @@
-/* The collector: marks what can be reached in one agent's store and buries the rest. object.h has the rules.
+/* The collector: marks what can be reached in one agent's store and heap, and buries the units that cannot. object.h
+ * has the rules, heap.h the colours and what happens to dead objects.
  *
- * The work list is threaded through the units, so marking needs no memory. Scanning the interpreter's stack needs some:
+ * A mark goes in steps, wasm runs between them. It begins with the roots: the stack, and units with handles. The work
+ * list of units is threaded through them; that of objects is a vector, and when that cannot grow the objects that are
+ * marked are looked at once more. Scanning the interpreter's stack needs some:
  * a set of all block addresses, by granules of GRANULE bytes, so that any word that points into a unit's block (a
  * function inside an instance, the instance in a frame) is found. When it cannot be had nothing is collected.
  */
 #include "base/alloc.h"
 #include "runtime/store.h"
 
-enum { GRANULE_LOG2 = 9 };
+enum {
+    GRANULE_LOG2 = 9,
+    ARRAY_PART = 8192 /* elements that are scanned at once */
+};
 
 /* ---- the set of blocks ---- */
 
@@ -69,7 +75,7 @@ static bool block_set_init(block_set *set, wag_agent *agent)
 static wagi_unit *block_set_find(const block_set *set, wagi_slot word)
 {
     uintptr_t address = (uintptr_t)word, number = address >> GRANULE_LOG2;
-    if (number < set->low || number > set->high)
+    if (!set->granules || number < set->low || number > set->high)
         return NULL;
     for (size_t slot = granule_slot(set, number); set->granules[slot].unit; slot = (slot + 1) & set->mask) {
         if (set->granules[slot].number != number)
@@ -83,62 +89,136 @@ static wagi_unit *block_set_find(const block_set *set, wagi_slot word)
 
 /* ---- marking ---- */
 
-typedef struct marker {
-    wagi_unit *work;
-    const wagi_registry *registry;
-} marker;
-
 static void mark(wagi_unit *unit, void *context)
 {
-    marker *state = context;
+    wagi_gc *gc = context;
     if (unit->marked)
         return;
     unit->marked = true;
-    unit->work = state->work;
-    state->work = unit;
+    unit->work = gc->grey_units;
+    gc->grey_units = unit;
 }
 
-static void mark_slots(marker *state, wagi_valtype type, const wagi_slot *slots, uint64_t count)
+static void push(wagi_gc *gc, wagi_gc_object *object, uint32_t next)
+{
+    if (!WAGI_VEC_PUSH(&gc->grey, ((wagi_gc_grey){object, next})))
+        gc->grey_lost = true;
+}
+
+static void mark_object(wagi_gc *gc, wagi_gc_object *object)
+{
+    if (((object->head ^ gc->head_bits) & WAGI_GC_COLOUR) == 0)
+        return;
+    object->head ^= WAGI_GC_COLOUR;
+    const wagi_type *type = wagi_gc_type_of(object);
+    if (gc->known[type->id % WAGI_GC_KNOWN] != type)
+        wagi_gc_hold_type(gc, type); /* it is held already, so this needs no memory */
+    gc->marked += wagi_gc_object_size(object);
+    if (type->comp == WAGI_COMP_FUNC || type->ref_count)
+        push(gc, object, 0);
+}
+
+static void mark_slot(wagi_gc *gc, wagi_slot slot)
+{
+    if (slot == 0 || wagi_is_i31(slot))
+        return;
+    wagi_gc_object *object = wagi_slot_object(slot);
+    if (object)
+        mark_object(gc, object);
+    else
+        mark(wagi_slot_unit(slot), gc);
+}
+
+static wagi_slot slot_at(wagi_gc_object *object, size_t offset)
+{
+    return wagi_gc_load(wagi_gc_at(object, offset), WAGI_KIND_REF);
+}
+
+/* Mark what an object refers to, a long array in parts. About how many bytes have been looked at. */
+static uint64_t scan(wagi_gc *gc, wagi_gc_grey grey)
+{
+    wagi_gc_object *object = grey.object;
+    const wagi_type *type = wagi_gc_type_of(object);
+    if (type->comp == WAGI_COMP_STRUCT) {
+        for (uint32_t i = 0; i < type->ref_count; i++)
+            mark_slot(gc, slot_at(object, type->ref_offsets[i]));
+        return type->size;
+    }
+    if (type->comp == WAGI_COMP_FUNC) {
+        wagi_gc_exception *exception = (wagi_gc_exception *)(void *)object;
+        const wagi_slot *arg = exception->args;
+        mark(exception->tag->object.unit, gc);
+        for (uint32_t i = 0; i < type->param_count; i++) {
+            if (wagi_is_ref(type->params[i]))
+                mark_slot(gc, *arg);
+            arg += type->params[i] == WAGI_V128 ? 2 : 1;
+        }
+        return sizeof *exception + type->param_count * sizeof *arg;
+    }
+    uint32_t length = ((wagi_gc_array *)(void *)object)->length, left = length - grey.next;
+    uint32_t count = left < ARRAY_PART ? left : ARRAY_PART;
+    if (count < left && !WAGI_VEC_PUSH(&gc->grey, ((wagi_gc_grey){object, grey.next + count})))
+        count = left;
+    for (uint32_t i = grey.next; i < grey.next + count; i++)
+        mark_slot(gc, slot_at(object, WAGI_ARRAY_HEADER + (size_t)i * sizeof(wagi_slot)));
+    return WAGI_ARRAY_HEADER + (uint64_t)count * sizeof(wagi_slot);
+}
+
+/* About how many bytes. */
+static uint64_t mark_slots(wagi_gc *gc, wagi_valtype type, const wagi_slot *slots, uint64_t count)
 {
     if (!wagi_is_ref(type))
-        return;
-    /* References of the other hierarchies are null until there are objects for them. */
-    wagi_heap top = wagi_heap_top(state->registry, type);
-    if (top != WAGI_HEAP_FUNC && top != WAGI_HEAP_EXTERN)
-        return;
+        return 0;
     for (uint64_t i = 0; i < count; i++)
-        if (slots[i])
-            mark(wagi_slot_unit(slots[i]), state);
+        mark_slot(gc, slots[i]);
+    return count * sizeof *slots;
 }
 
-static void mark_instance(marker *state, const wag_instance *instance)
+static uint64_t mark_instance(wagi_gc *gc, const wag_instance *instance)
 {
     const wagi_module_data *data = instance->data;
+    uint64_t done = instance->block_size;
     for (uint32_t i = data->table_import_count; i < data->table_count; i++) {
         const wag_table *table = instance->tables[i];
-        mark_slots(state, table->type.element, table->elements, table->size);
+        done += mark_slots(gc, table->type.element, table->elements, table->size);
     }
     for (uint32_t i = data->global_import_count; i < data->global_count; i++) {
         const wag_global *global = instance->globals[i];
-        mark_slots(state, global->type.content, global->value, 1);
+        mark_slots(gc, global->type.content, global->value, 1);
     }
     for (uint32_t i = 0; i < data->elem_count; i++)
-        mark_slots(state, data->elems[i].type, instance->elems[i].items, instance->elems[i].count);
+        mark_slots(gc, data->elems[i].type, instance->elems[i].items, instance->elems[i].count);
+    return done;
 }
 
-static void mark_children(marker *state, wagi_unit *unit)
+static uint64_t mark_children(wagi_gc *gc, wagi_unit *unit)
 {
     const wagi_object *object = wagi_unit_object(unit);
-    wagi_unit_strong_edges(unit, mark, state);
-    if (object->kind == WAGI_OBJECT_INSTANCE) {
-        mark_instance(state, (const wag_instance *)object);
-    } else if (object->kind == WAGI_OBJECT_TABLE) {
+    wagi_unit_strong_edges(unit, mark, gc);
+    if (object->kind == WAGI_OBJECT_INSTANCE)
+        return mark_instance(gc, (const wag_instance *)object);
+    if (object->kind == WAGI_OBJECT_TABLE) {
         const wag_table *table = (const wag_table *)object;
-        mark_slots(state, table->type.element, table->elements, table->size);
-    } else if (object->kind == WAGI_OBJECT_GLOBAL) {
-        const wag_global *global = (const wag_global *)object;
-        mark_slots(state, global->type.content, global->value, 1);
+        return sizeof *table + mark_slots(gc, table->type.element, table->elements, table->size);
     }
+    if (object->kind == WAGI_OBJECT_GLOBAL) {
+        const wag_global *global = (const wag_global *)object;
+        mark_slots(gc, global->type.content, global->value, 1);
+    } else {
+        mark_slot(gc, wagi_proxy_slot(object));
+    }
+    return sizeof *unit;
+}
+
+void wagi_gc_shade(wag_agent *agent, wagi_slot slot)
+{
+    mark_slot(&agent->gc, slot);
+}
+
+void wagi_gc_shade_all(wag_agent *agent, const wagi_slot *slots, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++)
+        mark_slot(&agent->gc, slots[i]);
 }
 
 #if defined(__has_feature)
@@ -152,8 +232,20 @@ static void mark_children(marker *state, wagi_unit *unit)
 #define NO_SANITIZER
 #endif
 
+static void mark_word(wagi_gc *gc, const block_set *set, wagi_slot word)
+{
+    wagi_unit *unit = block_set_find(set, word);
+    if (unit) {
+        mark(unit, gc);
+        return;
+    }
+    wagi_gc_object *object = wagi_gc_find(gc, word);
+    if (object)
+        mark_object(gc, object);
+}
+
 /* Every word of the native stack from here to the outermost entry into native code, and the registers. */
-NO_SANITIZER static void mark_native_stack(marker *state, const block_set *set, const wag_agent *agent)
+NO_SANITIZER static void mark_native_stack(wagi_gc *gc, const block_set *set, const wag_agent *agent)
 {
 #if defined(__GNUC__)
     __builtin_unwind_init(); /* all registers that calls keep are on the stack now */
@@ -162,29 +254,66 @@ NO_SANITIZER static void mark_native_stack(marker *state, const block_set *set, 
 #else
     const wagi_slot *word = agent->native_top; /* without this compiler there is no native code */
 #endif
-    for (; word < (const wagi_slot *)agent->native_top; word++) {
-        wagi_unit *unit = block_set_find(set, *word);
-        if (unit)
-            mark(unit, state);
-    }
+    for (; word < (const wagi_slot *)agent->native_top; word++)
+        mark_word(gc, set, *word);
 }
 
 /* False without memory; nothing is marked then. */
-static bool mark_stack(marker *state, wag_agent *agent)
+static bool mark_stack(wag_agent *agent)
 {
-    if (agent->host_depth == 0 || (agent->stack_top == agent->stack && !agent->native_top))
-        return true;
-    block_set set;
-    if (!block_set_init(&set, agent))
+    wagi_gc *gc = &agent->gc;
+    block_set set = {.granules = NULL};
+    bool has_stack = agent->stack_top != agent->stack || agent->native_top;
+    if (has_stack && !block_set_init(&set, agent))
         return false;
-    for (const wagi_slot *word = agent->stack; word < agent->stack_top; word++) {
-        wagi_unit *unit = block_set_find(&set, *word);
-        if (unit)
-            mark(unit, state);
-    }
+    wagi_gc_sort_larges(gc);
+    wagi_gc_begin_mark(gc);
+    for (const wagi_slot *word = agent->stack; word < agent->stack_top; word++)
+        mark_word(gc, &set, *word);
     if (agent->native_top)
-        mark_native_stack(state, &set, agent);
+        mark_native_stack(gc, &set, agent);
     wagi_free(set.granules);
+    return true;
+}
+
+/* True when there was one that had not been marked. */
+static bool mark_held_units(wag_agent *agent)
+{
+    for (wagi_unit *unit = agent->units; unit; unit = unit->next)
+        if (unit->handles)
+            mark(unit, &agent->gc);
+    return agent->gc.grey_units != NULL;
+}
+
+/* An object whose push was lost is marked, but not scanned; which one is not known. */
+static void scan_again(wagi_gc_object *object, void *context)
+{
+    wagi_gc *gc = context;
+    if ((object->head ^ gc->head_bits) & WAGI_GC_COLOUR)
+        return;
+    wagi_gc_grey grey = {object, 0};
+    for (;;) {
+        if (wagi_gc_type_of(object)->comp == WAGI_COMP_FUNC || wagi_gc_type_of(object)->ref_count)
+            scan(gc, grey);
+        if (gc->grey.n == 0)
+            return;
+        grey = gc->grey.p[--gc->grey.n];
+        object = grey.object;
+    }
+}
+
+bool wagi_store_begin_mark(wag_agent *agent)
+{
+    wagi_gc *gc = &agent->gc;
+    if (agent->collecting || agent->draining || gc->marking || gc->sweeping)
+        return false;
+    /* Also when it fails: then it is tried again after as much has died again, not at once. */
+    agent->escaped_dead = agent->escaped_dead_bytes = 0;
+    wagi_exception_reap(agent);
+    if (!mark_stack(agent))
+        return false;
+    gc->marking = true;
+    mark_held_units(agent);
     return true;
 }
 
@@ -216,25 +345,48 @@ static void sweep(wag_agent *agent)
     }
 }
 
+/* Everything is marked. */
+static void finish(wag_agent *agent)
+{
+    agent->collecting = true;
+    agent->gc.marking = false;
+    sweep(agent);
+    wagi_gc_begin_sweep(agent);
+    wagi_store_drain(agent);
+    agent->collecting = false;
+    wagi_store_collected(agent);
+}
+
+bool wagi_store_mark(wag_agent *agent, uint64_t bytes)
+{
+    wagi_gc *gc = &agent->gc;
+    if (!gc->marking || agent->draining)
+        return false;
+    for (uint64_t done = 0; done < bytes;) {
+        if (gc->grey.n) {
+            done += scan(gc, gc->grey.p[--gc->grey.n]);
+        } else if (gc->grey_units) {
+            wagi_unit *unit = gc->grey_units;
+            gc->grey_units = unit->work;
+            done += mark_children(gc, unit);
+        } else if (gc->grey_lost) {
+            gc->grey_lost = false;
+            wagi_gc_each(gc, scan_again, gc);
+        } else if (!mark_held_units(agent)) { /* a handle may have come from a proxy that was not held then */
+            finish(agent);
+            return true;
+        }
+    }
+    return false;
+}
+
 void wagi_store_collect(wag_agent *agent)
 {
     if (agent->collecting || agent->draining)
         return;
-    agent->collecting = true;
-    /* Also when it fails: then it is tried again after as much has died again, not at once. */
-    agent->escaped_dead = agent->escaped_dead_bytes = 0;
-    marker state = {.registry = agent->cluster->registry};
-    if (mark_stack(&state, agent)) {
-        for (wagi_unit *unit = agent->units; unit; unit = unit->next)
-            if (unit->handles)
-                mark(unit, &state);
-        while (state.work) {
-            wagi_unit *unit = state.work;
-            state.work = unit->work;
-            mark_children(&state, unit);
-        }
-        sweep(agent);
-        wagi_store_drain(agent);
-    }
-    agent->collecting = false;
+    /* A trace that is under way keeps what has died since it began: end it, then make another. */
+    wagi_store_mark(agent, UINT64_MAX);
+    wagi_gc_sweep(&agent->gc, UINT64_MAX);
+    if (wagi_store_begin_mark(agent))
+        wagi_store_mark(agent, UINT64_MAX);
 }

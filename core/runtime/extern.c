@@ -40,6 +40,11 @@ static void free_counted(void *host)
     wagi_free(host);
 }
 
+const wag_value *wagi_extern_value(const wag_extern *ext)
+{
+    return ext->held || ext->finalize == free_counted ? ext->host : NULL;
+}
+
 wag_extern *wagi_extern_wrap(wag_agent *agent, wag_value value)
 {
     wag_value *copy = WAGI_NEW(wag_value);

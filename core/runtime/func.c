@@ -1,8 +1,8 @@
 /* Host function and tag objects, and the signatures they are written with.
  *
  *   signature = list [ "->" list ]      list = "(" { type } ")"
- *   type      = i32 | i64 | f32 | f64 | v128 | funcref | externref
- * Blanks may stand between any two words.
+ *   type      = i32 | i64 | f32 | f64 | v128 | funcref | externref | anyref | eqref | i31ref | structref | arrayref |
+ * exnref Blanks may stand between any two words.
  */
 #include <string.h>
 
@@ -97,7 +97,13 @@ static bool parse_type(parser *p)
                  {"f64", WAGI_F64},
                  {"v128", WAGI_V128},
                  {"funcref", WAGI_FUNCREF},
-                 {"externref", WAGI_EXTERNREF}};
+                 {"externref", WAGI_EXTERNREF},
+                 {"anyref", WAGI_REF_ABSTRACT(true, WAGI_HEAP_ANY)},
+                 {"eqref", WAGI_REF_ABSTRACT(true, WAGI_HEAP_EQ)},
+                 {"i31ref", WAGI_REF_ABSTRACT(true, WAGI_HEAP_I31)},
+                 {"structref", WAGI_REF_ABSTRACT(true, WAGI_HEAP_STRUCT)},
+                 {"arrayref", WAGI_REF_ABSTRACT(true, WAGI_HEAP_ARRAY)},
+                 {"exnref", WAGI_EXNREF}};
     skip_blanks(p);
     size_t size = strspn(p->at, "abcdefghijklmnopqrstuvwxyz0123456789_");
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)

@@ -94,11 +94,29 @@ static bool import_carries_functions(const wagi_registry *registry, const wagi_o
         return wagi_carries_functions(registry, ((const wag_global *)object)->type.content);
     case WAGI_OBJECT_TAG:
         return wagi_type_carries_functions(registry, ((const wag_tag *)object)->type);
-    case WAGI_OBJECT_MEMORY:
-    case WAGI_OBJECT_EXTERN:
-    case WAGI_OBJECT_INSTANCE:
-        break;
+    default:
+        return false;
     }
+}
+
+static bool is_func_ref(const wagi_registry *registry, wagi_valtype type)
+{
+    return wagi_is_ref(type) && wagi_heap_top(registry, type) == WAGI_HEAP_FUNC;
+}
+
+/* True when structures, arrays or exceptions can take the instance's functions along: rule 4 of object.h. */
+static bool heap_carries_functions(const wagi_registry *registry, const wagi_module_data *data)
+{
+    uint64_t uses = (uint64_t)1 << WAGI_FEATURE_GC | (uint64_t)1 << WAGI_FEATURE_EXCEPTIONS;
+    if (!(data->features & uses))
+        return false;
+    for (uint32_t i = data->tag_import_count; i < data->tag_count; i++)
+        if (wagi_type_carries_functions(registry, data->tags[i]))
+            return true;
+    for (uint32_t i = 0; i < data->type_count; i++)
+        for (uint32_t j = 0; j < data->types[i]->field_count; j++)
+            if (is_func_ref(registry, data->types[i]->fields[j].storage))
+                return true;
     return false;
 }
 
@@ -132,6 +150,8 @@ static void link_imports(wag_instance *instance, const wagi_linked *linked)
             wagi_unit_escape(&instance->unit);
     }
     instance->linked = true;
+    if (!instance->unit.escaped && heap_carries_functions(registry, data))
+        wagi_unit_escape(&instance->unit);
 }
 
 static void init_funcs(wag_instance *instance)
@@ -249,9 +269,9 @@ static wag_err guard_imports(wag_instance *instance, wag_error **reterr_error)
     const wagi_module_data *data = instance->data;
     for (uint32_t i = 0; instance->module->guarded && i < data->memory_import_count; i++)
         if (can_be_guarded(data->memories[i]) && !wagi_memory_guard(instance->memories[i]))
-            return wagi_fail(wagi_error_new(WAG_RANGE, "no address space for the guard pages of imported memory %u",
-                                            (unsigned)i),
-                             reterr_error);
+            return wagi_fail(
+                wagi_error_new(WAG_RANGE, "no address space for the guard pages of imported memory %u", (unsigned)i),
+                reterr_error);
     return WAG_OK;
 }
 

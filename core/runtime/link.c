@@ -88,8 +88,7 @@ static void object_text(const wagi_object *object, char *buffer, size_t size)
     case WAGI_OBJECT_TAG:
         tag_text(((const wag_tag *)object)->type, buffer, size);
         return;
-    case WAGI_OBJECT_EXTERN:
-    case WAGI_OBJECT_INSTANCE:
+    default:
         snprintf(buffer, size, "object");
         return;
     }
@@ -200,11 +199,13 @@ static wag_error *run_elem(wag_instance *instance, const wagi_elem_segment *segm
     if (offset > table->size || segment->count > table->size - offset)
         return wagi_error_new(WAG_TABLE_BOUNDS, NULL);
     for (uint32_t i = 0; !error && i < segment->count; i++) {
-        wagi_slot *element = &table->elements[offset + i];
+        wagi_slot value = 0;
         if (segment->funcs)
-            *element = (wagi_slot)(uintptr_t)wagi_instance_func(instance, segment->funcs[i]);
+            value = (wagi_slot)(uintptr_t)wagi_instance_func(instance, segment->funcs[i]);
         else
-            error = wagi_const_eval(instance, &segment->items[i], element);
+            error = wagi_const_eval(instance, &segment->items[i], &value);
+        if (!error) /* the table is no smaller than it was, whatever ran meanwhile */
+            wagi_table_store(table, offset + i, value);
     }
     return error;
 }

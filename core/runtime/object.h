@@ -18,13 +18,21 @@
  *      wag_call, results of host functions, elements, globals), and, when that reference is a function whose own type
  *      carries functions, the instance it enters: that may now hand out its functions through it.
  *   3. When an escaped instance dies, the units of its imports are marked before they lose its count: it may have
- * passed its imported functions on. This is why owners need no mark while their importer lives: it holds them. A host
- * reference that became a value is always marked, so externref channels need no marks of their own. (Once GC objects
- * exist an externref can wrap a structure with functions in it: wagi_carries_functions must say so then.)
+ * passed its imported functions on. This is why owners need no mark while their importer lives: it holds them.
  *
- * Tracing: roots are units with handles and, while calls are open, conservatively every word of the interpreter's
- * stack; edges are the import vectors, the other strong references and all reference words in tables, globals and
- * segments.
+ *   4. Structures, arrays and exceptions carry functions anywhere, through externrefs too. Linking marks an instance
+ * whose module has a field, or a tag of its own, for functions; throwing marks the tag's unit and the functions among
+ * the arguments.
+ *
+ * A host reference that became a value is always marked, so externref channels need no marks of their own.
+ *
+ * Tracing: roots are units with handles and, conservatively, every word of the interpreter's stack below stack_top;
+ * edges are the import vectors, the other strong references and all reference words in tables, globals, segments and in
+ * the objects of the heap (heap.h), which are traced together with the units. A trace can be under way while wasm runs
+ * (agent->gc.marking); as long as it is, no unit is freed at once.
+ *
+ * The host holds a reference into the heap by a proxy, a unit of its own with the slot in it (proxy.c): wag_any,
+ * wag_exception, or a wag_extern with a slot. A proxy never enters wasm, its slot does.
  *
  * While a call is open (agent->host_depth > 0) nothing is collected except at the end of a host function, and functions
  * and host references that lose their last handle wait for that: so a host function may return a reference that it has
@@ -38,7 +46,7 @@
 #include "waggle/instance.h"
 
 /* A slot: one wasm value as the tiers pass it. Integers: i32 zero-extended to 64 bits. Floats: their bits, f32
- * zero-extended. References: a pointer (wag_func *, wag_extern *), 0 is null. */
+ * zero-extended. References: heap.h; 0 is null. */
 typedef uint64_t wagi_slot;
 
 typedef enum wagi_object_kind {
@@ -49,6 +57,8 @@ typedef enum wagi_object_kind {
     WAGI_OBJECT_TAG,
     WAGI_OBJECT_EXTERN,
     WAGI_OBJECT_INSTANCE,
+    WAGI_OBJECT_ANY,
+    WAGI_OBJECT_EXCEPTION,
 } wagi_object_kind;
 
 typedef struct wagi_unit {
@@ -117,6 +127,17 @@ struct wag_extern {
     void *host;
     void (*finalize)(void *host);
     wagi_unit *held; /* strong; a reference that stands for a store object holds it; else NULL */
+    wagi_slot slot;  /* a proxy: the reference of the heap that it stands for; else 0 */
+};
+
+/* Proxies. */
+struct wag_any {
+    wagi_object object;
+    wagi_slot slot; /* not null */
+};
+struct wag_exception {
+    wagi_object object;
+    wagi_slot slot; /* of a wagi_gc_exception */
 };
 
 typedef struct wagi_elem_instance {
@@ -177,7 +198,7 @@ static inline void wagi_unit_escape(wagi_unit *unit)
 {
     unit->escaped = true;
 }
-/* The unit behind a non-null reference slot. */
+/* The unit behind a slot that refers to a store object. */
 static inline wagi_unit *wagi_slot_unit(wagi_slot slot)
 {
     return ((wagi_object *)(uintptr_t)slot)->unit;
@@ -202,6 +223,9 @@ wag_err wagi_table_fill(wag_table *table, uint64_t offset, wagi_slot value, uint
 wag_err wagi_table_copy(wag_table *destination, uint64_t to, wag_table *source, uint64_t from, uint64_t count);
 wag_err wagi_table_init(wag_table *table, uint64_t to, const wagi_elem_instance *elem, uint64_t from, uint64_t count);
 void wagi_elem_drop(wagi_elem_instance *elem);
+/* One element, one global; inside the bounds. */
+void wagi_table_store(wag_table *table, uint64_t index, wagi_slot value);
+void wagi_global_store(wag_global *global, const wagi_slot *value);
 void wagi_data_drop(wagi_data_instance *data);
 
 #endif

@@ -28,6 +28,8 @@ typedef void (*wagi_unit_visitor)(wagi_unit *target, void *context);
 void wagi_unit_strong_edges(wagi_unit *unit, wagi_unit_visitor visit, void *context);
 /* Take out of the agent's list and queue for wagi_store_drain. The unit must be dead. */
 void wagi_unit_bury(wagi_unit *unit);
+/* A trace is over: set the next threshold. */
+void wagi_store_collected(wag_agent *agent);
 /* Free what is queued: give back what dead units hold, run finalizers, free. Re-entrant: an inner call leaves the work
  * to the outer one. */
 void wagi_store_drain(wag_agent *agent);
@@ -49,6 +51,8 @@ wag_tag *wagi_tag_new(wag_agent *agent, const wagi_type *type); /* type: own, al
 wag_extern *wagi_extern_new(wag_agent *agent, void *host, void (*finalize)(void *host));
 /* An externref for a value that is none: its host pointer is a wag_value *. value: borrow. */
 wag_extern *wagi_extern_wrap(wag_agent *agent, wag_value value);
+/* The value inside such an externref; NULL for another one. borrow. */
+const wag_value *wagi_extern_value(const wag_extern *ext);
 /* The store object's head inside a value; NULL for other kinds. */
 wagi_object *wagi_value_object(wag_value value);
 

@@ -78,8 +78,9 @@ uint64_t wagi_table_grow(wag_table *table, uint64_t delta, wagi_slot init)
         table->capacity = capacity;
         table->in_block = false;
     }
+    for (uint64_t i = old_size; i < size; i++)
+        table->elements[i] = init; /* over nothing */
     table->size = size;
-    wagi_table_fill(table, old_size, init, delta);
     return old_size;
 }
 
@@ -88,10 +89,24 @@ static bool inside(uint64_t offset, uint64_t count, uint64_t size)
     return offset <= size && count <= size - offset;
 }
 
+/* What is about to be overwritten or dropped; heap.h. */
+static void will_overwrite(wag_agent *agent, const wagi_slot *slots, uint64_t count)
+{
+    if (agent->gc.marking)
+        wagi_gc_shade_all(agent, slots, count);
+}
+
+void wagi_table_store(wag_table *table, uint64_t index, wagi_slot value)
+{
+    will_overwrite(table->object.unit->agent, table->elements + index, 1);
+    table->elements[index] = value;
+}
+
 wag_err wagi_table_fill(wag_table *table, uint64_t offset, wagi_slot value, uint64_t count)
 {
     if (!inside(offset, count, table->size))
         return WAG_TABLE_BOUNDS;
+    will_overwrite(table->object.unit->agent, table->elements + offset, count);
     for (uint64_t i = 0; i < count; i++)
         table->elements[offset + i] = value;
     return WAG_OK;
@@ -101,6 +116,7 @@ wag_err wagi_table_copy(wag_table *destination, uint64_t to, wag_table *source, 
 {
     if (!inside(to, count, destination->size) || !inside(from, count, source->size))
         return WAG_TABLE_BOUNDS;
+    will_overwrite(destination->object.unit->agent, destination->elements + to, count);
     if (count)
         memmove(destination->elements + to, source->elements + from, (size_t)count * sizeof(wagi_slot));
     return WAG_OK;
@@ -110,6 +126,7 @@ wag_err wagi_table_init(wag_table *table, uint64_t to, const wagi_elem_instance 
 {
     if (!inside(to, count, table->size) || !inside(from, count, elem->count))
         return WAG_TABLE_BOUNDS;
+    will_overwrite(table->object.unit->agent, table->elements + to, count);
     if (count)
         memcpy(table->elements + to, elem->items + from, (size_t)count * sizeof(wagi_slot));
     return WAG_OK;
@@ -117,5 +134,8 @@ wag_err wagi_table_init(wag_table *table, uint64_t to, const wagi_elem_instance 
 
 void wagi_elem_drop(wagi_elem_instance *elem)
 {
+    wag_agent *agent = wagi_agent_peek();
+    if (agent) /* tests of segments alone have none */
+        will_overwrite(agent, elem->items, elem->count);
     elem->count = 0;
 }

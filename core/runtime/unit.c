@@ -8,13 +8,16 @@
 #include "runtime/store.h"
 
 enum {
-    COLLECT_FIRST = 256,             /* dead escaped units before the first collection */
-    COLLECT_BYTES = 32 * 1024 * 1024 /* or this much held by them */
+    COLLECT_FIRST = 256,              /* dead escaped units before the first collection */
+    COLLECT_BYTES = 32 * 1024 * 1024, /* or this much held by them */
+    SMALL_HEAP = 4 * 1024 * 1024,     /* bytes that are traced at once */
+    POLL_STEP = 512 * 1024            /* bytes of a large heap that a poll traces or sweeps */
 };
 
 void wagi_unit_init(wagi_unit *unit, wag_agent *agent, wagi_object_kind kind)
 {
     *unit = (wagi_unit){.agent = agent, .next = agent->units, .handles = 1, .kind = (uint8_t)kind};
+    unit->marked = agent->gc.marking; /* a trace finds what was there when it began */
     if (unit->next)
         unit->next->previous = unit;
     agent->units = unit;
@@ -48,6 +51,10 @@ size_t wagi_unit_block_size(const wagi_unit *unit)
         return sizeof *unit + sizeof(wag_tag);
     case WAGI_OBJECT_EXTERN:
         return sizeof *unit + sizeof(wag_extern);
+    case WAGI_OBJECT_ANY:
+        return sizeof *unit + sizeof(wag_any);
+    case WAGI_OBJECT_EXCEPTION:
+        return sizeof *unit + sizeof(wag_exception);
     case WAGI_OBJECT_INSTANCE:
         break;
     }
@@ -80,9 +87,17 @@ void wagi_unit_bury(wagi_unit *unit)
         unit->next->previous = unit->previous;
     agent->unit_count--;
     unit->dying = true;
+    wagi_proxy_forget(agent, wagi_unit_object(unit));
     unit->previous = NULL;
     unit->next = agent->dying;
     agent->dying = unit;
+}
+
+/* Can it be a wasm value? */
+static bool is_value(const wagi_unit *unit)
+{
+    return unit->kind == WAGI_OBJECT_FUNC || unit->kind == WAGI_OBJECT_EXTERN || unit->kind == WAGI_OBJECT_ANY ||
+           unit->kind == WAGI_OBJECT_EXCEPTION;
 }
 
 /* A count fell. */
@@ -91,8 +106,8 @@ static void unit_settle(wagi_unit *unit)
     if (unit->handles || unit->refs || unit->dying)
         return;
     wag_agent *agent = unit->agent;
-    /* A host function may be about to return it. */
-    if (agent->host_depth && (unit->kind == WAGI_OBJECT_FUNC || unit->kind == WAGI_OBJECT_EXTERN))
+    /* A host function may be about to return it; a trace that is under way may come across it. */
+    if (agent->gc.marking || (agent->host_depth && is_value(unit)))
         unit->escaped = true;
     if (!unit->escaped) {
         wagi_unit_bury(unit);
@@ -112,6 +127,18 @@ void wagi_unit_drop(wagi_unit *unit)
     wag_agent *agent = unit->agent;
     unit->handles--;
     unit_settle(unit);
+    wagi_store_drain(agent);
+}
+
+void wagi_unit_drop_arg(wagi_unit *unit)
+{
+    wag_agent *agent = unit->agent;
+    unit->handles--;
+    if (wagi_proxy_slot(wagi_unit_object(unit)) && !unit->handles && !unit->refs && !unit->escaped &&
+        !agent->gc.marking)
+        wagi_unit_bury(unit);
+    else
+        unit_settle(unit);
     wagi_store_drain(agent);
 }
 
@@ -138,13 +165,26 @@ void wagi_unit_unref(wagi_unit *unit)
 
 void wagi_store_poll(wag_agent *agent)
 {
-    size_t threshold = agent->collect_threshold ? agent->collect_threshold : COLLECT_FIRST;
-    if (agent->escaped_dead >= threshold || agent->escaped_dead_bytes >= COLLECT_BYTES ||
-        (agent->collect_stress && agent->escaped_dead)) {
-        wagi_store_collect(agent);
-        /* Tracing costs as much as there is; so wait until as much has died again. */
-        agent->collect_threshold = agent->unit_count > COLLECT_FIRST ? agent->unit_count : COLLECT_FIRST;
+    wagi_gc *gc = &agent->gc;
+    if (gc->marking) {
+        wagi_store_mark(agent, POLL_STEP);
+        return;
     }
+    size_t threshold = agent->collect_threshold ? agent->collect_threshold : COLLECT_FIRST;
+    if (agent->escaped_dead < threshold && agent->escaped_dead_bytes < COLLECT_BYTES &&
+        !(agent->collect_stress && agent->escaped_dead))
+        return;
+    /* A trace goes through the heap as well: not at once when that is large. */
+    if (agent->collect_stress || gc->live + gc->debt <= SMALL_HEAP)
+        wagi_store_collect(agent);
+    else if (wagi_gc_sweep(gc, POLL_STEP))
+        wagi_store_begin_mark(agent);
+}
+
+void wagi_store_collected(wag_agent *agent)
+{
+    /* Tracing costs as much as there is; so wait until as much has died again. */
+    agent->collect_threshold = agent->unit_count > COLLECT_FIRST ? agent->unit_count : COLLECT_FIRST;
 }
 
 void wagi_store_stress(wag_agent *agent, bool on)
@@ -238,6 +278,8 @@ static void unit_free(wagi_unit *unit)
         wagi_type_group_unref(registry, ((wag_tag *)object)->type);
         break;
     case WAGI_OBJECT_EXTERN:
+    case WAGI_OBJECT_ANY:
+    case WAGI_OBJECT_EXCEPTION:
         break;
     case WAGI_OBJECT_INSTANCE:
         wagi_instance_close((wag_instance *)object);
@@ -267,6 +309,7 @@ void wagi_store_drain(wag_agent *agent)
 
 void wagi_store_free_all(wag_agent *agent)
 {
+    agent->gc.marking = false;
     agent->draining = true; /* what finalizers release stays where it is */
     while (agent->units) {
         wagi_unit *all = agent->units;
@@ -290,4 +333,7 @@ void wagi_store_free_all(wag_agent *agent)
     }
     agent->escaped_dead = agent->escaped_dead_bytes = 0;
     agent->draining = false;
+    agent->js_tag = NULL;
+    wagi_exception_close_all(agent);
+    wagi_gc_free_all(agent);
 }

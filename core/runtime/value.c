@@ -536,8 +536,7 @@ const char *wag_val_kind_name(wag_val_kind kind)
 
 void wag_val_unref(wag_val val)
 {
-    if (val.kind == WAG_FUNCREF)
-        wag_value_unref(WAG_FUNC(val.of.func));
-    else if (val.kind == WAG_EXTERNREF)
-        wag_value_unref(WAG_EXTERN(val.of.ext));
+    wagi_unit *unit = wagi_val_unit(&val);
+    if (unit && unit->agent == wagi_agent_peek())
+        wagi_unit_release(unit);
 }

@@ -53,7 +53,7 @@ static void ask_contents(const wagi_module_data *data)
         const wagi_func_body *body = wagi_module_body(data, i);
         require(body->func_index == i && body->code < body->end && body->end[-1] == 0x0B, "a body ends with `end`");
         touch(body->side, body->side_count * sizeof *body->side);
-        touch(body->locals, body->local_count * sizeof *body->locals);
+        touch(body->local_runs, body->local_run_count * sizeof *body->local_runs);
     }
     for (uint32_t i = 0; i < data->data_count; i++)
         touch(data->datas[i].bytes.data, data->datas[i].bytes.size);

@@ -112,25 +112,37 @@ void spec_env_fini(spec_env *env)
     slots_fini(&env->unregistered);
     spec_slot_set(&env->current, NULL, NULL, NULL);
     spec_slot_set(&env->definition, NULL, NULL, NULL);
-    for (size_t i = 0; i < env->host_ref_count; i++)
+    for (size_t i = 0; i < env->host_ref_count; i++) {
+        wag_any_unref(env->host_refs[i].any);
         wag_extern_unref(env->host_refs[i].ext);
+    }
     free(env->host_refs);
     wag_imports_unref(env->imports);
 }
 
-wag_extern *spec_env_host_ref(spec_env *env, uint32_t number)
+static spec_host_ref *host_ref(spec_env *env, uint32_t number)
 {
     for (size_t i = 0; i < env->host_ref_count; i++)
         if (env->host_refs[i].number == number)
-            return env->host_refs[i].ext;
+            return &env->host_refs[i];
     env->host_refs = realloc(env->host_refs, (env->host_ref_count + 1) * sizeof *env->host_refs);
     /* One more, so that number 0 is not the null pointer. */
     wag_extern *ext = wag_extern_new((void *)((uintptr_t)number + 1), NULL);
-    if (!env->host_refs || !ext)
+    wag_any *any = ext ? wag_any_of_extern(ext) : NULL;
+    if (!env->host_refs || !any)
         exit(2);
-    env->host_refs[env->host_ref_count].number = number;
-    env->host_refs[env->host_ref_count++].ext = ext;
-    return ext;
+    env->host_refs[env->host_ref_count] = (spec_host_ref){.number = number, .ext = ext, .any = any};
+    return &env->host_refs[env->host_ref_count++];
+}
+
+wag_extern *spec_env_host_ref(spec_env *env, uint32_t number)
+{
+    return host_ref(env, number)->ext;
+}
+
+wag_any *spec_env_host_any(spec_env *env, uint32_t number)
+{
+    return host_ref(env, number)->any;
 }
 
 const char *spec_feature_of(const wag_error *error)

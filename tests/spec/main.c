@@ -1,7 +1,8 @@
 /* The runner of the official test suites.
  *
- *   spec [FOLDER] [--filter GLOB] [--tier interp|guard|checked] [--json FILE] [--expected FOLDER] [--no-expected] [--update]
- *        [--no-fork] [--timeout SECONDS] [--verbose]
+ *   spec [FOLDER] [--filter GLOB] [--tier interp|guard|checked] [--json FILE] [--expected FOLDER] [--no-expected]
+ * [--update]
+ *        [--no-fork] [--timeout SECONDS] [--verbose] [--gc-stress]
  *
  * FOLDER and its subfolders are searched for scripts (default ../shared/spec; when that is not there, all is skipped).
  * Each script runs in a process of its own, so that a crash or a loop without end is one failure and the rest still
@@ -25,7 +26,7 @@ static const char default_folder[] = "../shared/spec";
 
 typedef struct options {
     const char *folder, *filter, *json, *expected;
-    bool no_expected, update, no_fork, verbose;
+    bool no_expected, update, no_fork, verbose, gc_stress;
     unsigned timeout;
     wag_tier tier;
 } options;
@@ -102,7 +103,8 @@ static void run_script(const options *o, const script *s, spec_tally *tally)
     char folder[4096];
     snprintf(folder, sizeof folder, "%s", s->path);
     *strrchr(folder, '/') = '\0';
-    spec_run run = {.folder = folder, .label = s->label, .verbose = o->verbose, .tier = o->tier};
+    spec_run run = {
+        .folder = folder, .label = s->label, .verbose = o->verbose, .gc_stress = o->gc_stress, .tier = o->tier};
     if (strncmp(s->suite, "proposals/", 10) == 0)
         run.proposal = s->suite + 10;
     run.wasm2 = strcmp(s->suite, "threads-core") == 0;
@@ -220,6 +222,7 @@ static bool parse(options *o, int argc, char **argv)
                      : strcmp(argv[i], "--check") == 0     ? &wagi_compiler_test.check
                      : strcmp(argv[i], "--few-registers") == 0
                          ? (wagi_compiler_test.registers = 3, &wagi_compiler_test.few_registers)
+                     : strcmp(argv[i], "--gc-stress") == 0 ? &o->gc_stress
                                                            : NULL;
         bool more = i + 1 < argc;
         if (flag)
@@ -298,8 +301,9 @@ int main(int argc, char **argv)
     options o = {.expected = "tests/spec/expected", .timeout = 120};
     struct stat info;
     if (!parse(&o, argc, argv)) {
-        fprintf(stderr, "usage: spec [FOLDER] [--filter GLOB] [--tier interp|guard|checked] [--json FILE] [--expected FOLDER]\n"
-                        "            [--no-expected] [--update] [--no-fork] [--timeout SECONDS] [--verbose]\n");
+        fprintf(stderr,
+                "usage: spec [FOLDER] [--filter GLOB] [--tier interp|guard|checked] [--json FILE] [--expected FOLDER]\n"
+                "            [--no-expected] [--update] [--no-fork] [--timeout SECONDS] [--verbose]\n");
         return 2;
     }
     if (!o.folder && stat(default_folder, &info) != 0) {

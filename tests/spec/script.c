@@ -13,6 +13,8 @@
 
 #include "tests/spec/spec.h"
 
+#include "runtime/agent.h"
+
 typedef struct spec_thread {
     wag_name name; /* borrow: from the JSON */
     pthread_t id;
@@ -509,11 +511,18 @@ static void end_agent(const spec_run *run, spec_tally *tally)
 
 static void run_in_agent(spec_env *env, const spec_run *run, spec_tally *tally, const json_t *commands)
 {
+    wag_agent *agent = wag_agent_current();
+    if (run->gc_stress && agent)
+        wagi_gc_stress(agent, true);
     if (env->imports && spec_spectest_add(env->imports, run->tier)) {
         run_commands(env, commands);
     } else {
         tally->failed++;
         printf("%s.wast: the host module spectest could not be made\n", run->label);
+    }
+    if (run->gc_stress && agent && !wagi_gc_check(agent)) {
+        tally->failed++;
+        printf("%s.wast: the heap is not consistent\n", run->label);
     }
     spec_env_fini(env);
     end_agent(run, tally);

@@ -44,6 +44,7 @@ typedef struct spec_run {
     const char *proposal; /* "wide-arithmetic" for a script of proposals/wide-arithmetic, else NULL */
     bool wasm2;           /* written for WebAssembly 2.0: threads-core */
     bool verbose;
+    bool gc_stress; /* collect at every allocation, check the heap at the end */
     wag_tier tier;
 } spec_run;
 
@@ -65,6 +66,12 @@ typedef struct spec_slots {
     size_t n;
 } spec_slots;
 
+typedef struct spec_host_ref {
+    uint32_t number;
+    wag_extern *ext;
+    wag_any *any; /* the same in the any hierarchy */
+} spec_host_ref;
+
 typedef struct spec_env {
     const spec_run *run;
     spec_tally *tally;
@@ -74,10 +81,7 @@ typedef struct spec_env {
     spec_slots unregistered; /* registered names whose instance is missing */
     spec_slot current;       /* instance; name unused */
     spec_slot definition;    /* the latest; name unused */
-    struct spec_host_ref {
-        uint32_t number;
-        wag_extern *ext;
-    } * host_refs;
+    spec_host_ref *host_refs;
     size_t host_ref_count;
     struct spec_thread **threads; /* script.c */
     size_t thread_count;
@@ -93,6 +97,7 @@ const spec_slot *spec_slots_find(const spec_slots *slots, wag_name name); /* NUL
 void spec_slots_unbind(spec_slots *slots, wag_name name);
 /* The same number is the same reference. borrow. */
 wag_extern *spec_env_host_ref(spec_env *env, uint32_t number);
+wag_any *spec_env_host_any(spec_env *env, uint32_t number);
 
 /* The feature that an error of WAG_UNSUPPORTED is about, as in feature.def; "UNKNOWN" when the text names none. */
 const char *spec_feature_of(const wag_error *error);

@@ -81,9 +81,13 @@ bool spec_value_read(spec_env *env, const json_t *json, wag_val *ret_value)
         ret_value->kind = reference_kind(type);
         ret_value->of.ext = NULL;
         if (!is_null(json)) {
-            if (ret_value->kind != WAG_EXTERNREF)
+            wag_extern *ext = spec_env_host_ref(env, (uint32_t)bits);
+            if (ret_value->kind == WAG_EXTERNREF)
+                ret_value->of.ext = ext;
+            else if (ret_value->kind == WAG_ANYREF)
+                ret_value->of.any = spec_env_host_any(env, (uint32_t)bits);
+            else
                 return false;
-            ret_value->of.ext = spec_env_host_ref(env, (uint32_t)bits);
         }
     }
     return true;
@@ -113,6 +117,22 @@ static bool v128_matches(const json_t *expected, const wag_val *got)
     return true;
 }
 
+static bool is_host_ref(const wag_extern *ext, const char *number)
+{
+    return wag_extern_host(ext) == (void *)((uintptr_t)bits_of(number) + 1);
+}
+
+static bool any_kind_matches(const char *type, wag_any_kind kind)
+{
+    if (strcmp(type, "i31ref") == 0)
+        return kind == WAG_ANY_I31;
+    if (strcmp(type, "structref") == 0)
+        return kind == WAG_ANY_STRUCT;
+    if (strcmp(type, "arrayref") == 0)
+        return kind == WAG_ANY_ARRAY;
+    return strcmp(type, "eqref") != 0 || kind != WAG_ANY_EXTERN;
+}
+
 static bool reference_matches(const json_t *expected, const wag_val *got)
 {
     if (got->kind != WAG_FUNCREF && got->kind != WAG_EXTERNREF && got->kind != WAG_ANYREF && got->kind != WAG_EXNREF)
@@ -127,10 +147,19 @@ static bool reference_matches(const json_t *expected, const wag_val *got)
         return true;
     if (got->kind != reference_kind(type))
         return false;
+    if (got->kind == WAG_ANYREF && !any_kind_matches(type, wag_any_get_kind(got->of.any)))
+        return false;
     /* wast2json gives functions the number 0; only host references have one that means something. */
-    if (got->kind != WAG_EXTERNREF || strcmp(value, "any") == 0 || *value == '\0')
+    if (strcmp(value, "any") == 0 || *value == '\0')
         return true;
-    return wag_extern_host(got->of.ext) == (void *)((uintptr_t)bits_of(value) + 1);
+    if (got->kind == WAG_EXTERNREF)
+        return is_host_ref(got->of.ext, value);
+    if (got->kind != WAG_ANYREF || wag_any_get_kind(got->of.any) != WAG_ANY_EXTERN)
+        return got->kind != WAG_ANYREF;
+    wag_extern *ext = wag_extern_of_any(got->of.any);
+    bool matches = is_host_ref(ext, value);
+    wag_extern_unref(ext);
+    return matches;
 }
 
 static bool one_matches(const json_t *expected, const wag_val *got)

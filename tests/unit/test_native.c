@@ -1,5 +1,5 @@
-/* Native code as a part of the process: its pages, its traps and faults, its stack, its calls across instances. Each test
- * runs in both memory modes where that makes a difference. */
+/* Native code as a part of the process: its pages, its traps and faults, its stack, its calls across instances. Each
+ * test runs in both memory modes where that makes a difference. */
 #include "tests/support/check.h"
 
 #include <pthread.h>
@@ -68,8 +68,8 @@ static void assert_traps(const wag_instance *instance, const char *name, int32_t
 static void test_code_pages_are_never_writable_and_executable(void **state)
 {
     (void)state;
-    wag_instance *instance = native_of("(module (func (export \"f\") (param i32) (result i32) local.get 0))",
-                                       WAG_TIER_NATIVE_GUARD, NULL);
+    wag_instance *instance =
+        native_of("(module (func (export \"f\") (param i32) (result i32) local.get 0))", WAG_TIER_NATIVE_GUARD, NULL);
     const wagi_code *code = instance->module->tier_data;
     FILE *maps = fopen("/proc/self/maps", "r");
     assert_non_null(maps);
@@ -98,7 +98,8 @@ static void test_accesses_beyond_a_memory_trap_at_every_distance(void **state)
         " (func (export \"near\") (param i32) (result i32) (i32.load (local.get 0)))"
         " (func (export \"far\") (param i32) (result i32) (i32.load offset=0xFFFFFFFF (local.get 0)))"
         " (func (export \"middle\") (param i32) (result i32) (i32.load8_u offset=0x7FFFFFFF (local.get 0)))"
-        " (func (export \"put\") (param i32) (result i32) (i64.store offset=4 (local.get 0) (i64.const 7)) (i32.const 1))"
+        " (func (export \"put\") (param i32) (result i32) (i64.store offset=4 (local.get 0) (i64.const 7)) (i32.const "
+        "1))"
         " (func (export \"grow\") (param i32) (result i32) (memory.grow (local.get 0))))";
     for (int i = 0; i < 2; i++) {
         wag_instance *instance = native_of(text, modes[i], NULL);
@@ -363,7 +364,8 @@ static void test_a_trap_in_an_inner_call_leaves_the_outer_one_alone(void **state
     static const char text[] =
         "(module (import \"h\" \"f\" (func $h (param i32) (result i32))) (memory 1)"
         " (func (export \"inner\") (param i32) (result i32) (i32.load (local.get 0)))"
-        " (func (export \"f\") (param i32) (result i32) (local $a i32) (local.set $a (i32.mul (local.get 0) (i32.const 3)))"
+        " (func (export \"f\") (param i32) (result i32) (local $a i32) (local.set $a (i32.mul (local.get 0) (i32.const "
+        "3)))"
         "  (i32.store (i32.const 4) (i32.const 9))"
         "  (i32.add (i32.add (call $h (i32.const 4)) (call $h (i32.const -1))) (local.get $a))))";
     for (int i = 0; i < 2; i++) {
@@ -429,7 +431,8 @@ static void test_the_collector_sees_references_in_native_frames(void **state)
     static const char maker[] = "(module (table (export \"t\") 1 funcref) (elem (i32.const 0) $f)"
                                 " (func $f (param i32) (result i32) (i32.add (local.get 0) (i32.const 1))))";
     static const char user[] =
-        "(module (type $t (func (param i32) (result i32))) (import \"h\" \"collect\" (func $c (param i32) (result i32)))"
+        "(module (type $t (func (param i32) (result i32))) (import \"h\" \"collect\" (func $c (param i32) (result "
+        "i32)))"
         " (table $own (export \"own\") 1 funcref)"
         " (func (export \"f\") (param i32) (result i32) (local $r funcref)"
         "  (local.set $r (table.get $own (i32.const 0))) (table.set $own (i32.const 0) (ref.null func))"

@@ -9,6 +9,9 @@
 /* Room for one IR instruction with its edits; calls reserve more. */
 #define INS_ROOM 512
 #define ALIGN_LOOPS 16
+/* Instructions of a loop's head that is repeated at the loop's end, and how often in a function. */
+#define MAX_REPEATED 8
+#define MAX_REPEATS 128
 
 bool x64_roomy(x64_emitter *e, size_t size)
 {
@@ -236,9 +239,9 @@ void x64_bind_short(x64_emitter *e, size_t at)
     e->code.p[at - 1] = (uint8_t)(e->code.n - at);
 }
 
-void x64_jump_label(x64_emitter *e, int cc, uint32_t label)
+static void jump_block(x64_emitter *e, int cc, uint32_t block)
 {
-    uint32_t block = e->ir->labels.p[label].block, known = e->block_at.p[block];
+    uint32_t known = e->block_at.p[block];
     if (known) {
         int64_t distance = (int64_t)known - 1 - (int64_t)(e->code.n + 2);
         if (distance >= -128) {
@@ -252,6 +255,11 @@ void x64_jump_label(x64_emitter *e, int cc, uint32_t label)
     if (!WAGI_VEC_PUSH(&e->block_refs, ref))
         e->failed = true;
     x64_u32(&e->code, 0);
+}
+
+void x64_jump_label(x64_emitter *e, int cc, uint32_t label)
+{
+    jump_block(e, cc, e->ir->labels.p[label].block);
 }
 
 /* ---- control instructions ---- */
@@ -314,6 +322,69 @@ static void poll(x64_emitter *e)
     x64_trap_if(e, CC_B, WAG_INTERRUPTED);
 }
 
+static void emit_ins(x64_emitter *e, uint32_t block, const wagi_ins *ins);
+
+static bool has_edits(const x64_emitter *e, uint32_t block)
+{
+    size_t low = 0, high = e->homes->edits.n;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (e->homes->edits.p[middle].block < block)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < e->homes->edits.n && e->homes->edits.p[low].block == block;
+}
+
+/* A loop's head that a jump at the loop's end may repeat instead of going there: it is small and decides something. The
+ * homes are the same at both places when the jump is in no inner loop. */
+static bool can_repeat(const x64_emitter *e, uint32_t block, uint32_t head)
+{
+    const wagi_ir *ir = e->ir;
+    const wagi_block *h = &ir->blocks.p[head];
+    uint32_t size = h->last - h->first;
+    if (head > block || !h->loop_head || h->loop != ir->blocks.p[block].loop || size == 0 || size > MAX_REPEATED ||
+        e->repeats >= MAX_REPEATS || has_edits(e, head))
+        return false;
+    for (uint32_t i = h->first; i < h->last; i++)
+        if (wagi_ir_uses[ir->ins.p[i].op] & WAGI_IR_IS_CALL)
+            return false;
+    const wagi_ins *last = &ir->ins.p[h->last - 1];
+    return last->op == WAGI_IR_BR_TABLE ||
+           (last->op == WAGI_IR_BRCC && last->sub != WAGI_FEQ && last->sub != WAGI_FNE && head + 1 < ir->blocks.n);
+}
+
+/* Turns a loop that tests at its top into one that tests at its bottom, and gives each end of an interpreter's loop an
+ * indirect jump of its own, which is easier to predict. */
+static bool repeat_head(x64_emitter *e, uint32_t block, uint32_t label)
+{
+    const wagi_ir *ir = e->ir;
+    uint32_t head = ir->labels.p[label].block, at = e->ins;
+    if (!can_repeat(e, block, head))
+        return false;
+    e->repeats++;
+    const wagi_block *h = &ir->blocks.p[head];
+    for (uint32_t i = h->first; i + 1 < h->last && x64_roomy(e, INS_ROOM); i++) {
+        e->ins = i;
+        emit_ins(e, head, &ir->ins.p[i]);
+    }
+    if (!x64_roomy(e, INS_ROOM))
+        return true;
+    e->ins = h->last - 1;
+    const wagi_ins *last = &ir->ins.p[e->ins];
+    if (last->op == WAGI_IR_BR_TABLE) {
+        branch_table(e, last);
+    } else {
+        int cc = x64_compare(e, last);
+        jump_block(e, cc ^ 1, head + 1);
+        if (!falls_to(e, block, last->dst))
+            x64_jump_label(e, -1, last->dst);
+    }
+    e->ins = at;
+    return true;
+}
+
 static void emit_ins(x64_emitter *e, uint32_t block, const wagi_ins *ins)
 {
     switch (ins->op) {
@@ -323,7 +394,7 @@ static void emit_ins(x64_emitter *e, uint32_t block, const wagi_ins *ins)
         branch(e, ins);
         break;
     case WAGI_IR_JMP:
-        if (!falls_to(e, block, ins->dst))
+        if (!falls_to(e, block, ins->dst) && !repeat_head(e, block, ins->dst))
             x64_jump_label(e, -1, ins->dst);
         break;
     case WAGI_IR_BR_TABLE:
@@ -402,10 +473,8 @@ static void begin_block(x64_emitter *e, uint32_t b)
     if (block->target)
         e->flags_at = 0;
     if (block->loop_head) {
-        bool innermost = true; /* of those that begin here: padding is worth it where code runs often */
         size_t pad = (size_t)(-(e->code.n - e->start)) & (ALIGN_LOOPS - 1);
-        if (innermost && pad)
-            x64_nops(&e->code, pad);
+        x64_nops(&e->code, pad);
     }
     e->block_at.p[b] = (uint32_t)e->code.n + 1;
 }
@@ -444,7 +513,8 @@ static void emit_colds(x64_emitter *e)
             at = e->code.n;
             x64_u8(&e->code, 0xE8);
             x64_reloc(e, WAGI_RELOC_TRAP, cold->trap);
-            wagi_site site = {.code = (uint32_t)e->code.n - e->start, .source = cold->source,
+            wagi_site site = {.code = (uint32_t)e->code.n - e->start,
+                              .source = cold->source,
                               .kind = cold->in_prologue ? WAGI_SITE_PROLOGUE : WAGI_SITE_RETURN};
             if (!WAGI_VEC_PUSH(&e->sites, site))
                 e->failed = true;
@@ -472,10 +542,6 @@ static void emit_constants(x64_emitter *e)
 {
     for (size_t i = 0; i < e->const_refs.n && x64_roomy(e, INS_ROOM); i++) {
         const x64_const_ref *ref = &e->const_refs.p[i];
-        if (ref->size == 0) {
-            emit_table(e, ref);
-            continue;
-        }
         size_t j = i > 32 ? i - 32 : 0; /* equal constants are mostly near */
         while (j < i && (e->const_refs.p[j].size != ref->size || e->const_refs.p[j].value != ref->value))
             j++;
@@ -484,6 +550,9 @@ static void emit_constants(x64_emitter *e)
             uint32_t rel, first = e->const_refs.p[j].at;
             memcpy(&rel, e->code.p + first, 4);
             at = (size_t)(first + 4 + e->const_refs.p[j].tail + rel);
+        } else if (ref->size == 0) {
+            emit_table(e, ref);
+            continue;
         } else {
             while (e->code.n & (ref->size == 16 ? 15 : 7))
                 x64_u8(&e->code, 0xCC);
@@ -551,7 +620,7 @@ bool wagi_x64_emit(x64_emitter *e, wagi_ir *ir, wagi_homes *homes)
     e->homes = homes;
     e->block_refs.n = e->const_refs.n = e->colds.n = e->far_calls.n = e->sites.n = e->block_at.n = 0;
     e->flags_at = 0;
-    e->ins = 0;
+    e->ins = e->repeats = 0;
     if (!x64_roomy(e, INS_ROOM) || !WAGI_VEC_RESERVE(&e->block_at, ir->blocks.n + 1)) {
         e->failed = true;
         return false;
@@ -567,9 +636,12 @@ bool wagi_x64_emit(x64_emitter *e, wagi_ir *ir, wagi_homes *homes)
     emit_blocks(e);
     finish_function(e);
     wagi_homes_rewind(homes);
-    wagi_func_code func = {.func_index = ir->body->func_index, .start = e->start,
-                           .size = (uint32_t)e->code.n - e->start, .frame = frame_size(e),
-                           .sites = (uint32_t)e->out->sites.n, .site_count = (uint32_t)e->sites.n};
+    wagi_func_code func = {.func_index = ir->body->func_index,
+                           .start = e->start,
+                           .size = (uint32_t)e->code.n - e->start,
+                           .frame = frame_size(e),
+                           .sites = (uint32_t)e->out->sites.n,
+                           .site_count = (uint32_t)e->sites.n};
     if (e->failed || e->code.n > INT32_MAX / 2 || !wagi_sites_encode(e->out, e->sites.p, e->sites.n) ||
         !WAGI_VEC_PUSH(&e->out->funcs, func))
         e->failed = true;

@@ -25,13 +25,13 @@ uint32_t wagi_x64_cpu_features(void);
 
 /* Stubs, appended behind all functions. Their starts are offsets in the buffer. */
 typedef struct wagi_x64_stubs {
-    WAGI_VEC(wagi_reloc) out;   /* at: start; target: type; kind OUT */
-    WAGI_VEC(wagi_reloc) tail;  /* the same for kind TAIL */
-    WAGI_VEC(wagi_reloc) entry; /* at: start; target: type: host to wasm */
-    WAGI_VEC(wagi_reloc) traps; /* at: start; target: wag_err */
-    uint32_t first;        /* of all stubs */
-    uint32_t fault;        /* where the signal handler continues */
-    uint32_t restore;      /* return address under a cross-instance tail call: one word follows it on the stack */
+    WAGI_VEC(wagi_reloc) out;    /* at: start; target: type; kind OUT */
+    WAGI_VEC(wagi_reloc) tail;   /* the same for kind TAIL */
+    WAGI_VEC(wagi_reloc) entry;  /* at: start; target: type: host to wasm */
+    WAGI_VEC(wagi_reloc) traps;  /* at: start; target: wag_err */
+    uint32_t first;              /* of all stubs */
+    uint32_t fault;              /* where the signal handler continues */
+    uint32_t restore;            /* return address under a cross-instance tail call: one word follows it on the stack */
     uint32_t far_start, far_end; /* code whose calls have one word between rsp and the return address */
 } wagi_x64_stubs;
 void wagi_x64_stubs_fini(wagi_x64_stubs *stubs);

@@ -13,10 +13,10 @@ static void note_flags(x64_emitter *e, const wagi_ins *ins)
 /* ---- conditions ---- */
 
 static const uint8_t cond_codes[WAGI_COND_COUNT] = {
-    [WAGI_EQ] = CC_E,    [WAGI_NE] = CC_NE,   [WAGI_LT_S] = CC_L,  [WAGI_GE_S] = CC_GE,
-    [WAGI_LE_S] = CC_LE, [WAGI_GT_S] = CC_G,  [WAGI_LT_U] = CC_B,  [WAGI_GE_U] = CC_AE,
-    [WAGI_LE_U] = CC_BE, [WAGI_GT_U] = CC_A,  [WAGI_FEQ] = CC_E,   [WAGI_FNE] = CC_NE,
-    [WAGI_FGT] = CC_A,   [WAGI_FNGT] = CC_BE, [WAGI_FGE] = CC_AE,  [WAGI_FNGE] = CC_B,
+    [WAGI_EQ] = CC_E,    [WAGI_NE] = CC_NE,   [WAGI_LT_S] = CC_L, [WAGI_GE_S] = CC_GE,
+    [WAGI_LE_S] = CC_LE, [WAGI_GT_S] = CC_G,  [WAGI_LT_U] = CC_B, [WAGI_GE_U] = CC_AE,
+    [WAGI_LE_U] = CC_BE, [WAGI_GT_U] = CC_A,  [WAGI_FEQ] = CC_E,  [WAGI_FNE] = CC_NE,
+    [WAGI_FGT] = CC_A,   [WAGI_FNGT] = CC_BE, [WAGI_FGE] = CC_AE, [WAGI_FNGE] = CC_B,
 };
 
 static void compare_test(x64_emitter *e, const wagi_ins *ins, uint32_t w)

@@ -1,7 +1,7 @@
 /* x86-64 instruction encoding. A form is one word: opcode byte, map, mandatory prefix, operand size.
  *
- * The functions append to a buffer without looking at its room: reserve first (x64_reserve), at most X64_MAX_INS bytes an
- * instruction. Registers are 0..15; for SSE and AVX forms the same numbers mean xmm registers.
+ * The functions append to a buffer without looking at its room: reserve first (x64_reserve), at most X64_MAX_INS bytes
+ * an instruction. Registers are 0..15; for SSE and AVX forms the same numbers mean xmm registers.
  */
 #ifndef WAGI_COMPILER_X64_ENCODE_H
 #define WAGI_COMPILER_X64_ENCODE_H
@@ -12,7 +12,22 @@
 #include <string.h>
 
 enum {
-    RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15,
+    RAX,
+    RCX,
+    RDX,
+    RBX,
+    RSP,
+    RBP,
+    RSI,
+    RDI,
+    R8,
+    R9,
+    R10,
+    R11,
+    R12,
+    R13,
+    R14,
+    R15,
     X64_RIP = 16 /* as the base of a memory operand: disp counts from the end of the instruction */
 };
 #define X64_NO_INDEX (-1)

@@ -1,8 +1,8 @@
 /* What x86-64 tells builder and allocator. */
 #include <cpuid.h>
 
-#include "compiler/x64/x64.h"
 #include "compiler/x64/emit.h"
+#include "compiler/x64/x64.h"
 
 uint32_t wagi_x64_cpu_features(void)
 {
@@ -29,10 +29,15 @@ void wagi_x64_describe(wagi_machine *ret_machine, uint32_t features)
 {
     static const uint8_t ints[] = {RDI, RSI, RCX, R8, R9, R10, R11, RBX, RBP, R12, R13};
     static const uint8_t args[] = {RDI, RSI, RCX, R8, R9, R10, R11};
-    wagi_machine m = {.name = "x86-64", .features = features, .imm_min = INT32_MIN, .imm_max = INT32_MAX,
-                      .has_popcnt = features & X64_HAS_POPCNT, .has_round = features & X64_HAS_SSE41,
+    wagi_machine m = {.name = "x86-64",
+                      .features = features,
+                      .imm_min = INT32_MIN,
+                      .imm_max = INT32_MAX,
+                      .has_popcnt = features & X64_HAS_POPCNT,
+                      .has_round = features & X64_HAS_SSE41,
                       .callee_saved = 1u << RBX | 1u << RBP | 1u << R12 | 1u << R13,
-                      .int_arg_count = sizeof args, .float_arg_count = 8};
+                      .int_arg_count = sizeof args,
+                      .float_arg_count = 8};
     memcpy(m.int_args, args, sizeof args);
     m.int_count = sizeof ints;
     memcpy(m.int_regs, ints, sizeof ints);

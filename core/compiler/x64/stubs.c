@@ -1,13 +1,13 @@
 /* Code that belongs to no function: the way in, the way out, traps, and the linking of a module's code.
  *
  * Entry (C to wasm):  uint64_t entry(const void *code, wag_instance *, wagi_slot *slots, wag_agent *)
- *   keeps C's registers, remembers rsp in agent->entry_sp, so that a trap can come back here with one move, and gives 0,
- *   or 1 when the call ended with an error. Its frame: [0] slots, [8] agent, [16] the entry_sp before.
- * Out (rax = wag_func, arguments as for a call): calls native code of another instance with its instance and memory in
- *   r14 and r15, or hands slots to the runtime.
- * Tail: the same for a tail call, without growing the stack. A callee must give r14 back to our caller, so a small frame
- *   stays below it: the instance and the address of `restore`. When the return address is such a `restore` already, ours
- *   or another module's, nothing more is needed. It is known by the mark in front of it, which cannot end a call.
+ *   keeps C's registers, remembers rsp in agent->entry_sp, so that a trap can come back here with one move, and gives
+ * 0, or 1 when the call ended with an error. Its frame: [0] slots, [8] agent, [16] the entry_sp before. Out (rax =
+ * wag_func, arguments as for a call): calls native code of another instance with its instance and memory in r14 and
+ * r15, or hands slots to the runtime. Tail: the same for a tail call, without growing the stack. A callee must give r14
+ * back to our caller, so a small frame stays below it: the instance and the address of `restore`. When the return
+ * address is such a `restore` already, ours or another module's, nothing more is needed. It is known by the mark in
+ * front of it, which cannot end a call.
  */
 #include <stdlib.h>
 
@@ -490,8 +490,7 @@ bool wagi_x64_link(x64_buffer *code, const wagi_code_context *context, const wag
                    const uint32_t *func_at, const wagi_type *const *entry_types, size_t entry_count,
                    wagi_x64_stubs *stubs)
 {
-    stub_maker s = {.b = code, .context = context, .stubs = stubs,
-                    .has_avx = context->machine->features & X64_HAS_AVX};
+    stub_maker s = {.b = code, .context = context, .stubs = stubs, .has_avx = context->machine->features & X64_HAS_AVX};
     wagi_reloc *sorted = wagi_alloc((reloc_count + 1) * sizeof *sorted);
     if (!sorted)
         return false;

@@ -5,13 +5,13 @@
  *   rax, rdx, xmm14, xmm15     scratch, never live between IR instructions
  *   rdi rsi rcx r8-r11, xmm0-xmm13   allocatable, clobbered by calls
  *   rbx rbp r12 r13            allocatable, kept by calls
- * Frame, from rsp up: operands of helper calls (out_bytes), slots, pushed registers, return address. rsp is a multiple of
- * 16 in the body and does not move there, so a frame's size is a constant of the function.
+ * Frame, from rsp up: operands of helper calls (out_bytes), slots, pushed registers, return address. rsp is a multiple
+ * of 16 in the body and does not move there, so a frame's size is a constant of the function.
  *
- * Calls between wasm functions: integers in rdi rsi rcx r8-r11, floats in xmm0-xmm7, what is more in the agent's overflow
- * buffer at 8 * parameter index, read by the callee before anything else can use the buffer. First result in rax or xmm0,
- * the others in the buffer at 8 * index, read by the caller at once. Callees keep r14 and r15's meaning for the caller's
- * instance. An i32 is zero-extended.
+ * Calls between wasm functions: integers in rdi rsi rcx r8-r11, floats in xmm0-xmm7, what is more in the agent's
+ * overflow buffer at 8 * parameter index, read by the callee before anything else can use the buffer. First result in
+ * rax or xmm0, the others in the buffer at 8 * index, read by the caller at once. Callees keep r14 and r15's meaning
+ * for the caller's instance. An i32 is zero-extended.
  */
 #ifndef WAGI_COMPILER_X64_X64_H
 #define WAGI_COMPILER_X64_X64_H
@@ -25,10 +25,17 @@
 #define XMM_A 14 /* scratch for a first operand */
 #define XMM_B 15 /* scratch for a second operand and results */
 
-enum { X64_HAS_AVX = 1, X64_HAS_BMI1 = 2, X64_HAS_BMI2 = 4, X64_HAS_LZCNT = 8, X64_HAS_POPCNT = 16, X64_HAS_SSE41 = 32 };
+enum {
+    X64_HAS_AVX = 1,
+    X64_HAS_BMI1 = 2,
+    X64_HAS_BMI2 = 4,
+    X64_HAS_LZCNT = 8,
+    X64_HAS_POPCNT = 16,
+    X64_HAS_SSE41 = 32
+};
 
 typedef struct x64_cold {
-    uint32_t jump;    /* where the rel32 of the jump to it is */
+    uint32_t jump; /* where the rel32 of the jump to it is */
     uint32_t source;
     uint16_t trap;
     bool in_prologue;
@@ -46,7 +53,7 @@ typedef struct x64_block_ref {
 } x64_block_ref;
 
 typedef struct x64_const_ref {
-    uint32_t at; /* a rel32 whose instruction ends behind it and `tail` bytes */
+    uint32_t at;   /* a rel32 whose instruction ends behind it and `tail` bytes */
     uint32_t size; /* 4, 8, 16 (the value and zeros); 0: a jump table */
     uint64_t value;
     uint32_t tail;
@@ -61,17 +68,18 @@ typedef struct x64_emitter {
     uint32_t features;
     bool failed;
 
-    uint32_t start;     /* of this function in the buffer */
+    uint32_t start;                 /* of this function in the buffer */
     int32_t out_bytes, frame_bytes; /* frame_bytes: what the prologue subtracts */
-    uint32_t pushed;    /* callee-saved registers */
-    WAGI_VEC(uint32_t) block_at; /* 1 + code offset, 0: not yet */
+    uint32_t pushed;                /* callee-saved registers */
+    WAGI_VEC(uint32_t) block_at;    /* 1 + code offset, 0: not yet */
     WAGI_VEC(x64_block_ref) block_refs;
     WAGI_VEC(x64_const_ref) const_refs;
     WAGI_VEC(x64_cold) colds;
     WAGI_VEC(x64_far_call) far_calls;
     WAGI_VEC(wagi_site) sites; /* of this function */
-    uint32_t ins; /* the instruction at hand */
-    size_t flags_at; /* the flags say how flags_vreg compares with 0, if the code still ends here */
+    uint32_t ins;              /* the instruction at hand */
+    uint32_t repeats;          /* of loop heads */
+    size_t flags_at;           /* the flags say how flags_vreg compares with 0, if the code still ends here */
     uint32_t flags_vreg;
     uint8_t flags_type;
 } x64_emitter;
@@ -135,11 +143,11 @@ void x64_trap(x64_emitter *e, wag_err trap);
 size_t x64_jump_short(x64_emitter *e, int cc); /* cc < 0: always; to be bound */
 void x64_bind_short(x64_emitter *e, size_t at);
 void x64_jump_label(x64_emitter *e, int cc, uint32_t label);
-void x64_record(x64_emitter *e, wagi_site_kind kind); /* a site at the code's end */
+void x64_record(x64_emitter *e, wagi_site_kind kind);                   /* a site at the code's end */
 void x64_reloc(x64_emitter *e, wagi_reloc_kind kind, uintptr_t target); /* a rel32 here */
 void x64_epilogue(x64_emitter *e);
 bool x64_roomy(x64_emitter *e, size_t size);
-uint32_t x64_float_form(unsigned type, uint32_t op); /* ss or sd form of an opcode */
+uint32_t x64_float_form(unsigned type, uint32_t op);  /* ss or sd form of an opcode */
 uint32_t x64_packed_form(unsigned type, uint32_t op); /* ps or pd form */
 
 /* ---- by kind of instruction; each returns false when the op is not its own ---- */
@@ -152,8 +160,8 @@ int x64_compare(x64_emitter *e, const wagi_ins *ins);
 
 /* ---- emit_call.c ---- */
 typedef struct x64_arg_move {
-    int8_t to;   /* register number as in machine.h */
-    int8_t from; /* register number, or -1: from the slot or constant */
+    int8_t to;      /* register number as in machine.h */
+    int8_t from;    /* register number, or -1: from the slot or constant */
     uint32_t entry; /* pool entry */
 } x64_arg_move;
 void x64_parallel_moves(x64_emitter *e, x64_arg_move *moves, uint32_t count, int scratch);

@@ -43,8 +43,12 @@ WAG_API wag_global *wag_exports_global(const wag_exports *exports, const char *n
 
 /* A host function.
  *  signature  parameters and results as in "(i32 i64) -> (f64)", "()" or "(externref)"; the types are i32 i64 f32 f64
- * v128 funcref externref; WAG_TYPE with a message that shows the place when it cannot be read finalize   as in
- * wag_imports_set_func ret_func   own */
+ *             v128 funcref externref anyref eqref i31ref structref arrayref exnref; WAG_TYPE with a message that shows
+ *             the place when it cannot be read
+ *
+ *  finalize   as in wag_imports_set_func
+ *
+ *  ret_func   own */
 WAG_API wag_err wag_func_new(const char *signature, wag_host_func func, void *context, void (*finalize)(void *context),
                              wag_func **ret_func, wag_error **reterr_error);
 WAG_API wag_func *wag_func_ref(wag_func *func);
@@ -89,7 +93,7 @@ WAG_API wag_err wag_table_new(wag_val_kind kind, uint64_t initial, uint64_t maxi
 WAG_API wag_table *wag_table_ref(wag_table *table);
 WAG_API void wag_table_unref(wag_table *table);
 WAG_API uint64_t wag_table_size(const wag_table *table);
-/* ret_value: own reference. WAG_RANGE. */
+/* ret_value: own reference. WAG_RANGE; WAG_TYPE for a table of exnref; WAG_NOMEM. */
 WAG_API wag_err wag_table_get(const wag_table *table, uint64_t index, wag_val *ret_value);
 /* value: borrow. WAG_RANGE, WAG_TYPE. */
 WAG_API wag_err wag_table_set(wag_table *table, uint64_t index, wag_val value);
@@ -102,7 +106,7 @@ WAG_API wag_err wag_global_new(wag_val init, bool is_mutable, wag_global **ret_g
 WAG_API wag_global *wag_global_ref(wag_global *global);
 WAG_API void wag_global_unref(wag_global *global);
 WAG_API bool wag_global_mutable(const wag_global *global);
-/* ret_value: own reference. WAG_TYPE for v128. */
+/* ret_value: own reference. WAG_TYPE for v128 and exnref, WAG_NOMEM. */
 WAG_API wag_err wag_global_get(const wag_global *global, wag_val *ret_value);
 /* value: borrow. WAG_TYPE for a constant global or another kind. */
 WAG_API wag_err wag_global_set(wag_global *global, wag_val value);
@@ -121,9 +125,52 @@ WAG_API void wag_tag_unref(wag_tag *tag);
 WAG_API wag_extern *wag_extern_new(void *host, void (*finalize)(void *host));
 WAG_API wag_extern *wag_extern_ref(wag_extern *ext);
 WAG_API void wag_extern_unref(wag_extern *ext);
-/* The pointer. For a reference that came to be because an import of type externref was given another value: a wag_value
- * * with that value. borrow: as long as the reference. NULL for another agent's. */
+/* The pointer. A reference that came to be because an import of type externref was given another value has a pointer to
+ * a wag_value with that value. borrow: as long as the reference. NULL for another agent's, and for a reference that
+ * wraps what wasm has made. */
 WAG_API void *wag_extern_host(const wag_extern *ext);
+
+/* ---- references of the any hierarchy: i31, struct, array, and host references in it ---- */
+
+/* A handle keeps what it refers to alive. Two handles are one pointer exactly when the references are equal. */
+WAG_API wag_any *wag_any_ref(wag_any *any);
+WAG_API void wag_any_unref(wag_any *any);
+typedef enum wag_any_kind { WAG_ANY_I31, WAG_ANY_STRUCT, WAG_ANY_ARRAY, WAG_ANY_EXTERN } wag_any_kind;
+WAG_API wag_any_kind wag_any_get_kind(const wag_any *any); /* WAG_ANY_EXTERN for another agent's */
+/* own; NULL when value is not in [-2^30, 2^30) or memory is out. */
+WAG_API wag_any *wag_any_new_i31(int32_t value);
+/* False for another kind. */
+WAG_API bool wag_any_i31(const wag_any *any, int32_t *ret_value);
+/* any.convert_extern and extern.convert_any. own; NULL when memory is out or for another agent's. */
+WAG_API wag_any *wag_any_of_extern(wag_extern *ext);
+WAG_API wag_extern *wag_extern_of_any(wag_any *any);
+
+/* ---- exceptions ---- */
+
+/* new WebAssembly.Exception(tag, payload).
+ *  args           borrowed, exactly the tag's parameters
+ *  ret_exception  own
+ *  Fails with WAG_TYPE (count, a kind, or the tag is the agent's JSTag), WAG_WRONG_AGENT, WAG_NOMEM, WAG_OUT_OF_HEAP.
+ */
+WAG_API wag_err wag_exception_new(wag_tag *tag, const wag_val *args, size_t arg_count, wag_exception **ret_exception,
+                                  wag_error **reterr_error);
+WAG_API wag_exception *wag_exception_ref(wag_exception *exception);
+WAG_API void wag_exception_unref(wag_exception *exception);
+WAG_API bool wag_exception_is(const wag_exception *exception, const wag_tag *tag);
+WAG_API wag_tag *wag_exception_tag(const wag_exception *exception); /* borrow: as long as the exception */
+/* exception.getArg(tag, index). ret_value: own reference. WAG_TYPE when the tag is another one, WAG_RANGE for the
+ * index, WAG_WRONG_AGENT, WAG_NOMEM. */
+WAG_API wag_err wag_exception_arg(const wag_exception *exception, const wag_tag *tag, size_t index, wag_val *ret_value);
+/* To throw it, a host function returns this error (own). The caller of wasm gets one of the same code,
+ * WAG_UNCAUGHT_EXCEPTION, for an exception that nobody catches. */
+WAG_API wag_error *wag_exception_error(wag_exception *exception);
+/* The exception in such an error: always the same pointer for the same exception. borrow: as long as the error; NULL
+ * when there is none, or on another agent's thread. */
+WAG_API wag_exception *wag_error_exception(const wag_error *error);
+/* WebAssembly.JSTag: the agent's one tag by which wasm catches the errors of host functions, as an externref; catch_all
+ * does, too. Traps and interrupts cannot be caught. When such an exception leaves wasm again, it is the host's error,
+ * the same object. own; NULL when memory is out. */
+WAG_API wag_tag *wag_tag_js(void);
 
 #ifdef __cplusplus
 }

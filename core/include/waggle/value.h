@@ -19,6 +19,8 @@ typedef struct wag_table wag_table;
 typedef struct wag_global wag_global;
 typedef struct wag_tag wag_tag;
 typedef struct wag_extern wag_extern;
+typedef struct wag_any wag_any;
+typedef struct wag_exception wag_exception;
 
 /* ---- typed layer ---- */
 
@@ -31,8 +33,8 @@ typedef enum wag_val_kind {
     WAG_V128,
     WAG_FUNCREF,   /* of.func, NULL is the null reference */
     WAG_EXTERNREF, /* of.ext, NULL is the null reference */
-    WAG_ANYREF,    /* GC references; no values of this kind yet but null */
-    WAG_EXNREF,    /* exception references; no values of this kind yet but null */
+    WAG_ANYREF,    /* of.any, NULL is the null reference */
+    WAG_EXNREF,    /* of.exception, NULL is the null reference */
 } wag_val_kind;
 
 /* A typed value. References are borrowed for the duration of the call they travel in, unless the function that hands
@@ -47,6 +49,8 @@ typedef struct wag_val {
         uint8_t v128[16];
         wag_func *func;
         wag_extern *ext;
+        wag_any *any;
+        wag_exception *exception;
     } of;
 } wag_val;
 
@@ -56,6 +60,8 @@ typedef struct wag_val {
 #define WAG_VAL_F64(x) ((wag_val){.kind = WAG_F64, .of = {.f64 = (x)}})
 #define WAG_VAL_FUNC(x) ((wag_val){.kind = WAG_FUNCREF, .of = {.func = (x)}})
 #define WAG_VAL_EXTERN(x) ((wag_val){.kind = WAG_EXTERNREF, .of = {.ext = (x)}})
+#define WAG_VAL_ANY(x) ((wag_val){.kind = WAG_ANYREF, .of = {.any = (x)}})
+#define WAG_VAL_EXCEPTION(x) ((wag_val){.kind = WAG_EXNREF, .of = {.exception = (x)}})
 
 /* "i32", "funcref", ... Any thread. borrow: static storage. */
 WAG_API const char *wag_val_kind_name(wag_val_kind kind);

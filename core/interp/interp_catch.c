@@ -1,0 +1,137 @@
+/* Exceptions in the interpreter: throwing, and finding who catches.
+ *
+ * Nothing is done when a try_table is entered. A throw looks through the frames outward: a frame's instruction pointer
+ * says which try regions of its function are open (binary/module.h); the first clause of the innermost region that
+ * matches catches. The frames in between are left then, all at once. A host's error is made an exception only when a
+ * clause wants it (runtime/exception.c). */
+#include "binary/reader.h"
+#include "interp/frame.h"
+
+typedef enum clause_kind { CATCH, CATCH_REF, CATCH_ALL, CATCH_ALL_REF } clause_kind;
+
+/* Who catches. */
+typedef struct handler {
+    wagi_slot *locals; /* of the activation */
+    const wagi_func_body *body;
+    const wagi_try_region *region;
+    uint32_t clause;
+    clause_kind kind;
+} handler;
+
+/* The first clause of a region that catches exceptions of a tag (NULL: of no tag that wasm knows). */
+static bool find_clause(const wag_instance *instance, const wagi_func_body *body, const wagi_try_region *region,
+                        const wag_tag *tag, handler *ret_handler)
+{
+    wagi_reader reader =
+        wagi_reader_make(instance->data->bytes.data, body->code + region->catches, body->end); /* valid */
+    for (uint32_t i = 0; i < region->count; i++) {
+        clause_kind kind = (clause_kind)wagi_read_u8(&reader);
+        bool matches = kind >= CATCH_ALL || instance->tags[wagi_read_u32(&reader)] == tag;
+        wagi_read_u32(&reader); /* the label */
+        if (matches) {
+            ret_handler->clause = i;
+            ret_handler->kind = kind;
+            ret_handler->region = region;
+            ret_handler->body = body;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool find_handler(const wagi_interp_state *state, const wag_tag *tag, bool skip_first, handler *ret_handler)
+{
+    const wag_instance *instance = state->instance;
+    const wagi_func_body *body = state->body;
+    const uint8_t *at = state->ip;
+    wagi_slot *locals = state->locals;
+    while (body) {
+        size_t offset = (size_t)(at - body->code);
+        for (uint32_t i = skip_first ? 0 : body->try_count; i-- > 0;) {
+            const wagi_try_region *region = &body->tries[i];
+            if (region->begin <= offset && offset < region->end &&
+                find_clause(instance, body, region, tag, ret_handler)) {
+                ret_handler->locals = locals;
+                return true;
+            }
+        }
+        skip_first = false;
+        const wagi_interp_record *record = wagi_interp_record_of(locals, body);
+        instance = wagi_interp_record_instance(record);
+        at = record->ip - 1; /* the last byte of the call */
+        body = record->body;
+        locals = record->locals;
+    }
+    return false;
+}
+
+void wagi_interp_branch(wagi_interp_state *state, const wagi_side_entry *entry)
+{
+    memmove(state->sp - entry->keep - entry->drop, state->sp - entry->keep, entry->keep * sizeof *state->sp);
+    state->sp -= entry->drop;
+    state->ip += entry->ip_delta;
+    state->stp = entry + entry->stp_delta;
+}
+
+/* Leave the frames inside of the handler's, and go on there. */
+static void land(wagi_interp_state *state, const handler *handler, wagi_slot slot)
+{
+    while (state->locals != handler->locals) {
+        const wagi_interp_record *record = wagi_interp_record_of(state->locals, state->body);
+        wag_instance *left = state->instance;
+        state->instance = wagi_interp_record_instance(record);
+        state->body = record->body;
+        state->locals = record->locals;
+        if (left != state->instance)
+            wagi_unit_release(&left->unit); /* collects nothing: a call is open */
+    }
+    const wagi_try_region *region = handler->region;
+    const wagi_gc_exception *exception = (const wagi_gc_exception *)(uintptr_t)slot;
+    state->sp = (wagi_slot *)(void *)(wagi_interp_record_of(state->locals, state->body) + 1) + region->height;
+    if (handler->kind <= CATCH_REF)
+        for (uint32_t i = 0; i < exception->tag->type->param_count; i++)
+            *state->sp++ = exception->args[i];
+    if (handler->kind == CATCH_REF || handler->kind == CATCH_ALL_REF)
+        *state->sp++ = slot;
+    state->ip = state->body->code + region->ip;
+    wagi_interp_branch(state, state->body->side + region->side + handler->clause);
+}
+
+wag_error *wagi_interp_throw(wagi_interp_state *state)
+{
+    wag_agent *agent = state->agent;
+    wagi_slot slot = state->sp[-1];
+    wagi_reader reader = wagi_reader_make(state->instance->data->bytes.data, state->ip, state->body->end);
+    agent->stack_top = state->sp;
+    if (wagi_read_u8(&reader) == 0x08) {
+        wag_tag *tag = state->instance->tags[wagi_read_u32(&reader)];
+        wag_err err = wagi_exception_make(agent, tag, state->sp - tag->type->param_count, false, &slot);
+        if (err != WAG_OK)
+            return wagi_error_new(err, NULL);
+    } else if (slot == 0) {
+        return wagi_error_new(WAG_NULL_EXCEPTION, NULL);
+    }
+    handler found;
+    if (!find_handler(state, ((const wagi_gc_exception *)(uintptr_t)slot)->tag, false, &found))
+        return wagi_exception_error(agent, slot);
+    land(state, &found, slot);
+    return NULL;
+}
+
+wag_error *wagi_interp_raise(wagi_interp_state *state, wag_error *error, bool in_place)
+{
+    wag_agent *agent = state->agent;
+    wagi_slot slot = wagi_error_exception(agent, error);
+    const wag_tag *tag = slot ? ((const wagi_gc_exception *)(uintptr_t)slot)->tag : agent->js_tag;
+    handler found;
+    if (!slot && !wagi_error_is_catchable(error))
+        return error;
+    if (!find_handler(state, tag, in_place, &found))
+        return error;
+    wag_err err = slot ? WAG_OK : wagi_exception_wrap(agent, error, &slot);
+    if (err == WAG_OK)
+        land(state, &found, slot);
+    /* Once it is on the stack: the error may have been what kept it. */
+    wag_error_unref(error);
+    return err == WAG_OK ? NULL : wagi_error_new(err, NULL);
+}

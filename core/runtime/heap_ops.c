@@ -1,0 +1,252 @@
+/* The meaning of the ops on structs and arrays that are more than a load or a store: making, filling, copying. Tiers
+ * call these; heap.h says what they promise. And the debug walker of the heap. */
+#include "runtime/agent.h"
+
+size_t wagi_gc_object_size(const wagi_gc_object *object)
+{
+    const wagi_type *type = wagi_gc_type_of(object);
+    if (type->comp == WAGI_COMP_STRUCT)
+        return type->size;
+    if (type->comp == WAGI_COMP_FUNC)
+        return sizeof(wagi_gc_exception) + wagi_exception_slots(type) * sizeof(wagi_slot);
+    return WAGI_ARRAY_HEADER + (size_t)((const wagi_gc_array *)(const void *)object)->length * type->element_size;
+}
+
+static wagi_slot slot_of(const void *object)
+{
+    return (wagi_slot)(uintptr_t)object;
+}
+static wagi_gc_array *array_of(wagi_slot slot)
+{
+    return (wagi_gc_array *)(uintptr_t)slot;
+}
+static unsigned element_kind(const wagi_type *type)
+{
+    return type->layout[0] & ((1u << WAGI_LAYOUT_KIND_BITS) - 1);
+}
+
+wag_err wagi_struct_new(wag_agent *agent, const wagi_type *type, const wagi_slot *fields, wagi_slot *ret_slot)
+{
+    wagi_gc_object *object = wagi_gc_alloc(agent, &agent->gc, type, type->size);
+    if (!object)
+        return WAG_OUT_OF_HEAP;
+    if (!fields)
+        memset(wagi_gc_at(object, WAGI_STRUCT_HEADER), 0, type->size - WAGI_STRUCT_HEADER);
+    for (uint32_t i = 0; fields && i < type->field_count; i++) {
+        uint32_t layout = type->layout[i];
+        wagi_gc_store(wagi_gc_at(object, layout >> WAGI_LAYOUT_KIND_BITS), layout & ((1u << WAGI_LAYOUT_KIND_BITS) - 1),
+                      fields[i]);
+    }
+    *ret_slot = slot_of(object);
+    return WAG_OK;
+}
+
+/* Its elements are garbage. */
+static wagi_gc_array *array_alloc(wag_agent *agent, const wagi_type *type, uint32_t length)
+{
+    wagi_gc_object *object =
+        wagi_gc_alloc(agent, &agent->gc, type, WAGI_ARRAY_HEADER + (uint64_t)length * type->element_size);
+    wagi_gc_array *array = (wagi_gc_array *)(void *)object;
+    if (array)
+        array->length = length;
+    return array;
+}
+
+static void fill(wagi_gc_array *array, const wagi_type *type, uint32_t at, wagi_slot value, uint32_t count)
+{
+    unsigned kind = element_kind(type);
+    uint8_t *to = wagi_gc_element(array, type, at);
+    if (kind == WAGI_KIND_I8) {
+        memset(to, (int)(uint8_t)value, count);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++, to += type->element_size)
+        wagi_gc_store(to, kind, value);
+}
+
+wag_err wagi_array_new(wag_agent *agent, const wagi_type *type, uint32_t length, const wagi_slot *value,
+                       wagi_slot *ret_slot)
+{
+    wagi_gc_array *array = array_alloc(agent, type, length);
+    if (!array)
+        return WAG_OUT_OF_HEAP;
+    if (value)
+        fill(array, type, 0, *value, length);
+    else
+        memset(wagi_gc_element(array, type, 0), 0, (size_t)length * type->element_size);
+    *ret_slot = slot_of(array);
+    return WAG_OK;
+}
+
+wag_err wagi_array_new_fixed(wag_agent *agent, const wagi_type *type, uint32_t length, const wagi_slot *elements,
+                             wagi_slot *ret_slot)
+{
+    wagi_gc_array *array = array_alloc(agent, type, length);
+    if (!array)
+        return WAG_OUT_OF_HEAP;
+    for (uint32_t i = 0; i < length; i++)
+        wagi_gc_store(wagi_gc_element(array, type, i), element_kind(type), elements[i]);
+    *ret_slot = slot_of(array);
+    return WAG_OK;
+}
+
+static bool inside(uint64_t at, uint64_t count, uint64_t size)
+{
+    return at <= size && count <= size - at;
+}
+
+wag_err wagi_array_new_data(wag_agent *agent, const wagi_type *type, const wagi_data_instance *data, uint32_t from,
+                            uint32_t length, wagi_slot *ret_slot)
+{
+    uint64_t bytes = (uint64_t)length * type->element_size;
+    if (!inside(from, bytes, data->size))
+        return WAG_MEMORY_BOUNDS;
+    wagi_gc_array *array = array_alloc(agent, type, length);
+    if (!array)
+        return WAG_OUT_OF_HEAP;
+    if (bytes)
+        memcpy(wagi_gc_element(array, type, 0), data->bytes + from, (size_t)bytes);
+    *ret_slot = slot_of(array);
+    return WAG_OK;
+}
+
+wag_err wagi_array_new_elem(wag_agent *agent, const wagi_type *type, const wagi_elem_instance *elem, uint32_t from,
+                            uint32_t length, wagi_slot *ret_slot)
+{
+    if (!inside(from, length, elem->count))
+        return WAG_TABLE_BOUNDS;
+    wagi_gc_array *array = array_alloc(agent, type, length);
+    if (!array)
+        return WAG_OUT_OF_HEAP;
+    if (length)
+        memcpy(wagi_gc_element(array, type, 0), elem->items + from, (size_t)length * sizeof(wagi_slot));
+    *ret_slot = slot_of(array);
+    return WAG_OK;
+}
+
+/* References that are about to be overwritten. */
+static void shade_elements(wag_agent *agent, wagi_gc_array *array, const wagi_type *type, uint32_t at, uint32_t count)
+{
+    if (!agent->gc.marking || !type->ref_count)
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        wagi_gc_shade(agent, wagi_gc_load(wagi_gc_element(array, type, (uint64_t)at + i), WAGI_KIND_REF));
+}
+
+wag_err wagi_array_fill(wag_agent *agent, wagi_slot slot, uint32_t at, wagi_slot value, uint32_t count)
+{
+    if (slot == 0)
+        return WAG_NULL_ARRAY;
+    wagi_gc_array *array = array_of(slot);
+    const wagi_type *type = wagi_gc_type_of(&array->object);
+    if (!inside(at, count, array->length))
+        return WAG_ARRAY_BOUNDS;
+    shade_elements(agent, array, type, at, count);
+    fill(array, type, at, value, count);
+    return WAG_OK;
+}
+
+wag_err wagi_array_copy(wag_agent *agent, wagi_slot to, uint32_t to_at, wagi_slot from, uint32_t from_at,
+                        uint32_t count)
+{
+    if (to == 0 || from == 0)
+        return WAG_NULL_ARRAY;
+    wagi_gc_array *target = array_of(to), *source = array_of(from);
+    const wagi_type *type = wagi_gc_type_of(&target->object);
+    if (!inside(to_at, count, target->length) || !inside(from_at, count, source->length))
+        return WAG_ARRAY_BOUNDS;
+    shade_elements(agent, target, type, to_at, count);
+    memmove(wagi_gc_element(target, type, to_at), wagi_gc_element(source, type, from_at),
+            (size_t)count * type->element_size);
+    return WAG_OK;
+}
+
+wag_err wagi_array_init_data(wag_agent *agent, wagi_slot slot, uint32_t at, const wagi_data_instance *data,
+                             uint32_t from, uint32_t count)
+{
+    (void)agent; /* there are no references in bytes */
+    if (slot == 0)
+        return WAG_NULL_ARRAY;
+    wagi_gc_array *array = array_of(slot);
+    const wagi_type *type = wagi_gc_type_of(&array->object);
+    uint64_t bytes = (uint64_t)count * type->element_size;
+    if (!inside(at, count, array->length))
+        return WAG_ARRAY_BOUNDS;
+    if (!inside(from, bytes, data->size))
+        return WAG_MEMORY_BOUNDS;
+    if (bytes)
+        memcpy(wagi_gc_element(array, type, at), data->bytes + from, (size_t)bytes);
+    return WAG_OK;
+}
+
+wag_err wagi_array_init_elem(wag_agent *agent, wagi_slot slot, uint32_t at, const wagi_elem_instance *elem,
+                             uint32_t from, uint32_t count)
+{
+    if (slot == 0)
+        return WAG_NULL_ARRAY;
+    wagi_gc_array *array = array_of(slot);
+    const wagi_type *type = wagi_gc_type_of(&array->object);
+    if (!inside(at, count, array->length))
+        return WAG_ARRAY_BOUNDS;
+    if (!inside(from, count, elem->count))
+        return WAG_TABLE_BOUNDS;
+    shade_elements(agent, array, type, at, count);
+    if (count)
+        memcpy(wagi_gc_element(array, type, at), elem->items + from, (size_t)count * sizeof(wagi_slot));
+    return WAG_OK;
+}
+
+/* ---- the debug walker ---- */
+
+typedef struct walker {
+    wag_agent *agent;
+    bool ok;
+} walker;
+
+static void check_slot(walker *w, wagi_slot slot)
+{
+    if (slot == 0 || wagi_is_i31(slot))
+        return;
+    const wagi_gc *gc = &w->agent->gc;
+    const wagi_gc_object *object = wagi_slot_object(slot);
+    if (!object)
+        w->ok = w->ok && wagi_slot_unit(slot)->agent == w->agent && !wagi_slot_unit(slot)->dying;
+    else if (wagi_gc_find(gc, slot) != object)
+        w->ok = false;
+    else if (!gc->marking && ((object->head ^ gc->head_bits) & WAGI_GC_COLOUR))
+        w->ok = false; /* a live object refers to a dead one */
+}
+
+static void check_object(wagi_gc_object *object, void *context)
+{
+    walker *w = context;
+    const wagi_type *type = wagi_gc_type_of(object);
+    bool held = false;
+    for (size_t i = 0; i < w->agent->gc.types.n; i++)
+        held = held || w->agent->gc.types.p[i].type == type;
+    w->ok = w->ok && held;
+    if (!w->ok)
+        return;
+    if (type->comp == WAGI_COMP_STRUCT) {
+        for (uint32_t i = 0; i < type->ref_count; i++)
+            check_slot(w, wagi_gc_load(wagi_gc_at(object, type->ref_offsets[i]), WAGI_KIND_REF));
+    } else if (type->comp == WAGI_COMP_ARRAY) {
+        wagi_gc_array *array = (wagi_gc_array *)(void *)object;
+        for (uint32_t i = 0; type->ref_count && i < array->length; i++)
+            check_slot(w, wagi_gc_load(wagi_gc_element(array, type, i), WAGI_KIND_REF));
+    } else {
+        const wagi_gc_exception *exception = (const wagi_gc_exception *)(const void *)object;
+        w->ok = w->ok && exception->tag->type == type && exception->tag->object.unit->agent == w->agent;
+    }
+}
+
+bool wagi_gc_check(wag_agent *agent)
+{
+    walker w = {agent, true};
+    wagi_gc_sort_larges(&agent->gc);
+    wagi_gc_each(&agent->gc, check_object, &w);
+    for (unsigned i = 0; i < WAGI_GC_CLASSES; i++)
+        for (const wagi_gc_cell *cell = agent->gc.free[i]; cell; cell = cell->next)
+            w.ok = w.ok && (uintptr_t)cell % WAGI_GC_GRANULE == 0 && ((uintptr_t)cell->next & WAGI_GC_TAG) == 0;
+    return w.ok;
+}
