@@ -556,10 +556,12 @@ static bool direct(wagi_op op, uint64_t x, uint64_t y, outcome *ret)
     INT(N, U, eq)                                                                                                      \
     INT(N, U, ne)                                                                                                      \
     INT(N, U, lt_s)                                                                                                    \
-    INT(N, U, lt_u) INT(N, U, gt_s) INT(N, U, gt_u) INT(N, U, le_s) INT(N, U, le_u) INT(N, U, ge_s) INT(N, U, ge_u)    \
-        INT(N, U, add) INT(N, U, sub) INT(N, U, mul) INT(N, U, and) INT(N, U, or) INT(N, U, xor) INT(N, U, shl)        \
-            INT(N, U, shr_s) INT(N, U, shr_u) INT(N, U, rotl) INT(N, U, rotr) DIVIDE(N, U, div_s) DIVIDE(N, U, div_u)  \
-                DIVIDE(N, U, rem_s) DIVIDE(N, U, rem_u)
+    INT(N, U, lt_u)                                                                                                    \
+    INT(N, U, gt_s)                                                                                                    \
+    INT(N, U, gt_u) INT(N, U, le_s) INT(N, U, le_u) INT(N, U, ge_s) INT(N, U, ge_u) INT(N, U, add) INT(N, U, sub)      \
+        INT(N, U, mul) INT(N, U, and) INT(N, U, or) INT(N, U, xor) INT(N, U, shl) INT(N, U, shr_s) INT(N, U, shr_u)    \
+            INT(N, U, rotl) INT(N, U, rotr) DIVIDE(N, U, div_s) DIVIDE(N, U, div_u) DIVIDE(N, U, rem_s)                \
+                DIVIDE(N, U, rem_u)
 #define UNARY(N, U, name)                                                                                              \
     case WAGI_OP_##N##_##name:                                                                                         \
         ret->bits = num_##N##_##name((U)x);                                                                            \
@@ -577,7 +579,9 @@ static bool direct(wagi_op op, uint64_t x, uint64_t y, outcome *ret)
     TEST(N, eq)                                                                                                        \
     TEST(N, ne)                                                                                                        \
     TEST(N, lt)                                                                                                        \
-    TEST(N, gt) TEST(N, le) TEST(N, ge) REAL(N, add) REAL(N, sub) REAL(N, mul) REAL(N, div) REAL(N, min) REAL(N, max)  \
+    TEST(N, gt)                                                                                                        \
+    TEST(N, le)                                                                                                        \
+    TEST(N, ge) REAL(N, add) REAL(N, sub) REAL(N, mul) REAL(N, div) REAL(N, min) REAL(N, max)                          \
         UNARY(N, uint##N##_bits, abs) UNARY(N, uint##N##_bits, neg)
     typedef uint32_t uintf32_bits;
     typedef uint64_t uintf64_bits;
