@@ -1,3 +1,4 @@
+/* Runs a module in each form of native code and compares what the host can see with the interpreter's. */
 #include "tests/fuzz/differ.h"
 
 #include <stdio.h>

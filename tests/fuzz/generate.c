@@ -1,3 +1,4 @@
+/* The generator's modules: sections around the bodies that generate_body.c makes. */
 #include "tests/fuzz/generate.h"
 
 #include "tests/fuzz/generate_body.h"

@@ -541,6 +541,7 @@ static void compare(const op_case *c, const char *name, const outcome *want, con
 /* What num.h says; false for ops that have no direct function there. */
 static bool direct(wagi_op op, uint64_t x, uint64_t y, outcome *ret)
 {
+/* clang-format off */
 #define INT(N, U, name)                                                                                                \
     case WAGI_OP_##N##_##name:                                                                                         \
         ret->bits = num_##N##_##name((U)x, (U)y);                                                                      \
@@ -583,6 +584,7 @@ static bool direct(wagi_op op, uint64_t x, uint64_t y, outcome *ret)
     TEST(N, le)                                                                                                        \
     TEST(N, ge) REAL(N, add) REAL(N, sub) REAL(N, mul) REAL(N, div) REAL(N, min) REAL(N, max)                          \
         UNARY(N, uint##N##_bits, abs) UNARY(N, uint##N##_bits, neg)
+    /* clang-format on */
     typedef uint32_t uintf32_bits;
     typedef uint64_t uintf64_bits;
     ret->err = WAG_OK;
