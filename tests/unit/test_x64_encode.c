@@ -77,7 +77,7 @@ typedef struct expectation {
     char text[96];
 } expectation;
 static WAGI_VEC(expectation) expected;
-static x64_buffer code;
+static wagi_x64_buffer code;
 
 static const char *name_of(char kind, int reg)
 {
@@ -99,7 +99,7 @@ static const char *name_of(char kind, int reg)
     }
 }
 
-static void memory_text(char *text, size_t size, const char *prefix, x64_mem mem)
+static void memory_text(char *text, size_t size, const char *prefix, wagi_x64_mem mem)
 {
     char disp[24] = "", index[16] = "";
     if (mem.index >= 0)
@@ -128,25 +128,25 @@ static void emit_registers(const row *r)
 {
     for (int reg = 0; reg < 16; reg++)
         for (int rm = 0; rm < 16; rm++) {
-            assert_true(x64_reserve(&code, X64_MAX_INS));
+            assert_true(wagi_x64_reserve(&code, X64_MAX_INS));
             int second = r->second ? (reg * 5 + rm * 3) & 15 : 0;
             if (r->vex)
-                x64_vrr(&code, r->form, reg, second, rm);
+                wagi_x64_vrr(&code, r->form, reg, second, rm);
             else
-                x64_rr(&code, r->form, reg, rm);
+                wagi_x64_rr(&code, r->form, reg, rm);
             expect(r, name_of(r->reg, reg), name_of('x', second), name_of(r->rm, rm));
         }
 }
 
-static void emit_memory_form(const row *r, int reg, x64_mem mem)
+static void emit_memory_form(const row *r, int reg, wagi_x64_mem mem)
 {
     char text[64];
-    assert_true(x64_reserve(&code, X64_MAX_INS));
+    assert_true(wagi_x64_reserve(&code, X64_MAX_INS));
     int second = r->second ? (reg * 7 + mem.base) & 15 : 0;
     if (r->vex)
-        x64_vrm(&code, r->form, reg, second, mem);
+        wagi_x64_vrm(&code, r->form, reg, second, mem);
     else
-        x64_rm(&code, r->form, reg, mem);
+        wagi_x64_rm(&code, r->form, reg, mem);
     memory_text(text, sizeof text, r->size, mem);
     expect(r, name_of(r->reg, reg), name_of('x', second), text);
 }
@@ -160,7 +160,7 @@ static void emit_memory(const row *r)
                 continue;
             for (size_t d = 0; d < sizeof disps / sizeof *disps; d++) {
                 int reg = (int)((unsigned)(base * 3 + index + 1 + (int)d) & 15);
-                emit_memory_form(r, reg, x64_indexed(base, index, index < 0 ? 0 : (unsigned)d & 3, disps[d]));
+                emit_memory_form(r, reg, wagi_x64_indexed(base, index, index < 0 ? 0 : (unsigned)d & 3, disps[d]));
             }
         }
 }
@@ -240,12 +240,12 @@ static void test_immediates_are_as_short_as_they_can_be_and_right(void **state)
     static const char *const alu[] = {"add", "or", "adc", "sbb", "and", "sub", "xor", "cmp"};
     begin();
     for (int reg = 0; reg < 16; reg++) {
-        assert_true(x64_reserve(&code, 4096));
+        assert_true(wagi_x64_reserve(&code, 4096));
         for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
             expectation e;
             uint64_t v = values[i];
             size_t before = code.n;
-            x64_mov_imm(&code, reg, v, true);
+            wagi_x64_mov_imm(&code, reg, v, true);
             const char *name = v <= UINT32_MAX ? names_32[reg] : names_64[reg];
             bool movabs = v > UINT32_MAX && (int64_t)v != (int32_t)v;
             snprintf(e.text, sizeof e.text, "%s %s,0x%llx", movabs ? "movabs" : "mov", name, (unsigned long long)v);
@@ -255,8 +255,8 @@ static void test_immediates_are_as_short_as_they_can_be_and_right(void **state)
         for (unsigned digit = 0; digit < 8; digit++)
             for (size_t i = 0; i < sizeof imms / sizeof *imms; i++) {
                 expectation e;
-                assert_true(x64_reserve(&code, X64_MAX_INS));
-                x64_alu_imm_reg(&code, digit, reg, imms[i], true);
+                assert_true(wagi_x64_reserve(&code, X64_MAX_INS));
+                wagi_x64_alu_imm_reg(&code, digit, reg, imms[i], true);
                 snprintf(e.text, sizeof e.text, "%s %s,0x%llx", alu[digit], names_64[reg],
                          (unsigned long long)(int64_t)imms[i]);
                 assert_true(WAGI_VEC_PUSH(&expected, e));
@@ -270,8 +270,8 @@ static void test_padding_is_nops_of_the_right_size(void **state)
     (void)state;
     for (size_t size = 0; size < 40; size++) {
         begin();
-        assert_true(x64_reserve(&code, 64));
-        x64_nops(&code, size);
+        assert_true(wagi_x64_reserve(&code, 64));
+        wagi_x64_nops(&code, size);
         assert_int_equal(code.n, size);
     }
 }
