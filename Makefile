@@ -198,7 +198,8 @@ $(FUZZ_BIN): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(FUZZ_HELP)) $(LIB)
 $(BUILD)/tests/%.o: DEFINES = -DWAG_TEST_BUILD='"$(abspath $(BUILD))"'
 
 # Commands for tests/run, one word each (quoted).
-SPEC_RUN = $(SPEC_BIN:%='% $(SPEC)')
+# In every tier and memory mode.
+SPEC_RUN = $(foreach t,interp guard checked,$(SPEC_BIN:%='% $(SPEC) --tier $t'))
 # Instantiations per worker of the short load test.
 LOAD_COUNT ?= 2000
 LOAD = $(BUILD)/tests/load/load $(BUILD)/tests/load/load.wasm

@@ -1,4 +1,4 @@
-/* Memory faults on Linux and x86-64: the signal handler, and the chain to the handlers of others. */
+/* fault.h for Linux on x86-64: the handler of SIGSEGV and SIGBUS, which passes on what is not ours. */
 #define _GNU_SOURCE
 #include "base/fault.h"
 

@@ -7,7 +7,7 @@
 
 /* ---- instructions and blocks ---- */
 
-uint32_t build_emit(wagi_builder *b, wagi_ins ins)
+uint32_t wagi_build_emit(wagi_builder *b, wagi_ins ins)
 {
     wagi_ir *ir = b->ir;
     uint32_t index = (uint32_t)ir->ins.n;
@@ -28,7 +28,7 @@ uint32_t build_emit(wagi_builder *b, wagi_ins ins)
     return index;
 }
 
-void build_start_block(wagi_builder *b, bool falls)
+void wagi_build_start_block(wagi_builder *b, bool falls)
 {
     wagi_ir *ir = b->ir;
     uint32_t at = (uint32_t)ir->ins.n;
@@ -47,13 +47,13 @@ static wagi_block *last_block(wagi_builder *b)
     return &b->ir->blocks.p[b->ir->blocks.n - 1];
 }
 
-void build_place(wagi_builder *b, uint32_t label)
+void wagi_build_place(wagi_builder *b, uint32_t label)
 {
     wagi_ir *ir = b->ir;
     if (ir->failed)
         return;
     if (ir->ins.n != last_block(b)->first || last_block(b)->loop_head)
-        build_start_block(b, true);
+        wagi_build_start_block(b, true);
     if (ir->failed)
         return;
     last_block(b)->target = true;
@@ -61,23 +61,23 @@ void build_place(wagi_builder *b, uint32_t label)
     ir->labels.p[label].block = (uint32_t)ir->blocks.n - 1;
 }
 
-bool build_redirectable(const wagi_builder *b, const wagi_entry *entry)
+bool wagi_build_redirectable(const wagi_builder *b, const wagi_entry *entry)
 {
     return entry->kind == WAGI_ENTRY_TEMP && entry->def != WAGI_NIL && entry->def >= b->block_start &&
            entry->def < b->ir->ins.n && b->ir->ins.p[entry->def].dst == entry->vreg &&
            (wagi_ir_uses[b->ir->ins.p[entry->def].op] & WAGI_IR_D);
 }
 
-wagi_ins *build_last_def(wagi_builder *b, const wagi_entry *entry)
+wagi_ins *wagi_build_last_def(wagi_builder *b, const wagi_entry *entry)
 {
-    if (!build_redirectable(b, entry) || entry->def + 1 != b->ir->ins.n)
+    if (!wagi_build_redirectable(b, entry) || entry->def + 1 != b->ir->ins.n)
         return NULL;
     return &b->ir->ins.p[entry->def];
 }
 
 /* ---- the stack ---- */
 
-void build_push(wagi_builder *b, wagi_entry entry)
+void wagi_build_push(wagi_builder *b, wagi_entry entry)
 {
     if (!WAGI_VEC_RESERVE(&b->stack, 1)) {
         b->ir->failed = true;
@@ -90,22 +90,23 @@ void build_push(wagi_builder *b, wagi_entry entry)
     b->stack.p[b->stack.n++] = entry;
 }
 
-void build_push_const(wagi_builder *b, unsigned type, uint64_t bits)
+void wagi_build_push_const(wagi_builder *b, unsigned type, uint64_t bits)
 {
-    build_push(
+    wagi_build_push(
         b,
         (wagi_entry){.kind = WAGI_ENTRY_CONST, .type = (uint8_t)type, .vreg = WAGI_NIL, .def = WAGI_NIL, .bits = bits});
 }
 
-void build_push_vreg(wagi_builder *b, unsigned type, uint32_t vreg)
+void wagi_build_push_vreg(wagi_builder *b, unsigned type, uint32_t vreg)
 {
-    build_push(b, (wagi_entry){.kind = WAGI_ENTRY_TEMP, .type = (uint8_t)type, .vreg = vreg, .def = WAGI_NIL});
+    wagi_build_push(b, (wagi_entry){.kind = WAGI_ENTRY_TEMP, .type = (uint8_t)type, .vreg = vreg, .def = WAGI_NIL});
 }
 
-void build_push_result(wagi_builder *b, unsigned type, uint32_t vreg)
+void wagi_build_push_result(wagi_builder *b, unsigned type, uint32_t vreg)
 {
-    build_push(b, (wagi_entry){
-                      .kind = WAGI_ENTRY_TEMP, .type = (uint8_t)type, .vreg = vreg, .def = (uint32_t)b->ir->ins.n - 1});
+    wagi_build_push(
+        b,
+        (wagi_entry){.kind = WAGI_ENTRY_TEMP, .type = (uint8_t)type, .vreg = vreg, .def = (uint32_t)b->ir->ins.n - 1});
 }
 
 static void forget_reference(wagi_builder *b, const wagi_entry *entry)
@@ -114,7 +115,7 @@ static void forget_reference(wagi_builder *b, const wagi_entry *entry)
         b->pending.p[entry->vreg] = entry->def;
 }
 
-wagi_entry build_pop(wagi_builder *b)
+wagi_entry wagi_build_pop(wagi_builder *b)
 {
     if (b->stack.n == 0) { /* only after a failure */
         b->ir->failed = true;
@@ -127,7 +128,7 @@ wagi_entry build_pop(wagi_builder *b)
     return entry;
 }
 
-wagi_entry *build_top(wagi_builder *b)
+wagi_entry *wagi_build_top(wagi_builder *b)
 {
     static const wagi_entry none = {.kind = WAGI_ENTRY_CONST, .vreg = WAGI_NIL, .def = WAGI_NIL};
     if (b->stack.n == 0) {
@@ -138,29 +139,29 @@ wagi_entry *build_top(wagi_builder *b)
     return &b->stack.p[b->stack.n - 1];
 }
 
-void build_drop_to(wagi_builder *b, uint32_t height)
+void wagi_build_drop_to(wagi_builder *b, uint32_t height)
 {
     while (b->stack.n > height)
-        build_pop(b);
+        wagi_build_pop(b);
 }
 
-void build_materialize(wagi_builder *b, wagi_entry *entry)
+void wagi_build_materialize(wagi_builder *b, wagi_entry *entry)
 {
     if (entry->kind != WAGI_ENTRY_CONST)
         return;
     uint32_t vreg = wagi_ir_new_vreg(b->ir, entry->type);
-    uint32_t def = build_emit(b, ins_const(entry->type, vreg, entry->bits));
+    uint32_t def = wagi_build_emit(b, ins_const(entry->type, vreg, entry->bits));
     *entry = (wagi_entry){.kind = WAGI_ENTRY_TEMP, .type = entry->type, .vreg = vreg, .def = def};
 }
 
-void build_move(wagi_builder *b, uint32_t to, wagi_entry from, bool redirect)
+void wagi_build_move(wagi_builder *b, uint32_t to, wagi_entry from, bool redirect)
 {
     if (from.kind == WAGI_ENTRY_CONST)
-        build_emit(b, ins_const(from.type, to, from.bits));
-    else if (redirect && build_redirectable(b, &from))
+        wagi_build_emit(b, ins_const(from.type, to, from.bits));
+    else if (redirect && wagi_build_redirectable(b, &from))
         b->ir->ins.p[from.def].dst = to;
     else
-        build_emit(b, ins_1(WAGI_IR_MOV, from.type, to, from.vreg));
+        wagi_build_emit(b, ins_1(WAGI_IR_MOV, from.type, to, from.vreg));
 }
 
 /* Read the local reference at a stack index into a temporary. */
@@ -168,11 +169,11 @@ static void read_reference(wagi_builder *b, uint32_t index)
 {
     wagi_entry entry = b->stack.p[index];
     uint32_t vreg = wagi_ir_new_vreg(b->ir, entry.type);
-    uint32_t def = build_emit(b, ins_1(WAGI_IR_MOV, entry.type, vreg, entry.vreg));
+    uint32_t def = wagi_build_emit(b, ins_1(WAGI_IR_MOV, entry.type, vreg, entry.vreg));
     b->stack.p[index] = (wagi_entry){.kind = WAGI_ENTRY_TEMP, .type = entry.type, .vreg = vreg, .def = def};
 }
 
-void build_sync(wagi_builder *b)
+void wagi_build_sync(wagi_builder *b)
 {
     /* From the top, so that each reference is the head of its local's list when it goes. */
     for (uint32_t i = (uint32_t)b->stack.n; i-- > b->synced && !b->ir->failed;)
@@ -183,7 +184,7 @@ void build_sync(wagi_builder *b)
     b->synced = (uint32_t)b->stack.n;
 }
 
-uint32_t build_pool_entry(wagi_builder *b, wagi_entry entry)
+uint32_t wagi_build_pool_entry(wagi_builder *b, wagi_entry entry)
 {
     if (entry.kind == WAGI_ENTRY_CONST)
         return wagi_ir_new_const(b->ir, entry.type, entry.bits);
@@ -195,10 +196,10 @@ uint32_t build_pool_entry(wagi_builder *b, wagi_entry entry)
 static void set_local(wagi_builder *b, uint32_t x, bool keep)
 {
     wagi_ir *ir = b->ir;
-    wagi_entry value = build_pop(b);
+    wagi_entry value = wagi_build_pop(b);
     if (value.kind == WAGI_ENTRY_LOCAL && value.vreg == x) {
         if (keep)
-            build_push(b, value);
+            wagi_build_push(b, value);
         return;
     }
     while (b->pending.p[x] && !ir->failed) {
@@ -208,15 +209,15 @@ static void set_local(wagi_builder *b, uint32_t x, bool keep)
     }
     if (ir->failed)
         return;
-    bool redirect = build_redirectable(b, &value) && b->last_access.p[x] <= value.def;
-    build_move(b, x, value, redirect);
+    bool redirect = wagi_build_redirectable(b, &value) && b->last_access.p[x] <= value.def;
+    wagi_build_move(b, x, value, redirect);
     b->last_access.p[x] = (uint32_t)ir->ins.n;
     if (!keep)
         return;
     if (value.kind == WAGI_ENTRY_CONST)
-        build_push(b, value);
+        wagi_build_push(b, value);
     else
-        build_push(b, (wagi_entry){.kind = WAGI_ENTRY_LOCAL, .type = value.type, .vreg = x});
+        wagi_build_push(b, (wagi_entry){.kind = WAGI_ENTRY_LOCAL, .type = value.type, .vreg = x});
 }
 
 static bool build_local(wagi_builder *b, wagi_op op)
@@ -224,7 +225,7 @@ static bool build_local(wagi_builder *b, wagi_op op)
     switch (op) {
     case WAGI_OP_local_get: {
         uint32_t x = wagi_read_u32(&b->in);
-        build_push(b, (wagi_entry){.kind = WAGI_ENTRY_LOCAL, .type = b->ir->vregs.p[x].type, .vreg = x});
+        wagi_build_push(b, (wagi_entry){.kind = WAGI_ENTRY_LOCAL, .type = b->ir->vregs.p[x].type, .vreg = x});
         return true;
     }
     case WAGI_OP_local_set:
@@ -234,10 +235,10 @@ static bool build_local(wagi_builder *b, wagi_op op)
         set_local(b, wagi_read_u32(&b->in), true);
         return true;
     case WAGI_OP_i32_const:
-        build_push_const(b, WAGI_TY_I32, (uint32_t)wagi_read_s32(&b->in));
+        wagi_build_push_const(b, WAGI_TY_I32, (uint32_t)wagi_read_s32(&b->in));
         return true;
     case WAGI_OP_i64_const:
-        build_push_const(b, WAGI_TY_I64, (uint64_t)wagi_read_s64(&b->in));
+        wagi_build_push_const(b, WAGI_TY_I64, (uint64_t)wagi_read_s64(&b->in));
         return true;
     case WAGI_OP_f32_const:
     case WAGI_OP_f64_const: {
@@ -246,17 +247,17 @@ static bool build_local(wagi_builder *b, wagi_op op)
         uint64_t bits = 0;
         for (unsigned i = 0; bytes && i < size; i++)
             bits |= (uint64_t)bytes[i] << 8 * i;
-        build_push_const(b, size == 4 ? WAGI_TY_F32 : WAGI_TY_F64, bits);
+        wagi_build_push_const(b, size == 4 ? WAGI_TY_F32 : WAGI_TY_F64, bits);
         return true;
     }
     case WAGI_OP_drop:
-        build_pop(b);
+        wagi_build_pop(b);
         return true;
     case WAGI_OP_nop:
         return true;
     case WAGI_OP_ref_null:
-        build_skip_immediate(b, op);
-        build_push_const(b, WAGI_TY_I64, 0);
+        wagi_build_skip_immediate(b, op);
+        wagi_build_push_const(b, WAGI_TY_I64, 0);
         return true;
     default:
         return false;
@@ -265,7 +266,7 @@ static bool build_local(wagi_builder *b, wagi_op op)
 
 /* ---- the decode loop ---- */
 
-wagi_op build_read_op(wagi_builder *b)
+wagi_op wagi_build_read_op(wagi_builder *b)
 {
     uint8_t byte = wagi_read_u8(&b->in);
     if (byte < 0xFB)
@@ -273,7 +274,7 @@ wagi_op build_read_op(wagi_builder *b)
     return wagi_op_find(byte, wagi_read_u32(&b->in));
 }
 
-wagi_block_type build_read_block_type(wagi_builder *b)
+wagi_block_type wagi_build_read_block_type(wagi_builder *b)
 {
     wagi_block_type block = {.value = WAGI_KIND_NONE};
     wagi_reader *in = &b->in;
@@ -297,14 +298,14 @@ static void skip_leb(wagi_reader *in, unsigned count)
         wagi_read_leb_u(in, 64);
 }
 
-void build_skip_immediate(wagi_builder *b, wagi_op op)
+void wagi_build_skip_immediate(wagi_builder *b, wagi_op op)
 {
     wagi_reader *in = &b->in;
     switch (wagi_ops[op].imm) {
     case WAGI_IMM_NONE:
         return;
     case WAGI_IMM_BLOCK:
-        build_read_block_type(b);
+        wagi_build_read_block_type(b);
         return;
     case WAGI_IMM_HEAP:
         wagi_read_heap_type(in, b->data);
@@ -363,7 +364,7 @@ static void skip_unreachable(wagi_builder *b)
     uint32_t depth = 0;
     while (!b->in.error && !b->ir->failed && b->in.pos < b->in.end) {
         const uint8_t *start = b->in.pos;
-        wagi_op op = build_read_op(b);
+        wagi_op op = wagi_build_read_op(b);
         if (op == WAGI_OP_NONE) {
             b->ir->failed = true;
             return;
@@ -376,7 +377,7 @@ static void skip_unreachable(wagi_builder *b)
         } else if (op == WAGI_OP_end) {
             depth--;
         }
-        build_skip_immediate(b, op);
+        wagi_build_skip_immediate(b, op);
     }
 }
 
@@ -410,9 +411,9 @@ static void build_ops(wagi_builder *b)
         if (!b->control.p[b->control.n - 1].live)
             skip_unreachable(b);
         b->source = (uint32_t)wagi_reader_offset(&b->in);
-        wagi_op op = build_read_op(b);
-        if (op == WAGI_OP_NONE || !(build_local(b, op) || build_num(b, op) || build_memory(b, op) ||
-                                    build_control(b, op) || build_call(b, op)))
+        wagi_op op = wagi_build_read_op(b);
+        if (op == WAGI_OP_NONE || !(build_local(b, op) || wagi_build_num(b, op) || wagi_build_memory(b, op) ||
+                                    wagi_build_control(b, op) || wagi_build_call(b, op)))
             ir->failed = true;
     }
 }
@@ -451,8 +452,8 @@ bool wagi_build(wagi_builder *b, wagi_ir *ir, const wagi_machine *machine, const
     make_locals(ir, body);
     if (ir->failed)
         return false;
-    build_start_block(b, true);
-    build_push_function(b);
+    wagi_build_start_block(b, true);
+    wagi_build_push_function(b);
     build_ops(b);
     return !ir->failed && !b->in.error && b->control.n == 0;
 }

@@ -83,54 +83,54 @@ void wagi_builder_fini(wagi_builder *builder);
 bool wagi_build(wagi_builder *builder, wagi_ir *ir, const wagi_machine *machine, const wagi_module_data *data,
                 const wagi_func_body *body, bool poll);
 /* ---- build.c: instructions, stack, locals ---- */
-uint32_t build_emit(wagi_builder *b, wagi_ins ins); /* its index */
-void build_push(wagi_builder *b, wagi_entry entry);
-void build_push_const(wagi_builder *b, unsigned type, uint64_t bits);
-void build_push_vreg(wagi_builder *b, unsigned type, uint32_t vreg);   /* no redirectable definition */
-void build_push_result(wagi_builder *b, unsigned type, uint32_t vreg); /* of the last instruction */
-wagi_entry build_pop(wagi_builder *b);
-wagi_entry *build_top(wagi_builder *b);
+uint32_t wagi_build_emit(wagi_builder *b, wagi_ins ins); /* its index */
+void wagi_build_push(wagi_builder *b, wagi_entry entry);
+void wagi_build_push_const(wagi_builder *b, unsigned type, uint64_t bits);
+void wagi_build_push_vreg(wagi_builder *b, unsigned type, uint32_t vreg);   /* no redirectable definition */
+void wagi_build_push_result(wagi_builder *b, unsigned type, uint32_t vreg); /* of the last instruction */
+wagi_entry wagi_build_pop(wagi_builder *b);
+wagi_entry *wagi_build_top(wagi_builder *b);
 /* Make a constant entry a temporary. Call it for all operands before their instruction is emitted. */
-void build_materialize(wagi_builder *b, wagi_entry *entry);
-void build_move(wagi_builder *b, uint32_t to, wagi_entry from, bool redirect);
-void build_sync(wagi_builder *b);
-void build_drop_to(wagi_builder *b, uint32_t height);
-bool build_redirectable(const wagi_builder *b, const wagi_entry *entry);
+void wagi_build_materialize(wagi_builder *b, wagi_entry *entry);
+void wagi_build_move(wagi_builder *b, uint32_t to, wagi_entry from, bool redirect);
+void wagi_build_sync(wagi_builder *b);
+void wagi_build_drop_to(wagi_builder *b, uint32_t height);
+bool wagi_build_redirectable(const wagi_builder *b, const wagi_entry *entry);
 /* The entry's definition when it is the last instruction of the block at hand, else NULL. */
-wagi_ins *build_last_def(wagi_builder *b, const wagi_entry *entry);
-void build_start_block(wagi_builder *b, bool falls);
-void build_place(wagi_builder *b, uint32_t label);
-uint32_t build_pool_entry(wagi_builder *b, wagi_entry entry);
-void build_skip_immediate(wagi_builder *b, wagi_op op);
-wagi_op build_read_op(wagi_builder *b);
+wagi_ins *wagi_build_last_def(wagi_builder *b, const wagi_entry *entry);
+void wagi_build_start_block(wagi_builder *b, bool falls);
+void wagi_build_place(wagi_builder *b, uint32_t label);
+uint32_t wagi_build_pool_entry(wagi_builder *b, wagi_entry entry);
+void wagi_build_skip_immediate(wagi_builder *b, wagi_op op);
+wagi_op wagi_build_read_op(wagi_builder *b);
 /* A block type: a function type, or one result, or (WAGI_KIND_NONE) nothing. */
 typedef struct wagi_block_type {
     const wagi_type *type;
     wagi_valtype value;
 } wagi_block_type;
-wagi_block_type build_read_block_type(wagi_builder *b);
+wagi_block_type wagi_build_read_block_type(wagi_builder *b);
 
 /* ---- build_num.c ---- */
 /* True when the op is one of its ops. */
-bool build_num(wagi_builder *b, wagi_op op);
-/* Top of stack compared with 0, by EQ or NE, then whatever uses the condition (build_condition). */
-void build_truth(wagi_builder *b, unsigned type, wagi_ir_cond cond);
+bool wagi_build_num(wagi_builder *b, wagi_op op);
+/* Top of stack compared with 0, by EQ or NE, then whatever uses the condition (wagi_build_condition). */
+void wagi_build_truth(wagi_builder *b, unsigned type, wagi_ir_cond cond);
 
 /* ---- build_control.c ---- */
-bool build_control(wagi_builder *b, wagi_op op);
+bool wagi_build_control(wagi_builder *b, wagi_op op);
 /* Use a condition: in the branch, if or select that follows, else as a value. */
-void build_condition(wagi_builder *b, wagi_test test);
-void build_return(wagi_builder *b);
-void build_unreachable(wagi_builder *b); /* the rest of the block at hand cannot be reached */
-void build_push_function(wagi_builder *b);
+void wagi_build_condition(wagi_builder *b, wagi_test test);
+void wagi_build_return(wagi_builder *b);
+void wagi_build_unreachable(wagi_builder *b); /* the rest of the block at hand cannot be reached */
+void wagi_build_push_function(wagi_builder *b);
 
 /* ---- build_memory.c, build_call.c ---- */
-bool build_memory(wagi_builder *b, wagi_op op);
-bool build_call(wagi_builder *b, wagi_op op);
-void build_emit_call(wagi_builder *b, wagi_ins ins);
+bool wagi_build_memory(wagi_builder *b, wagi_op op);
+bool wagi_build_call(wagi_builder *b, wagi_op op);
+void wagi_build_emit_call(wagi_builder *b, wagi_ins ins);
 /* A call of a helper: operand_count entries from the stack, then constants. result_type WAGI_TY_COUNT: none. */
-void build_helper(wagi_builder *b, wagi_helper helper, uint32_t operand_count, const uint64_t *constants,
-                  uint32_t constant_count, unsigned result_type);
+void wagi_build_helper(wagi_builder *b, wagi_helper helper, uint32_t operand_count, const uint64_t *constants,
+                       uint32_t constant_count, unsigned result_type);
 
 /* ---- fold.c ---- */
 /* The value of a pure integer op on constants; false when there is none. */

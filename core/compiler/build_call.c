@@ -2,7 +2,7 @@
 #include "compiler/build.h"
 #include "compiler/build_entry.h"
 
-void build_emit_call(wagi_builder *b, wagi_ins ins)
+void wagi_build_emit_call(wagi_builder *b, wagi_ins ins)
 {
     wagi_ir *ir = b->ir;
     const wagi_ir_call *call = &ir->calls.p[ins.imm];
@@ -10,7 +10,7 @@ void build_emit_call(wagi_builder *b, wagi_ins ins)
     for (uint32_t i = 0; i < wagi_call_operands(call); i++)
         if (ir->pool.p[call->args + i] < ir->local_count)
             b->last_access.p[ir->pool.p[call->args + i]] = at;
-    build_emit(b, ins);
+    wagi_build_emit(b, ins);
 }
 
 static void call(wagi_builder *b, wagi_call_kind kind, uint32_t target, const wagi_type *type, bool tail)
@@ -20,8 +20,8 @@ static void call(wagi_builder *b, wagi_call_kind kind, uint32_t target, const wa
     wagi_entry callee = {.kind = WAGI_ENTRY_CONST};
     bool has_callee = kind == WAGI_CALL_INDIRECT || kind == WAGI_CALL_REF;
     if (has_callee) {
-        callee = build_pop(b);
-        build_materialize(b, &callee);
+        callee = wagi_build_pop(b);
+        wagi_build_materialize(b, &callee);
     }
     uint32_t pool = wagi_ir_new_pool(ir, params + has_callee + results);
     if (ir->failed || params > b->stack.n) {
@@ -30,10 +30,10 @@ static void call(wagi_builder *b, wagi_call_kind kind, uint32_t target, const wa
     }
     uint32_t base = (uint32_t)b->stack.n - params;
     for (uint32_t i = 0; i < params; i++)
-        ir->pool.p[pool + i] = build_pool_entry(b, b->stack.p[base + i]);
+        ir->pool.p[pool + i] = wagi_build_pool_entry(b, b->stack.p[base + i]);
     if (has_callee)
         ir->pool.p[pool + params] = callee.vreg;
-    build_drop_to(b, base);
+    wagi_build_drop_to(b, base);
     wagi_ir_call record = {.kind = (uint8_t)kind,
                            .target = target,
                            .args = pool,
@@ -50,12 +50,12 @@ static void call(wagi_builder *b, wagi_call_kind kind, uint32_t target, const wa
     }
     if (ir->failed)
         return;
-    build_emit_call(b, ins);
+    wagi_build_emit_call(b, ins);
     for (uint32_t i = 0; !tail && i < results; i++)
-        build_push_vreg(b, wagi_ir_type_of(type->results[i]), ir->pool.p[record.results + i]);
+        wagi_build_push_vreg(b, wagi_ir_type_of(type->results[i]), ir->pool.p[record.results + i]);
     if (tail) {
-        build_start_block(b, false);
-        build_unreachable(b);
+        wagi_build_start_block(b, false);
+        wagi_build_unreachable(b);
     }
 }
 
@@ -73,7 +73,7 @@ static void call_indirect(wagi_builder *b, bool tail)
     call(b, WAGI_CALL_INDIRECT, table, b->data->types[type], tail);
 }
 
-bool build_call(wagi_builder *b, wagi_op op)
+bool wagi_build_call(wagi_builder *b, wagi_op op)
 {
     switch (op) {
     case WAGI_OP_call:

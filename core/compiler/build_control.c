@@ -44,10 +44,10 @@ static void refer(wagi_builder *b, uint32_t label)
         l->first_ref = (uint32_t)b->ir->blocks.n - 1;
 }
 
-void build_unreachable(wagi_builder *b)
+void wagi_build_unreachable(wagi_builder *b)
 {
     wagi_control *c = control_at(b, 0);
-    build_drop_to(b, c->height);
+    wagi_build_drop_to(b, c->height);
     c->live = false;
 }
 
@@ -61,20 +61,20 @@ static void branch_if(wagi_builder *b, wagi_test test, uint32_t label)
     ins.imm = test.imm;
     if (!(test.flags & WAGI_INS_IMM))
         ins.b = test.b.vreg;
-    build_emit(b, ins);
+    wagi_build_emit(b, ins);
     if (b->ir->failed)
         return;
     refer(b, label);
-    build_start_block(b, true);
+    wagi_build_start_block(b, true);
 }
 
 static void jump_to_label(wagi_builder *b, uint32_t label)
 {
-    build_emit(b, ins_2(WAGI_IR_JMP, WAGI_TY_I32, label, WAGI_NIL, WAGI_NIL));
+    wagi_build_emit(b, ins_2(WAGI_IR_JMP, WAGI_TY_I32, label, WAGI_NIL, WAGI_NIL));
     if (b->ir->failed)
         return;
     refer(b, label);
-    build_start_block(b, false);
+    wagi_build_start_block(b, false);
 }
 
 /* The top values to the parameters of a loop. Sources may be those parameters: read such ones first. The stack stays as
@@ -96,14 +96,14 @@ static void move_to_loop(wagi_builder *b, uint32_t first, uint32_t count)
         if (!is_param || entry->vreg == first + i)
             continue;
         uint32_t copy = wagi_ir_new_vreg(b->ir, entry->type);
-        build_emit(b, ins_1(WAGI_IR_MOV, entry->type, copy, entry->vreg));
+        wagi_build_emit(b, ins_1(WAGI_IR_MOV, entry->type, copy, entry->vreg));
         entry->vreg = copy;
         entry->def = WAGI_NIL;
     }
     for (uint32_t i = 0; i < count && !b->ir->failed; i++) {
         wagi_entry entry = b->stack.p[base + i];
         if (entry.kind != WAGI_ENTRY_TEMP || entry.vreg != first + i)
-            build_move(b, first + i, entry, false);
+            wagi_build_move(b, first + i, entry, false);
     }
     memcpy(b->stack.p + base, before, count * sizeof *before);
 }
@@ -112,10 +112,10 @@ static void move_to_merge(wagi_builder *b, wagi_control *c, bool redirect)
 {
     uint32_t first = merge_of(b, c), base = (uint32_t)b->stack.n - c->result_count;
     for (uint32_t i = 0; i < c->result_count && !b->ir->failed; i++)
-        build_move(b, first + i, b->stack.p[base + i], redirect);
+        wagi_build_move(b, first + i, b->stack.p[base + i], redirect);
 }
 
-void build_return(wagi_builder *b)
+void wagi_build_return(wagi_builder *b)
 {
     uint32_t count = b->body->result_count;
     uint32_t pool = wagi_ir_new_pool(b->ir, count);
@@ -125,11 +125,11 @@ void build_return(wagi_builder *b)
     }
     uint32_t base = (uint32_t)b->stack.n - count;
     for (uint32_t i = 0; i < count; i++)
-        b->ir->pool.p[pool + i] = build_pool_entry(b, b->stack.p[base + i]);
+        b->ir->pool.p[pool + i] = wagi_build_pool_entry(b, b->stack.p[base + i]);
     wagi_ins ins = ins_2(WAGI_IR_RETURN, WAGI_TY_I32, WAGI_NIL, WAGI_NIL, count);
     ins.imm = pool;
-    build_emit(b, ins);
-    build_start_block(b, false);
+    wagi_build_emit(b, ins);
+    wagi_build_start_block(b, false);
 }
 
 /* An unconditional branch; the stack stays as it is. */
@@ -142,7 +142,7 @@ static void jump(wagi_builder *b, uint32_t depth, bool redirect)
     if (b->ir->failed)
         return;
     if (c->kind == WAGI_CTL_FUNC) {
-        build_return(b);
+        wagi_build_return(b);
         return;
     }
     if (c->kind == WAGI_CTL_LOOP)
@@ -167,7 +167,7 @@ static void branch_to(wagi_builder *b, wagi_test test, uint32_t depth)
         test.cond ^= 1u;
         branch_if(b, test, around);
         jump(b, depth, false);
-        build_place(b, around);
+        wagi_build_place(b, around);
     } else {
         move_to_merge(b, c, false);
         branch_if(b, test, c->label);
@@ -190,8 +190,8 @@ static uint32_t table_label(wagi_builder *b, uint32_t depth)
 static void branch_table(wagi_builder *b)
 {
     wagi_ir *ir = b->ir;
-    wagi_entry index = build_pop(b);
-    build_materialize(b, &index);
+    wagi_entry index = wagi_build_pop(b);
+    wagi_build_materialize(b, &index);
     uint32_t count = wagi_read_u32(&b->in);
     const uint8_t *labels_at = b->in.pos;
     if (count >= WAGI_IR_MAX_POOL)
@@ -210,8 +210,8 @@ static void branch_table(wagi_builder *b)
     }
     wagi_ins ins = ins_2(WAGI_IR_BR_TABLE, WAGI_TY_I32, WAGI_NIL, index.vreg, count);
     ins.imm = pool;
-    build_emit(b, ins);
-    build_start_block(b, false);
+    wagi_build_emit(b, ins);
+    wagi_build_start_block(b, false);
     if (edges) {
         b->in.pos = labels_at;
         for (uint32_t i = 0; i <= count && !ir->failed; i++) {
@@ -219,13 +219,13 @@ static void branch_table(wagi_builder *b)
             wagi_control *c = control_at(b, depth);
             if (c->edge == WAGI_NIL)
                 continue;
-            build_place(b, c->edge);
+            wagi_build_place(b, c->edge);
             c->edge = WAGI_NIL;
             jump(b, depth, false);
         }
     }
     if (!ir->failed)
-        build_unreachable(b);
+        wagi_build_unreachable(b);
 }
 
 /* ---- constructs ---- */
@@ -261,7 +261,7 @@ static wagi_control *push_control(wagi_builder *b, wagi_control_kind kind, wagi_
     return &b->control.p[b->control.n - 1];
 }
 
-void build_push_function(wagi_builder *b)
+void wagi_build_push_function(wagi_builder *b)
 {
     wagi_control *c = push_control(b, WAGI_CTL_FUNC, (wagi_block_type){.value = WAGI_KIND_NONE});
     if (!c)
@@ -273,7 +273,7 @@ void build_push_function(wagi_builder *b)
 static void begin_loop(wagi_builder *b, wagi_block_type type)
 {
     wagi_ir *ir = b->ir;
-    build_sync(b);
+    wagi_build_sync(b);
     wagi_control *c = push_control(b, WAGI_CTL_LOOP, type);
     if (!c || ir->failed)
         return;
@@ -281,7 +281,7 @@ static void begin_loop(wagi_builder *b, wagi_block_type type)
         c->merge = wagi_ir_new_vregs(ir, c->params, c->param_count);
         for (uint32_t i = 0; i < c->param_count && !ir->failed; i++) {
             wagi_entry *entry = &b->stack.p[c->height + i];
-            build_move(b, c->merge + i, *entry, true);
+            wagi_build_move(b, c->merge + i, *entry, true);
             *entry = (wagi_entry){.kind = WAGI_ENTRY_TEMP,
                                   .type = (uint8_t)wagi_ir_type_of(c->params[i]),
                                   .vreg = c->merge + i,
@@ -299,14 +299,14 @@ static void begin_loop(wagi_builder *b, wagi_block_type type)
         return;
     }
     b->loop = c->loop = (uint32_t)ir->loops.n - 1;
-    build_start_block(b, true);
+    wagi_build_start_block(b, true);
     if (ir->failed)
         return;
     ir->blocks.p[ir->blocks.n - 1].loop_head = true;
     ir->blocks.p[ir->blocks.n - 1].target = true;
     ir->labels.p[c->label].block = (uint32_t)ir->blocks.n - 1;
     if (b->poll)
-        build_emit(b, ins_1(WAGI_IR_POLL, WAGI_TY_I32, WAGI_NIL, WAGI_NIL));
+        wagi_build_emit(b, ins_1(WAGI_IR_POLL, WAGI_TY_I32, WAGI_NIL, WAGI_NIL));
 }
 
 static void begin_if(wagi_builder *b, wagi_test test, wagi_block_type type)
@@ -333,10 +333,10 @@ static void begin_else(wagi_builder *b)
             move_to_merge(b, c, true);
         jump_to_label(b, c->label);
     }
-    build_drop_to(b, c->height);
-    build_place(b, c->else_label);
+    wagi_build_drop_to(b, c->height);
+    wagi_build_place(b, c->else_label);
     for (uint32_t i = 0; i < c->param_count && !b->ir->failed; i++)
-        build_push(b, b->saved.p[c->saved + i]);
+        wagi_build_push(b, b->saved.p[c->saved + i]);
     b->saved.n = c->saved;
     c->kind = WAGI_CTL_ELSE;
     c->live = true;
@@ -347,20 +347,20 @@ static void end_function(wagi_builder *b)
     wagi_ir *ir = b->ir;
     wagi_control *c = control_at(b, 0);
     if (c->live)
-        build_return(b);
+        wagi_build_return(b);
     if (ir->failed)
         return;
     if (ir->labels.p[c->label].refs) { /* branches without values; those with values return by themselves */
-        build_drop_to(b, 0);
-        build_place(b, c->label);
-        build_return(b);
+        wagi_build_drop_to(b, 0);
+        wagi_build_place(b, c->label);
+        wagi_build_return(b);
     }
     b->control.n--;
     if (ir->failed)
         return;
     wagi_block *last = &ir->blocks.p[ir->blocks.n - 1];
     if (last->first == ir->ins.n)
-        ir->blocks.n--; /* what build_return opened */
+        ir->blocks.n--; /* what wagi_build_return opened */
 }
 
 static void end_loop(wagi_builder *b)
@@ -372,14 +372,14 @@ static void end_loop(wagi_builder *b)
     b->loop = loop->parent;
     wagi_block *last = &ir->blocks.p[ir->blocks.n - 1];
     if (last->first != ir->ins.n || last->target)
-        build_start_block(b, true);
+        wagi_build_start_block(b, true);
     if (ir->failed)
         return;
     loop->end = (uint32_t)ir->blocks.n - 1;
     ir->blocks.p[loop->end].loop = b->loop;
     b->control.n--;
     if (!live)
-        build_unreachable(b);
+        wagi_build_unreachable(b);
 }
 
 static void end_block(wagi_builder *b)
@@ -395,21 +395,21 @@ static void end_block(wagi_builder *b)
     if (refs && live && c->result_count)
         move_to_merge(b, c, true);
     if (!live || refs)
-        build_drop_to(b, c->height);
+        wagi_build_drop_to(b, c->height);
     if (c->kind == WAGI_CTL_IF) {
-        build_place(b, c->else_label);
+        wagi_build_place(b, c->else_label);
         live = true;
     }
     if (refs) {
-        build_place(b, c->label);
+        wagi_build_place(b, c->label);
         for (uint32_t i = 0; i < c->result_count; i++)
-            build_push_vreg(b, wagi_ir_type_of(results_of(c)[i]), merge_of(b, c) + i);
+            wagi_build_push_vreg(b, wagi_ir_type_of(results_of(c)[i]), merge_of(b, c) + i);
         live = true;
     }
     b->saved.n = c->saved;
     b->control.n--;
     if (!live)
-        build_unreachable(b);
+        wagi_build_unreachable(b);
 }
 
 static void end_construct(wagi_builder *b)
@@ -430,21 +430,21 @@ static void end_construct(wagi_builder *b)
 
 static void select_values(wagi_builder *b, wagi_test test)
 {
-    wagi_entry y = build_pop(b), x = build_pop(b);
-    build_materialize(b, &x);
-    build_materialize(b, &y);
+    wagi_entry y = wagi_build_pop(b), x = wagi_build_pop(b);
+    wagi_build_materialize(b, &x);
+    wagi_build_materialize(b, &y);
     wagi_ins cmp = ins_2(WAGI_IR_CMP, test.type, WAGI_NIL, test.a.vreg, WAGI_NIL);
     cmp.sub = (uint8_t)test.cond;
     cmp.flags = test.flags;
     cmp.imm = test.imm;
     if (!(test.flags & WAGI_INS_IMM))
         cmp.b = test.b.vreg;
-    build_emit(b, cmp);
+    wagi_build_emit(b, cmp);
     uint32_t dst = wagi_ir_new_vreg(b->ir, x.type);
     wagi_ins select = ins_2(WAGI_IR_SELECT, x.type, dst, x.vreg, y.vreg);
     select.sub = (uint8_t)test.cond;
-    build_emit(b, select);
-    build_push_result(b, x.type, dst);
+    wagi_build_emit(b, select);
+    wagi_build_push_result(b, x.type, dst);
 }
 
 static void condition_value(wagi_builder *b, wagi_test test)
@@ -456,11 +456,11 @@ static void condition_value(wagi_builder *b, wagi_test test)
     ins.imm = test.imm;
     if (!(test.flags & WAGI_INS_IMM))
         ins.b = test.b.vreg;
-    build_emit(b, ins);
-    build_push_result(b, WAGI_TY_I32, dst);
+    wagi_build_emit(b, ins);
+    wagi_build_push_result(b, WAGI_TY_I32, dst);
 }
 
-void build_condition(wagi_builder *b, wagi_test test)
+void wagi_build_condition(wagi_builder *b, wagi_test test)
 {
     wagi_reader *in = &b->in;
     for (; in->pos < in->end && *in->pos == wagi_ops[WAGI_OP_i32_eqz].code; in->pos++)
@@ -471,15 +471,15 @@ void build_condition(wagi_builder *b, wagi_test test)
         branch_to(b, test, wagi_read_u32(in));
     } else if (next == wagi_ops[WAGI_OP_if_].code) {
         in->pos++;
-        wagi_block_type type = build_read_block_type(b);
-        build_sync(b);
+        wagi_block_type type = wagi_build_read_block_type(b);
+        wagi_build_sync(b);
         begin_if(b, test, type);
     } else if (next == wagi_ops[WAGI_OP_select].code) {
         in->pos++;
         select_values(b, test);
     } else if (next == wagi_ops[WAGI_OP_select_t].code) {
         in->pos++;
-        build_skip_immediate(b, WAGI_OP_select_t);
+        wagi_build_skip_immediate(b, WAGI_OP_select_t);
         select_values(b, test);
     } else {
         condition_value(b, test);
@@ -496,63 +496,63 @@ static wagi_test null_test(wagi_entry value, wagi_ir_cond cond)
 static void branch_on_null(wagi_builder *b)
 {
     uint32_t depth = wagi_read_u32(&b->in);
-    wagi_entry value = build_pop(b);
-    build_materialize(b, &value);
+    wagi_entry value = wagi_build_pop(b);
+    wagi_build_materialize(b, &value);
     branch_to(b, null_test(value, WAGI_EQ), depth);
-    build_push(b, value);
+    wagi_build_push(b, value);
 }
 
 static void branch_on_non_null(wagi_builder *b)
 {
     uint32_t depth = wagi_read_u32(&b->in);
-    build_materialize(b, build_top(b));
-    branch_to(b, null_test(*build_top(b), WAGI_NE), depth);
-    build_pop(b);
+    wagi_build_materialize(b, wagi_build_top(b));
+    branch_to(b, null_test(*wagi_build_top(b), WAGI_NE), depth);
+    wagi_build_pop(b);
 }
 
 static void as_non_null(wagi_builder *b)
 {
-    wagi_entry value = build_pop(b);
-    build_materialize(b, &value);
+    wagi_entry value = wagi_build_pop(b);
+    wagi_build_materialize(b, &value);
     uint32_t around = wagi_ir_new_label(b->ir);
     branch_if(b, null_test(value, WAGI_NE), around);
     wagi_ins trap = ins_1(WAGI_IR_TRAP, WAGI_TY_I32, WAGI_NIL, WAGI_NIL);
     trap.imm = WAG_NULL_REFERENCE;
-    build_emit(b, trap);
-    build_start_block(b, false);
-    build_place(b, around);
-    build_push(b, value);
+    wagi_build_emit(b, trap);
+    wagi_build_start_block(b, false);
+    wagi_build_place(b, around);
+    wagi_build_push(b, value);
 }
 
 static void unreachable_op(wagi_builder *b)
 {
     wagi_ins trap = ins_1(WAGI_IR_TRAP, WAGI_TY_I32, WAGI_NIL, WAGI_NIL);
     trap.imm = WAG_UNREACHABLE;
-    build_emit(b, trap);
-    build_start_block(b, false);
-    build_unreachable(b);
+    wagi_build_emit(b, trap);
+    wagi_build_start_block(b, false);
+    wagi_build_unreachable(b);
 }
 
 /* ---- dispatch ---- */
 
-/* Ops whose condition is on the stack: put the op back and let build_condition fuse it. */
+/* Ops whose condition is on the stack: put the op back and let wagi_build_condition fuse it. */
 static void condition_on_stack(wagi_builder *b)
 {
     b->in.pos--;
-    build_truth(b, WAGI_TY_I32, WAGI_NE);
+    wagi_build_truth(b, WAGI_TY_I32, WAGI_NE);
 }
 
-bool build_control(wagi_builder *b, wagi_op op)
+bool wagi_build_control(wagi_builder *b, wagi_op op)
 {
     switch (op) {
     case WAGI_OP_block: {
-        wagi_block_type type = build_read_block_type(b);
-        build_sync(b);
+        wagi_block_type type = wagi_build_read_block_type(b);
+        wagi_build_sync(b);
         push_control(b, WAGI_CTL_BLOCK, type);
         return true;
     }
     case WAGI_OP_loop:
-        begin_loop(b, build_read_block_type(b));
+        begin_loop(b, wagi_build_read_block_type(b));
         return true;
     case WAGI_OP_if_:
     case WAGI_OP_br_if:
@@ -568,14 +568,14 @@ bool build_control(wagi_builder *b, wagi_op op)
         return true;
     case WAGI_OP_br:
         jump(b, wagi_read_u32(&b->in), true);
-        build_unreachable(b);
+        wagi_build_unreachable(b);
         return true;
     case WAGI_OP_br_table:
         branch_table(b);
         return true;
     case WAGI_OP_return_:
-        build_return(b);
-        build_unreachable(b);
+        wagi_build_return(b);
+        wagi_build_unreachable(b);
         return true;
     case WAGI_OP_unreachable:
         unreachable_op(b);

@@ -38,7 +38,7 @@ static uint32_t address_operand(wagi_builder *b, wagi_entry *address, uint64_t *
         *offset += address->bits;
         return WAGI_NIL;
     }
-    build_materialize(b, address);
+    wagi_build_materialize(b, address);
     return address->vreg;
 }
 
@@ -47,14 +47,14 @@ static void load(wagi_builder *b, const access_row *row)
     uint32_t memory;
     uint64_t offset;
     read_memarg(b, &memory, &offset);
-    wagi_entry address = build_pop(b);
+    wagi_entry address = wagi_build_pop(b);
     wagi_ins ins = ins_1(WAGI_IR_LOAD, row->type, WAGI_NIL, address_operand(b, &address, &offset));
     ins.sub = row->access;
     ins.b = memory;
     ins.imm = (int64_t)offset;
     ins.dst = wagi_ir_new_vreg(b->ir, row->type);
-    build_emit(b, ins);
-    build_push_result(b, row->type, ins.dst);
+    wagi_build_emit(b, ins);
+    wagi_build_push_result(b, row->type, ins.dst);
 }
 
 /* True when the machine can store the constant without a register; then its 32 bits. */
@@ -73,7 +73,7 @@ static void store(wagi_builder *b, const access_row *row)
     uint32_t memory, bits;
     uint64_t offset;
     read_memarg(b, &memory, &offset);
-    wagi_entry value = build_pop(b), address = build_pop(b);
+    wagi_entry value = wagi_build_pop(b), address = wagi_build_pop(b);
     uint32_t a = address_operand(b, &address, &offset);
     wagi_ins ins = ins_1(WAGI_IR_STORE, row->type, memory, a);
     ins.sub = row->access;
@@ -82,10 +82,10 @@ static void store(wagi_builder *b, const access_row *row)
         ins.flags = WAGI_INS_IMM;
         ins.imm = (int64_t)(offset | (uint64_t)bits << 32);
     } else {
-        build_materialize(b, &value);
+        wagi_build_materialize(b, &value);
         ins.b = value.vreg;
     }
-    build_emit(b, ins);
+    wagi_build_emit(b, ins);
 }
 
 static unsigned memory_type(const wagi_builder *b, uint32_t memory)
@@ -110,27 +110,27 @@ static void global_get(wagi_builder *b)
         return;
     }
     if (index >= b->data->global_import_count && !global->type.is_mutable && global->init.kind == WAGI_CONST_NUMBER) {
-        build_push_const(b, type, global->init.bits[0]);
+        wagi_build_push_const(b, type, global->init.bits[0]);
         return;
     }
     wagi_ins ins = ins_1(WAGI_IR_GLOBAL_GET, type, wagi_ir_new_vreg(b->ir, type), WAGI_NIL);
     ins.imm = index;
-    build_emit(b, ins);
-    build_push_result(b, type, ins.dst);
+    wagi_build_emit(b, ins);
+    wagi_build_push_result(b, type, ins.dst);
 }
 
 static void global_set(wagi_builder *b)
 {
     uint32_t index = wagi_read_u32(&b->in);
     if (wagi_is_ref(b->data->globals[index].type.content)) {
-        build_helper(b, WAGI_HELPER_global_set, 1, (uint64_t[]){index}, 1, WAGI_TY_COUNT);
+        wagi_build_helper(b, WAGI_HELPER_global_set, 1, (uint64_t[]){index}, 1, WAGI_TY_COUNT);
         return;
     }
-    wagi_entry value = build_pop(b);
-    build_materialize(b, &value);
+    wagi_entry value = wagi_build_pop(b);
+    wagi_build_materialize(b, &value);
     wagi_ins ins = ins_1(WAGI_IR_GLOBAL_SET, value.type, WAGI_NIL, value.vreg);
     ins.imm = index;
-    build_emit(b, ins);
+    wagi_build_emit(b, ins);
 }
 
 /* A value of the instance that one instruction reads. */
@@ -138,14 +138,14 @@ static void read_state(wagi_builder *b, wagi_ir_op op, unsigned type, uint32_t i
 {
     wagi_ins ins = ins_1(op, type, wagi_ir_new_vreg(b->ir, type), WAGI_NIL);
     ins.imm = index;
-    build_emit(b, ins);
-    build_push_result(b, type, ins.dst);
+    wagi_build_emit(b, ins);
+    wagi_build_push_result(b, type, ins.dst);
 }
 
 /* ---- helpers ---- */
 
-void build_helper(wagi_builder *b, wagi_helper helper, uint32_t operand_count, const uint64_t *constants,
-                  uint32_t constant_count, unsigned result_type)
+void wagi_build_helper(wagi_builder *b, wagi_helper helper, uint32_t operand_count, const uint64_t *constants,
+                       uint32_t constant_count, unsigned result_type)
 {
     wagi_ir *ir = b->ir;
     uint32_t count = operand_count + constant_count;
@@ -156,10 +156,10 @@ void build_helper(wagi_builder *b, wagi_helper helper, uint32_t operand_count, c
     }
     uint32_t base = (uint32_t)b->stack.n - operand_count;
     for (uint32_t i = 0; i < operand_count; i++)
-        ir->pool.p[pool + i] = build_pool_entry(b, b->stack.p[base + i]);
+        ir->pool.p[pool + i] = wagi_build_pool_entry(b, b->stack.p[base + i]);
     for (uint32_t i = 0; i < constant_count; i++)
         ir->pool.p[pool + operand_count + i] = wagi_ir_new_const(ir, WAGI_TY_I64, constants[i]);
-    build_drop_to(b, base);
+    wagi_build_drop_to(b, base);
     wagi_ir_call call = {.kind = WAGI_CALL_HELPER,
                          .target = helper,
                          .args = pool,
@@ -172,19 +172,19 @@ void build_helper(wagi_builder *b, wagi_helper helper, uint32_t operand_count, c
     ins.imm = wagi_ir_add_call(ir, call);
     if (ir->failed)
         return;
-    build_emit_call(b, ins);
+    wagi_build_emit_call(b, ins);
     if (result_type != WAGI_TY_COUNT)
-        build_push_vreg(b, result_type, ir->pool.p[pool + count]);
+        wagi_build_push_vreg(b, result_type, ir->pool.p[pool + count]);
 }
 
 static void helper_1(wagi_builder *b, wagi_helper helper, uint32_t operands, uint32_t constant, unsigned result)
 {
-    build_helper(b, helper, operands, (uint64_t[]){constant}, 1, result);
+    wagi_build_helper(b, helper, operands, (uint64_t[]){constant}, 1, result);
 }
 
 static void helper_2(wagi_builder *b, wagi_helper helper, uint32_t first, uint32_t second)
 {
-    build_helper(b, helper, 3, (uint64_t[]){first, second}, 2, WAGI_TY_COUNT);
+    wagi_build_helper(b, helper, 3, (uint64_t[]){first, second}, 2, WAGI_TY_COUNT);
 }
 
 static bool bulk(wagi_builder *b, wagi_op op)
@@ -229,7 +229,7 @@ static bool bulk(wagi_builder *b, wagi_op op)
     }
 }
 
-bool build_memory(wagi_builder *b, wagi_op op)
+bool wagi_build_memory(wagi_builder *b, wagi_op op)
 {
     if (op >= WAGI_OP_i32_load && op <= WAGI_OP_i64_store32) {
         const access_row *row = &access_rows[op - WAGI_OP_i32_load];

@@ -99,8 +99,8 @@ static bool is_shift(wagi_ir_op op)
 static void emit_result(wagi_builder *b, wagi_ins ins, unsigned type)
 {
     ins.dst = wagi_ir_new_vreg(b->ir, type);
-    build_emit(b, ins);
-    build_push_result(b, type, ins.dst);
+    wagi_build_emit(b, ins);
+    wagi_build_push_result(b, type, ins.dst);
 }
 
 /* x op constant is x again, or another constant. */
@@ -111,11 +111,11 @@ static bool identity(wagi_builder *b, wagi_ir_op op, unsigned type, wagi_entry a
     same = same || (c == -1 && op == WAGI_IR_AND) ||
            (c == 1 && (op == WAGI_IR_MUL || op == WAGI_IR_DIV_U || op == WAGI_IR_DIV_S));
     if (same) {
-        build_push(b, a);
+        wagi_build_push(b, a);
         return true;
     }
     if (c == 0 && (op == WAGI_IR_AND || op == WAGI_IR_MUL)) {
-        build_push_const(b, type, 0);
+        wagi_build_push_const(b, type, 0);
         return true;
     }
     return false;
@@ -139,7 +139,7 @@ static void reduce_strength(wagi_ir_op *op, unsigned type, int64_t *c)
 /* (x + c1) + c, (x + y) + c, (x + (y << s) + c1) + c: into the definition of a. */
 static bool add_to_sum(wagi_builder *b, unsigned type, wagi_entry a, int64_t c)
 {
-    wagi_ins *def = build_last_def(b, &a);
+    wagi_ins *def = wagi_build_last_def(b, &a);
     if (!def || def->type != type || def->dst < b->ir->local_count)
         return false;
     bool plain = def->op == WAGI_IR_ADD && !(def->flags & WAGI_INS_IMM);
@@ -155,14 +155,14 @@ static bool add_to_sum(wagi_builder *b, unsigned type, wagi_entry a, int64_t c)
         def->sub = 0;
     }
     def->imm = sum;
-    build_push(b, a);
+    wagi_build_push(b, a);
     return true;
 }
 
 /* other + (x << 1..3), the shift being the last instruction. */
 static bool add_shifted(wagi_builder *b, unsigned type, wagi_entry shifted, wagi_entry other)
 {
-    wagi_ins *def = build_last_def(b, &shifted);
+    wagi_ins *def = wagi_build_last_def(b, &shifted);
     if (!def || def->op != WAGI_IR_SHL || !(def->flags & WAGI_INS_IMM) || def->imm > 3 || def->type != type ||
         def->dst < b->ir->local_count || other.vreg == shifted.vreg)
         return false;
@@ -179,7 +179,7 @@ static void division(wagi_builder *b, wagi_ir_op op, unsigned type, wagi_entry a
     bool is_signed = op == WAGI_IR_DIV_S || op == WAGI_IR_REM_S;
     int64_t c = signed_constant(type, y.bits);
     bool safe = y.kind == WAGI_ENTRY_CONST && c != 0 && !(is_signed && c == -1);
-    build_materialize(b, &y);
+    wagi_build_materialize(b, &y);
     wagi_ins ins = ins_2(op, type, WAGI_NIL, a.vreg, y.vreg);
     ins.flags = safe ? WAGI_INS_SAFE : 0;
     emit_result(b, ins, type);
@@ -209,11 +209,11 @@ static bool binary_constant(wagi_builder *b, wagi_ir_op *op, unsigned type, wagi
 
 static void binary(wagi_builder *b, wagi_ir_op op, unsigned type)
 {
-    wagi_entry y = build_pop(b), x = build_pop(b);
+    wagi_entry y = wagi_build_pop(b), x = wagi_build_pop(b);
     if (x.kind == WAGI_ENTRY_CONST && y.kind == WAGI_ENTRY_CONST) {
         uint64_t value;
         if (wagi_fold_binary(op, type, x.bits, y.bits, &value)) {
-            build_push_const(b, type, value);
+            wagi_build_push_const(b, type, value);
             return;
         }
     }
@@ -222,14 +222,14 @@ static void binary(wagi_builder *b, wagi_ir_op op, unsigned type)
         x = y;
         y = swapped;
     }
-    build_materialize(b, &x);
+    wagi_build_materialize(b, &x);
     if (y.kind == WAGI_ENTRY_CONST && binary_constant(b, &op, type, x, &y.bits))
         return;
     if (is_division(op)) {
         division(b, op, type, x, y);
         return;
     }
-    build_materialize(b, &y);
+    wagi_build_materialize(b, &y);
     if (op == WAGI_IR_ADD && (add_shifted(b, type, y, x) || add_shifted(b, type, x, y)))
         return;
     emit_result(b, ins_2(op, type, WAGI_NIL, x.vreg, y.vreg), type);
@@ -237,13 +237,13 @@ static void binary(wagi_builder *b, wagi_ir_op op, unsigned type)
 
 static void float_binary(wagi_builder *b, wagi_ir_op op, unsigned type)
 {
-    wagi_entry y = build_pop(b), x = build_pop(b);
-    build_materialize(b, &x);
+    wagi_entry y = wagi_build_pop(b), x = wagi_build_pop(b);
+    wagi_build_materialize(b, &x);
     if (y.kind == WAGI_ENTRY_CONST && op <= WAGI_IR_FDIV) {
         emit_result(b, ins_imm(op, type, WAGI_NIL, x.vreg, (int64_t)y.bits), type);
         return;
     }
-    build_materialize(b, &y);
+    wagi_build_materialize(b, &y);
     emit_result(b, ins_2(op, type, WAGI_NIL, x.vreg, y.vreg), type);
 }
 
@@ -273,16 +273,16 @@ static void unary(wagi_builder *b, const op_row *row)
 {
     wagi_helper helper = missing_op(b, row);
     if (helper != WAGI_HELPER_COUNT) {
-        build_helper(b, helper, 1, NULL, 0, row->result);
+        wagi_build_helper(b, helper, 1, NULL, 0, row->result);
         return;
     }
-    wagi_entry a = build_pop(b);
+    wagi_entry a = wagi_build_pop(b);
     uint64_t value;
     if (a.kind == WAGI_ENTRY_CONST && wagi_fold_unary(row->ir, row->type, a.bits, &value)) {
-        build_push_const(b, row->result, value);
+        wagi_build_push_const(b, row->result, value);
         return;
     }
-    build_materialize(b, &a);
+    wagi_build_materialize(b, &a);
     wagi_ins ins = ins_1(row->ir, row->type, WAGI_NIL, a.vreg);
     ins.sub = row->sub;
     emit_result(b, ins, row->result);
@@ -292,13 +292,13 @@ static void unary(wagi_builder *b, const op_row *row)
 
 static void compare(wagi_builder *b, const op_row *row)
 {
-    wagi_entry y = build_pop(b), x = build_pop(b);
+    wagi_entry y = wagi_build_pop(b), x = wagi_build_pop(b);
     wagi_test test = {.cond = row->sub, .type = row->type};
     if (!wagi_ty_is_float(row->type)) {
         bool known;
         if (x.kind == WAGI_ENTRY_CONST && y.kind == WAGI_ENTRY_CONST &&
             wagi_fold_condition(row->sub, row->type, x.bits, y.bits, &known)) {
-            build_push_const(b, WAGI_TY_I32, known);
+            wagi_build_push_const(b, WAGI_TY_I32, known);
             return;
         }
         if (x.kind == WAGI_ENTRY_CONST) {
@@ -307,19 +307,19 @@ static void compare(wagi_builder *b, const op_row *row)
             y = swapped;
             test.cond = wagi_ir_cond_swap(test.cond);
         }
-        build_materialize(b, &x);
+        wagi_build_materialize(b, &x);
         int64_t c = signed_constant(row->type, y.bits);
         if (y.kind == WAGI_ENTRY_CONST && fits(b, c)) {
             test.flags = WAGI_INS_IMM;
             test.imm = c;
         }
     }
-    build_materialize(b, &x);
+    wagi_build_materialize(b, &x);
     if (!(test.flags & WAGI_INS_IMM))
-        build_materialize(b, &y);
+        wagi_build_materialize(b, &y);
     test.a = row->swap ? y : x;
     test.b = row->swap ? x : y;
-    build_condition(b, test);
+    wagi_build_condition(b, test);
 }
 
 static wagi_entry entry_of(const wagi_builder *b, unsigned type, uint32_t vreg)
@@ -330,13 +330,13 @@ static wagi_entry entry_of(const wagi_builder *b, unsigned type, uint32_t vreg)
                         .def = WAGI_NIL};
 }
 
-void build_truth(wagi_builder *b, unsigned type, wagi_ir_cond cond)
+void wagi_build_truth(wagi_builder *b, unsigned type, wagi_ir_cond cond)
 {
-    wagi_entry a = build_pop(b);
+    wagi_entry a = wagi_build_pop(b);
     wagi_test test = {.cond = cond, .type = (uint8_t)type, .flags = WAGI_INS_IMM, .a = a};
     if (a.kind == WAGI_ENTRY_CONST)
-        build_materialize(b, &test.a);
-    wagi_ins *def = build_last_def(b, &a);
+        wagi_build_materialize(b, &test.a);
+    wagi_ins *def = wagi_build_last_def(b, &a);
     if (def && def->dst >= b->ir->local_count) {
         wagi_ins last = *def;
         bool is_test = last.op == WAGI_IR_AND && last.type == type;
@@ -353,10 +353,10 @@ void build_truth(wagi_builder *b, unsigned type, wagi_ir_cond cond)
                 test.b = entry_of(b, last.type, last.b);
         }
     }
-    build_condition(b, test);
+    wagi_build_condition(b, test);
 }
 
-bool build_num(wagi_builder *b, wagi_op op)
+bool wagi_build_num(wagi_builder *b, wagi_op op)
 {
     const op_row *row = &rows[op];
     switch ((row_kind)row->kind) {
@@ -367,7 +367,7 @@ bool build_num(wagi_builder *b, wagi_op op)
         compare(b, row);
         return true;
     case ROW_EQZ:
-        build_truth(b, row->type, WAGI_EQ);
+        wagi_build_truth(b, row->type, WAGI_EQ);
         return true;
     case ROW_UNARY:
         unary(b, row);
@@ -376,13 +376,13 @@ bool build_num(wagi_builder *b, wagi_op op)
         float_binary(b, row->ir, row->type);
         return true;
     case ROW_EXTEND_U:
-        build_top(b)->type = WAGI_TY_I64; /* i32 values are held zero-extended */
+        wagi_build_top(b)->type = WAGI_TY_I64; /* i32 values are held zero-extended */
         return true;
     case ROW_NONE:
         break;
     }
     if (op != WAGI_OP_ref_is_null)
         return false;
-    build_truth(b, WAGI_TY_I64, WAGI_EQ);
+    wagi_build_truth(b, WAGI_TY_I64, WAGI_EQ);
     return true;
 }

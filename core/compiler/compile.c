@@ -49,7 +49,7 @@ typedef struct worker {
     wagi_liveness liveness;
     wagi_homes homes;
     wagi_unit_code out;
-    x64_emitter *emitter;
+    wagi_x64_emitter *emitter;
 } worker;
 
 static bool worker_init(worker *w, const wagi_code_context *context)
@@ -142,10 +142,10 @@ static uint32_t entry_of(const wagi_x64_stubs *stubs, const wagi_type *type)
 static void fill_image(worker *w, const wagi_x64_stubs *stubs, wagi_image *image)
 {
     const wagi_module_data *data = w->context->data;
-    x64_buffer *code = wagi_x64_code(w->emitter);
+    wagi_x64_buffer *code = wagi_x64_code(w->emitter);
     image->code = code->p;
     image->code_size = code->n;
-    *code = (x64_buffer){NULL, 0, 0};
+    *code = (wagi_x64_buffer){NULL, 0, 0};
     image->funcs = w->out.funcs.p;
     image->func_count = (uint32_t)w->out.funcs.n;
     image->first_func = data->func_import_count;

@@ -1,4 +1,4 @@
-/* Mapping machine code, the registry of code ranges, and looking places up in it. */
+/* Code memory: pages that are written first and executable afterwards, never both. */
 #include "exec/code_memory.h"
 
 #include <stdatomic.h>

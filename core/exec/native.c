@@ -1,4 +1,4 @@
-/* The native tier: entry from the runtime, calls out of native code, compilation. */
+/* The native tier: what wagi_tier asks of it. */
 #include "exec/native.h"
 
 #include <stdatomic.h>

@@ -235,12 +235,10 @@ void wagi_gc_shade_all(wag_agent *agent, const wagi_slot *slots, uint64_t count)
 static void mark_word(wagi_gc *gc, const block_set *set, wagi_slot word)
 {
     wagi_unit *unit = block_set_find(set, word);
-    if (unit) {
+    wagi_gc_object *object = unit ? NULL : wagi_gc_find(gc, word);
+    if (unit)
         mark(unit, gc);
-        return;
-    }
-    wagi_gc_object *object = wagi_gc_find(gc, word);
-    if (object)
+    else if (object)
         mark_object(gc, object);
 }
 

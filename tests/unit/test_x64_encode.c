@@ -19,7 +19,7 @@ typedef struct line {
     char text[TEXT];
 } line;
 
-static x64_buffer code;
+static wagi_x64_buffer code;
 static line *lines;
 static size_t line_count, line_room;
 
@@ -31,7 +31,7 @@ static char *expect(void)
         if (!lines)
             abort();
     }
-    assert_true(x64_reserve(&code, 64));
+    assert_true(wagi_x64_reserve(&code, 64));
     lines[line_count].at = code.n;
     return lines[line_count++].text;
 }
@@ -84,7 +84,7 @@ static const char *size_name(char size)
     }
 }
 
-static void memory_text(char *text, size_t room, char size, x64_mem mem)
+static void memory_text(char *text, size_t room, char size, wagi_x64_mem mem)
 {
     char index[16] = "", disp[24] = "";
     bool is_rbp_like = (mem.base & 7) == RBP && mem.base != X64_RIP;
@@ -282,7 +282,7 @@ static const char *immediate(const form *f)
 {
     static const char *const texts[] = {"", ",0x5a", ",0x5a5a", "", ",0x5a5a5a5a"};
     for (unsigned i = 0; i < f->immediate; i++)
-        x64_u8(&code, 0x5A);
+        wagi_x64_u8(&code, 0x5A);
     return texts[f->immediate];
 }
 
@@ -304,21 +304,21 @@ static void add_registers(const form *f, int reg, int second, int rm, bool shift
     char *text = expect();
     int operand = is_digit(f) ? f->reg - '0' : reg;
     if (f->is_avx)
-        x64_vrr(&code, f->form, operand, f->three || shift ? second : 0, rm);
+        wagi_x64_vrr(&code, f->form, operand, f->three || shift ? second : 0, rm);
     else
-        x64_rr(&code, f->form, operand, rm);
+        wagi_x64_rr(&code, f->form, operand, rm);
     finish_text(text, f, reg, second, name_of(f->rm, rm), shift);
 }
 
-static void add_memory(const form *f, int reg, int second, x64_mem mem, bool shift)
+static void add_memory(const form *f, int reg, int second, wagi_x64_mem mem, bool shift)
 {
     char *text = expect(), rm[64];
     int operand = is_digit(f) ? f->reg - '0' : reg;
     memory_text(rm, sizeof rm, f->size, mem);
     if (f->is_avx)
-        x64_vrm(&code, f->form, operand, f->three || shift ? second : 0, mem);
+        wagi_x64_vrm(&code, f->form, operand, f->three || shift ? second : 0, mem);
     else
-        x64_rm(&code, f->form, operand, mem);
+        wagi_x64_rm(&code, f->form, operand, mem);
     finish_text(text, f, reg, second, rm, shift);
 }
 
@@ -335,14 +335,14 @@ static void add_form(const form *f, bool shift)
     unsigned turn = 0; /* the registers that are not the point change all the time */
     for (int base = 0; base < 16; base++)
         for (size_t d = 0; d < COUNT(disps); d++) {
-            add_memory(f, (int)(turn * 7 & 15), (int)(turn * 3 & 15), x64_at(base, disps[d]), shift);
+            add_memory(f, (int)(turn * 7 & 15), (int)(turn * 3 & 15), wagi_x64_at(base, disps[d]), shift);
             for (int index = 0; index < 16; index++, turn++)
                 if (index != RSP)
                     add_memory(f, (int)(turn * 7 & 15), (int)(turn * 3 & 15),
-                               x64_indexed(base, index, turn / 3 & 3, disps[d]), shift);
+                               wagi_x64_indexed(base, index, turn / 3 & 3, disps[d]), shift);
         }
     for (int reg = 0; reg < last && !f->immediate; reg++)
-        add_memory(f, reg, 15 - reg, x64_at(X64_RIP, 0x1000 + reg), shift);
+        add_memory(f, reg, 15 - reg, wagi_x64_at(X64_RIP, 0x1000 + reg), shift);
 }
 
 static void add_immediates(void)
@@ -355,11 +355,11 @@ static void add_immediates(void)
                 for (int w = 0; w < 2; w++) {
                     unsigned long long shown = w ? (uint64_t)(int64_t)values[i] : (uint32_t)values[i];
                     char *text = expect(), memory[64];
-                    x64_alu_imm_reg(&code, digit, reg, values[i], w);
+                    wagi_x64_alu_imm_reg(&code, digit, reg, values[i], w);
                     (void)snprintf(text, TEXT, "%s %s,0x%llx", alu[digit], name_of(w ? 'q' : 'd', reg), shown);
                     text = expect();
-                    x64_mem mem = x64_at(reg, (int32_t)(digit * 100));
-                    x64_alu_imm_mem(&code, digit, mem, values[i], w);
+                    wagi_x64_mem mem = wagi_x64_at(reg, (int32_t)(digit * 100));
+                    wagi_x64_alu_imm_mem(&code, digit, mem, values[i], w);
                     memory_text(memory, sizeof memory, w ? 'q' : 'd', mem);
                     (void)snprintf(text, TEXT, "%s %s,0x%llx", alu[digit], memory, shown);
                 }
@@ -376,11 +376,11 @@ static void add_moves(void)
             unsigned long long value = values[i];
             bool is_short = value <= UINT32_MAX, is_signed = (int64_t)value == (int32_t)value;
             char *text = expect();
-            x64_mov_imm(&code, reg, value, true);
+            wagi_x64_mov_imm(&code, reg, value, true);
             (void)snprintf(text, TEXT, "%s %s,0x%llx", is_short || is_signed ? "mov" : "movabs",
                            name_of(is_short ? 'd' : 'q', reg), value);
             text = expect();
-            x64_mov_imm(&code, reg, value, false);
+            wagi_x64_mov_imm(&code, reg, value, false);
             (void)snprintf(text, TEXT, "mov %s,0x%llx", names_32[reg], value & UINT32_MAX);
         }
 }
@@ -481,10 +481,10 @@ static void test_padding_is_nops_of_exactly_its_size(void **state)
             (void)snprintf(expect(), TEXT, "nop");
             lines[line_count - 1].at = from + size - left;
         }
-        x64_nops(&code, size);
+        wagi_x64_nops(&code, size);
         assert_int_equal(code.n - from, size);
         char *text = expect();
-        x64_rr(&code, 0x8B, RAX, RBX);
+        wagi_x64_rr(&code, 0x8B, RAX, RBX);
         (void)snprintf(text, TEXT, "mov eax,ebx");
     }
     disassemble_and_compare();

@@ -13,251 +13,251 @@
 #define MAX_REPEATED 8
 #define MAX_REPEATS 128
 
-bool x64_roomy(x64_emitter *e, size_t size)
+bool wagi_x64_roomy(wagi_x64_emitter *e, size_t size)
 {
-    if (!e->failed && !x64_reserve(&e->code, size))
+    if (!e->failed && !wagi_x64_reserve(&e->code, size))
         e->failed = true;
     return !e->failed;
 }
 
 /* ---- operands ---- */
 
-void x64_move(x64_emitter *e, int to, int from)
+void wagi_x64_move(wagi_x64_emitter *e, int to, int from)
 {
     if (to != from)
-        x64_rr(&e->code, X64_W | 0x8B, to, from);
+        wagi_x64_rr(&e->code, X64_W | 0x8B, to, from);
 }
 
-static bool has_avx(const x64_emitter *e)
+static bool has_avx(const wagi_x64_emitter *e)
 {
     return e->features & X64_HAS_AVX;
 }
 
-uint32_t x64_float_form(unsigned type, uint32_t op)
+uint32_t wagi_x64_float_form(unsigned type, uint32_t op)
 {
     return X64_0F | (type == WAGI_TY_F64 ? X64_F2 : X64_F3) | op;
 }
 
-uint32_t x64_packed_form(unsigned type, uint32_t op)
+uint32_t wagi_x64_packed_form(unsigned type, uint32_t op)
 {
     return X64_0F | (type == WAGI_TY_F64 ? X64_66 : 0) | op;
 }
 
-void x64_move_float(x64_emitter *e, int to, int from)
+void wagi_x64_move_float(wagi_x64_emitter *e, int to, int from)
 {
     if (to == from)
         return;
     if (!has_avx(e))
-        x64_rr(&e->code, X64_0F | 0x28, to, from);
+        wagi_x64_rr(&e->code, X64_0F | 0x28, to, from);
     else if (from >= 8 && to < 8)
-        x64_vrr(&e->code, X64_0F | 0x29, from, 0, to); /* the shorter form */
+        wagi_x64_vrr(&e->code, X64_0F | 0x29, from, 0, to); /* the shorter form */
     else
-        x64_vrr(&e->code, X64_0F | 0x28, to, 0, from);
+        wagi_x64_vrr(&e->code, X64_0F | 0x28, to, 0, from);
 }
 
-void x64_sse_mem(x64_emitter *e, uint32_t form, int reg, x64_mem mem)
+void wagi_x64_sse_mem(wagi_x64_emitter *e, uint32_t form, int reg, wagi_x64_mem mem)
 {
     if (has_avx(e))
-        x64_vrm(&e->code, form, reg, 0, mem);
+        wagi_x64_vrm(&e->code, form, reg, 0, mem);
     else
-        x64_rm(&e->code, form, reg, mem);
+        wagi_x64_rm(&e->code, form, reg, mem);
 }
 
-void x64_load_float(x64_emitter *e, unsigned type, int xmm, x64_mem mem)
+void wagi_x64_load_float(wagi_x64_emitter *e, unsigned type, int xmm, wagi_x64_mem mem)
 {
-    x64_sse_mem(e, x64_float_form(type, 0x10), xmm, mem);
+    wagi_x64_sse_mem(e, wagi_x64_float_form(type, 0x10), xmm, mem);
 }
 
-void x64_store_float(x64_emitter *e, unsigned type, int xmm, x64_mem mem)
+void wagi_x64_store_float(wagi_x64_emitter *e, unsigned type, int xmm, wagi_x64_mem mem)
 {
-    x64_sse_mem(e, x64_float_form(type, 0x11), xmm, mem);
+    wagi_x64_sse_mem(e, wagi_x64_float_form(type, 0x11), xmm, mem);
 }
 
-int x64_use(x64_emitter *e, uint32_t v, int scratch)
+int wagi_x64_use(wagi_x64_emitter *e, uint32_t v, int scratch)
 {
-    int reg = x64_reg(e, v);
+    int reg = wagi_x64_reg(e, v);
     if (reg >= 0)
         return reg;
-    x64_rm(&e->code, X64_W | 0x8B, scratch, x64_slot(e, v));
+    wagi_x64_rm(&e->code, X64_W | 0x8B, scratch, wagi_x64_slot(e, v));
     return scratch;
 }
 
-int x64_use_float(x64_emitter *e, uint32_t v, int scratch)
+int wagi_x64_use_float(wagi_x64_emitter *e, uint32_t v, int scratch)
 {
-    int xmm = x64_xmm(e, v);
+    int xmm = wagi_x64_xmm(e, v);
     if (xmm >= 0)
         return xmm;
-    x64_load_float(e, x64_vreg(e, v)->type, scratch, x64_slot(e, v));
+    wagi_x64_load_float(e, wagi_x64_vreg(e, v)->type, scratch, wagi_x64_slot(e, v));
     return scratch;
 }
 
-int x64_result(const x64_emitter *e, uint32_t v)
+int wagi_x64_result(const wagi_x64_emitter *e, uint32_t v)
 {
-    int reg = x64_reg(e, v);
+    int reg = wagi_x64_reg(e, v);
     return reg >= 0 ? reg : RAX;
 }
 
-int x64_result_float(const x64_emitter *e, uint32_t v)
+int wagi_x64_result_float(const wagi_x64_emitter *e, uint32_t v)
 {
-    int xmm = x64_xmm(e, v);
+    int xmm = wagi_x64_xmm(e, v);
     return xmm >= 0 ? xmm : XMM_B;
 }
 
-void x64_put(x64_emitter *e, uint32_t v, int reg)
+void wagi_x64_put(wagi_x64_emitter *e, uint32_t v, int reg)
 {
-    int home = x64_reg(e, v);
+    int home = wagi_x64_reg(e, v);
     if (home >= 0)
-        x64_move(e, home, reg);
+        wagi_x64_move(e, home, reg);
     else if (home == WAGI_HOME_SLOT)
-        x64_rm(&e->code, X64_W | 0x89, reg, x64_slot(e, v));
+        wagi_x64_rm(&e->code, X64_W | 0x89, reg, wagi_x64_slot(e, v));
 }
 
-void x64_put_float(x64_emitter *e, uint32_t v, int xmm)
+void wagi_x64_put_float(wagi_x64_emitter *e, uint32_t v, int xmm)
 {
-    int home = x64_xmm(e, v);
+    int home = wagi_x64_xmm(e, v);
     if (home >= 0)
-        x64_move_float(e, home, xmm);
+        wagi_x64_move_float(e, home, xmm);
     else if (home == WAGI_HOME_SLOT)
-        x64_store_float(e, x64_vreg(e, v)->type, xmm, x64_slot(e, v));
+        wagi_x64_store_float(e, wagi_x64_vreg(e, v)->type, xmm, wagi_x64_slot(e, v));
 }
 
-void x64_op(x64_emitter *e, uint32_t form, int reg, uint32_t v)
+void wagi_x64_op(wagi_x64_emitter *e, uint32_t form, int reg, uint32_t v)
 {
-    int rm = x64_reg(e, v);
+    int rm = wagi_x64_reg(e, v);
     if (rm >= 0)
-        x64_rr(&e->code, form, reg, rm);
+        wagi_x64_rr(&e->code, form, reg, rm);
     else
-        x64_rm(&e->code, form, reg, x64_slot(e, v));
+        wagi_x64_rm(&e->code, form, reg, wagi_x64_slot(e, v));
 }
 
 /* ---- SSE ---- */
 
-void x64_sse_2(x64_emitter *e, uint32_t form, int reg, int rm)
+void wagi_x64_sse_2(wagi_x64_emitter *e, uint32_t form, int reg, int rm)
 {
     if (has_avx(e))
-        x64_vrr(&e->code, form, reg, 0, rm);
+        wagi_x64_vrr(&e->code, form, reg, 0, rm);
     else
-        x64_rr(&e->code, form, reg, rm);
+        wagi_x64_rr(&e->code, form, reg, rm);
 }
 
-void x64_sse(x64_emitter *e, uint32_t form, int d, int a, int b, bool commutative)
+void wagi_x64_sse(wagi_x64_emitter *e, uint32_t form, int d, int a, int b, bool commutative)
 {
     if (has_avx(e)) {
-        x64_vrr(&e->code, form, d, a, b);
+        wagi_x64_vrr(&e->code, form, d, a, b);
         return;
     }
     if (d == b && d != a) {
         if (commutative) {
-            x64_rr(&e->code, form, d, a);
+            wagi_x64_rr(&e->code, form, d, a);
             return;
         }
-        x64_move_float(e, XMM_A, a); /* no-op when a is there already; b is not in XMM_A */
-        x64_rr(&e->code, form, XMM_A, b);
-        x64_move_float(e, d, XMM_A);
+        wagi_x64_move_float(e, XMM_A, a); /* no-op when a is there already; b is not in XMM_A */
+        wagi_x64_rr(&e->code, form, XMM_A, b);
+        wagi_x64_move_float(e, d, XMM_A);
         return;
     }
-    x64_move_float(e, d, a);
-    x64_rr(&e->code, form, d, b);
+    wagi_x64_move_float(e, d, a);
+    wagi_x64_rr(&e->code, form, d, b);
 }
 
-void x64_const_operand(x64_emitter *e, uint64_t value, uint32_t size, uint32_t tail)
+void wagi_x64_const_operand(wagi_x64_emitter *e, uint64_t value, uint32_t size, uint32_t tail)
 {
-    x64_const_ref ref = {.at = (uint32_t)e->code.n - 4, .size = size, .value = value, .tail = tail};
+    wagi_x64_const_ref ref = {.at = (uint32_t)e->code.n - 4, .size = size, .value = value, .tail = tail};
     if (!WAGI_VEC_PUSH(&e->const_refs, ref))
         e->failed = true;
 }
 
-void x64_sse_const(x64_emitter *e, uint32_t form, int d, int a, uint64_t value, uint32_t size)
+void wagi_x64_sse_const(wagi_x64_emitter *e, uint32_t form, int d, int a, uint64_t value, uint32_t size)
 {
     if (has_avx(e)) {
-        x64_vrm(&e->code, form, d, a, x64_at(X64_RIP, 0));
+        wagi_x64_vrm(&e->code, form, d, a, wagi_x64_at(X64_RIP, 0));
     } else {
-        x64_move_float(e, d, a);
-        x64_rm(&e->code, form, d, x64_at(X64_RIP, 0));
+        wagi_x64_move_float(e, d, a);
+        wagi_x64_rm(&e->code, form, d, wagi_x64_at(X64_RIP, 0));
     }
-    x64_const_operand(e, value, size, 0);
+    wagi_x64_const_operand(e, value, size, 0);
 }
 
 /* ---- jumps and sites ---- */
 
-void x64_record(x64_emitter *e, wagi_site_kind kind)
+void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind)
 {
     wagi_site site = {.code = (uint32_t)e->code.n - e->start, .source = e->ir->source.p[e->ins], .kind = (uint8_t)kind};
     if (!WAGI_VEC_PUSH(&e->sites, site))
         e->failed = true;
 }
 
-void x64_reloc(x64_emitter *e, wagi_reloc_kind kind, uintptr_t target)
+void wagi_x64_reloc(wagi_x64_emitter *e, wagi_reloc_kind kind, uintptr_t target)
 {
     wagi_reloc reloc = {.at = (uint32_t)e->code.n, .kind = (uint8_t)kind, .target = target};
     if (!WAGI_VEC_PUSH(&e->out->relocs, reloc))
         e->failed = true;
-    x64_u32(&e->code, 0);
+    wagi_x64_u32(&e->code, 0);
 }
 
-static void set_rel32(x64_emitter *e, size_t at, size_t to)
+static void set_rel32(wagi_x64_emitter *e, size_t at, size_t to)
 {
     uint32_t rel = (uint32_t)(to - (at + 4));
     memcpy(e->code.p + at, &rel, 4);
 }
 
-static void jump_rel32(x64_emitter *e, int cc)
+static void jump_rel32(wagi_x64_emitter *e, int cc)
 {
     if (cc < 0) {
-        x64_u8(&e->code, 0xE9);
+        wagi_x64_u8(&e->code, 0xE9);
     } else {
-        x64_u8(&e->code, 0x0F);
-        x64_u8(&e->code, 0x80 | (unsigned)cc);
+        wagi_x64_u8(&e->code, 0x0F);
+        wagi_x64_u8(&e->code, 0x80 | (unsigned)cc);
     }
 }
 
-void x64_trap_if(x64_emitter *e, int cc, wag_err trap)
+void wagi_x64_trap_if(wagi_x64_emitter *e, int cc, wag_err trap)
 {
     jump_rel32(e, cc);
-    x64_cold cold = {.jump = (uint32_t)e->code.n, .source = e->ir->source.p[e->ins], .trap = (uint16_t)trap};
+    wagi_x64_cold cold = {.jump = (uint32_t)e->code.n, .source = e->ir->source.p[e->ins], .trap = (uint16_t)trap};
     if (!WAGI_VEC_PUSH(&e->colds, cold))
         e->failed = true;
-    x64_u32(&e->code, 0);
+    wagi_x64_u32(&e->code, 0);
 }
 
-void x64_trap(x64_emitter *e, wag_err trap)
+void wagi_x64_trap(wagi_x64_emitter *e, wag_err trap)
 {
-    x64_u8(&e->code, 0xE8);
-    x64_reloc(e, WAGI_RELOC_TRAP, (uintptr_t)trap);
-    x64_record(e, WAGI_SITE_RETURN);
+    wagi_x64_u8(&e->code, 0xE8);
+    wagi_x64_reloc(e, WAGI_RELOC_TRAP, (uintptr_t)trap);
+    wagi_x64_record(e, WAGI_SITE_RETURN);
 }
 
-size_t x64_jump_short(x64_emitter *e, int cc)
+size_t wagi_x64_jump_short(wagi_x64_emitter *e, int cc)
 {
-    x64_u8(&e->code, cc < 0 ? 0xEB : 0x70 | (unsigned)cc);
-    x64_u8(&e->code, 0);
+    wagi_x64_u8(&e->code, cc < 0 ? 0xEB : 0x70 | (unsigned)cc);
+    wagi_x64_u8(&e->code, 0);
     return e->code.n;
 }
 
-void x64_bind_short(x64_emitter *e, size_t at)
+void wagi_x64_bind_short(wagi_x64_emitter *e, size_t at)
 {
     e->code.p[at - 1] = (uint8_t)(e->code.n - at);
 }
 
-static void jump_block(x64_emitter *e, int cc, uint32_t block)
+static void jump_block(wagi_x64_emitter *e, int cc, uint32_t block)
 {
     uint32_t known = e->block_at.p[block];
     if (known) {
         int64_t distance = (int64_t)known - 1 - (int64_t)(e->code.n + 2);
         if (distance >= -128) {
-            x64_u8(&e->code, cc < 0 ? 0xEB : 0x70 | (unsigned)cc);
-            x64_u8(&e->code, (uint8_t)distance);
+            wagi_x64_u8(&e->code, cc < 0 ? 0xEB : 0x70 | (unsigned)cc);
+            wagi_x64_u8(&e->code, (uint8_t)distance);
             return;
         }
     }
     jump_rel32(e, cc);
-    x64_block_ref ref = {(uint32_t)e->code.n, block};
+    wagi_x64_block_ref ref = {(uint32_t)e->code.n, block};
     if (!WAGI_VEC_PUSH(&e->block_refs, ref))
         e->failed = true;
-    x64_u32(&e->code, 0);
+    wagi_x64_u32(&e->code, 0);
 }
 
-void x64_jump_label(x64_emitter *e, int cc, uint32_t label)
+void wagi_x64_jump_label(wagi_x64_emitter *e, int cc, uint32_t label)
 {
     jump_block(e, cc, e->ir->labels.p[label].block);
 }
@@ -265,7 +265,7 @@ void x64_jump_label(x64_emitter *e, int cc, uint32_t label)
 /* ---- control instructions ---- */
 
 /* True when only empty code lies between here and the label. */
-static bool falls_to(const x64_emitter *e, uint32_t block, uint32_t label)
+static bool falls_to(const wagi_x64_emitter *e, uint32_t block, uint32_t label)
 {
     uint32_t to = e->ir->labels.p[label].block;
     if (to <= block)
@@ -276,55 +276,55 @@ static bool falls_to(const x64_emitter *e, uint32_t block, uint32_t label)
     return true;
 }
 
-static void branch(x64_emitter *e, const wagi_ins *ins)
+static void branch(wagi_x64_emitter *e, const wagi_ins *ins)
 {
-    int cc = x64_compare(e, ins);
+    int cc = wagi_x64_compare(e, ins);
     if (ins->sub == WAGI_FEQ) { /* equal and not unordered */
-        size_t unordered = x64_jump_short(e, CC_P);
-        x64_jump_label(e, CC_E, ins->dst);
-        x64_bind_short(e, unordered);
+        size_t unordered = wagi_x64_jump_short(e, CC_P);
+        wagi_x64_jump_label(e, CC_E, ins->dst);
+        wagi_x64_bind_short(e, unordered);
     } else if (ins->sub == WAGI_FNE) {
-        x64_jump_label(e, CC_P, ins->dst);
-        x64_jump_label(e, CC_NE, ins->dst);
+        wagi_x64_jump_label(e, CC_P, ins->dst);
+        wagi_x64_jump_label(e, CC_NE, ins->dst);
     } else {
-        x64_jump_label(e, cc, ins->dst);
+        wagi_x64_jump_label(e, cc, ins->dst);
     }
 }
 
-static void branch_table(x64_emitter *e, const wagi_ins *ins)
+static void branch_table(wagi_x64_emitter *e, const wagi_ins *ins)
 {
-    int index = x64_use(e, ins->a, RAX);
-    x64_alu_imm_reg(&e->code, 7, index, (int32_t)ins->b, false);
-    x64_jump_label(e, CC_AE, e->ir->pool.p[ins->imm + ins->b]);
+    int index = wagi_x64_use(e, ins->a, RAX);
+    wagi_x64_alu_imm_reg(&e->code, 7, index, (int32_t)ins->b, false);
+    wagi_x64_jump_label(e, CC_AE, e->ir->pool.p[ins->imm + ins->b]);
     if (ins->b == 0)
         return; /* the default only: the jump is always taken */
-    x64_rm(&e->code, X64_W | 0x8D, RDX, x64_at(X64_RIP, 0));
-    x64_const_operand(e, (uint64_t)ins->imm | (uint64_t)ins->b << 32, 0, 0);
-    x64_rm(&e->code, X64_W | 0x63, RAX, x64_indexed(RDX, index, 2, 0));
-    x64_rr(&e->code, X64_W | 0x03, RAX, RDX);
-    x64_rr(&e->code, 0xFF, 4, RAX);
+    wagi_x64_rm(&e->code, X64_W | 0x8D, RDX, wagi_x64_at(X64_RIP, 0));
+    wagi_x64_const_operand(e, (uint64_t)ins->imm | (uint64_t)ins->b << 32, 0, 0);
+    wagi_x64_rm(&e->code, X64_W | 0x63, RAX, wagi_x64_indexed(RDX, index, 2, 0));
+    wagi_x64_rr(&e->code, X64_W | 0x03, RAX, RDX);
+    wagi_x64_rr(&e->code, 0xFF, 4, RAX);
 }
 
 /* cmp reg, fs:[stop limit] */
-void x64_compare_stop_limit(x64_emitter *e, int reg)
+void wagi_x64_compare_stop_limit(wagi_x64_emitter *e, int reg)
 {
-    x64_u8(&e->code, 0x64);
-    x64_u8(&e->code, reg >= 8 ? 0x4C : 0x48);
-    x64_u8(&e->code, 0x3B);
-    x64_u8(&e->code, (unsigned)(reg & 7) << 3 | 4);
-    x64_u8(&e->code, 0x25); /* no base, no index */
-    x64_u32(&e->code, (uint32_t)e->context->stop_limit);
+    wagi_x64_u8(&e->code, 0x64);
+    wagi_x64_u8(&e->code, reg >= 8 ? 0x4C : 0x48);
+    wagi_x64_u8(&e->code, 0x3B);
+    wagi_x64_u8(&e->code, (unsigned)(reg & 7) << 3 | 4);
+    wagi_x64_u8(&e->code, 0x25); /* no base, no index */
+    wagi_x64_u32(&e->code, (uint32_t)e->context->stop_limit);
 }
 
-static void poll(x64_emitter *e)
+static void poll(wagi_x64_emitter *e)
 {
-    x64_compare_stop_limit(e, RSP);
-    x64_trap_if(e, CC_B, WAG_INTERRUPTED);
+    wagi_x64_compare_stop_limit(e, RSP);
+    wagi_x64_trap_if(e, CC_B, WAG_INTERRUPTED);
 }
 
-static void emit_ins(x64_emitter *e, uint32_t block, const wagi_ins *ins);
+static void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins);
 
-static bool has_edits(const x64_emitter *e, uint32_t block)
+static bool has_edits(const wagi_x64_emitter *e, uint32_t block)
 {
     size_t low = 0, high = e->homes->edits.n;
     while (low < high) {
@@ -339,7 +339,7 @@ static bool has_edits(const x64_emitter *e, uint32_t block)
 
 /* A loop's head that a jump at the loop's end may repeat instead of going there: it is small and decides something. The
  * homes are the same at both places when the jump is in no inner loop. */
-static bool can_repeat(const x64_emitter *e, uint32_t block, uint32_t head)
+static bool can_repeat(const wagi_x64_emitter *e, uint32_t block, uint32_t head)
 {
     const wagi_ir *ir = e->ir;
     const wagi_block *h = &ir->blocks.p[head];
@@ -357,7 +357,7 @@ static bool can_repeat(const x64_emitter *e, uint32_t block, uint32_t head)
 
 /* Turns a loop that tests at its top into one that tests at its bottom, and gives each end of an interpreter's loop an
  * indirect jump of its own, which is easier to predict. */
-static bool repeat_head(x64_emitter *e, uint32_t block, uint32_t label)
+static bool repeat_head(wagi_x64_emitter *e, uint32_t block, uint32_t label)
 {
     const wagi_ir *ir = e->ir;
     uint32_t head = ir->labels.p[label].block, at = e->ins;
@@ -365,27 +365,27 @@ static bool repeat_head(x64_emitter *e, uint32_t block, uint32_t label)
         return false;
     e->repeats++;
     const wagi_block *h = &ir->blocks.p[head];
-    for (uint32_t i = h->first; i + 1 < h->last && x64_roomy(e, INS_ROOM); i++) {
+    for (uint32_t i = h->first; i + 1 < h->last && wagi_x64_roomy(e, INS_ROOM); i++) {
         e->ins = i;
         emit_ins(e, head, &ir->ins.p[i]);
     }
-    if (!x64_roomy(e, INS_ROOM))
+    if (!wagi_x64_roomy(e, INS_ROOM))
         return true;
     e->ins = h->last - 1;
     const wagi_ins *last = &ir->ins.p[e->ins];
     if (last->op == WAGI_IR_BR_TABLE) {
         branch_table(e, last);
     } else {
-        int cc = x64_compare(e, last);
+        int cc = wagi_x64_compare(e, last);
         jump_block(e, cc ^ 1, head + 1);
         if (!falls_to(e, block, last->dst))
-            x64_jump_label(e, -1, last->dst);
+            wagi_x64_jump_label(e, -1, last->dst);
     }
     e->ins = at;
     return true;
 }
 
-static void emit_ins(x64_emitter *e, uint32_t block, const wagi_ins *ins)
+static void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
 {
     switch (ins->op) {
     case WAGI_IR_NOP:
@@ -395,32 +395,33 @@ static void emit_ins(x64_emitter *e, uint32_t block, const wagi_ins *ins)
         break;
     case WAGI_IR_JMP:
         if (!falls_to(e, block, ins->dst) && !repeat_head(e, block, ins->dst))
-            x64_jump_label(e, -1, ins->dst);
+            wagi_x64_jump_label(e, -1, ins->dst);
         break;
     case WAGI_IR_BR_TABLE:
         branch_table(e, ins);
         break;
     case WAGI_IR_TRAP:
-        x64_trap(e, (wag_err)ins->imm);
+        wagi_x64_trap(e, (wag_err)ins->imm);
         break;
     case WAGI_IR_POLL:
         poll(e);
         break;
     case WAGI_IR_RETURN:
-        x64_emit_return(e, ins);
+        wagi_x64_emit_return(e, ins);
         break;
     default:
-        if (!x64_emit_int(e, ins) && !x64_emit_float(e, ins) && !x64_emit_memory(e, ins) && !x64_emit_call(e, ins))
+        if (!wagi_x64_emit_int(e, ins) && !wagi_x64_emit_float(e, ins) && !wagi_x64_emit_memory(e, ins) &&
+            !wagi_x64_emit_call(e, ins))
             e->failed = true;
     }
 }
 
 /* ---- edits ---- */
 
-static void apply_edit(x64_emitter *e, const wagi_edit *edit)
+static void apply_edit(wagi_x64_emitter *e, const wagi_edit *edit)
 {
     wagi_vreg *v = &e->ir->vregs.p[edit->vreg];
-    x64_mem slot = x64_slot(e, edit->vreg);
+    wagi_x64_mem slot = wagi_x64_slot(e, edit->vreg);
     bool is_float = wagi_reg_is_float(edit->reg);
     int xmm = edit->reg - WAGI_FLOAT_REG;
     switch ((wagi_edit_kind)edit->kind) {
@@ -433,9 +434,9 @@ static void apply_edit(x64_emitter *e, const wagi_edit *edit)
     case WAGI_EDIT_SAVE: {
         size_t before = e->code.n;
         if (is_float)
-            x64_store_float(e, v->type, xmm, slot);
+            wagi_x64_store_float(e, v->type, xmm, slot);
         else
-            x64_rm(&e->code, X64_W | 0x89, edit->reg, slot);
+            wagi_x64_rm(&e->code, X64_W | 0x89, edit->reg, slot);
         if (e->flags_at == before)
             e->flags_at = e->code.n; /* stores leave the flags alone */
         break;
@@ -443,20 +444,20 @@ static void apply_edit(x64_emitter *e, const wagi_edit *edit)
     case WAGI_EDIT_LOAD: {
         size_t before = e->code.n;
         if (is_float)
-            x64_load_float(e, v->type, xmm, slot);
+            wagi_x64_load_float(e, v->type, xmm, slot);
         else
-            x64_rm(&e->code, X64_W | 0x8B, edit->reg, slot);
-        if (e->flags_at == before && v != x64_vreg(e, e->flags_vreg))
+            wagi_x64_rm(&e->code, X64_W | 0x8B, edit->reg, slot);
+        if (e->flags_at == before && v != wagi_x64_vreg(e, e->flags_vreg))
             e->flags_at = e->code.n;
         break;
     }
     }
 }
 
-static size_t apply_edits(x64_emitter *e, size_t next, uint32_t block, uint32_t ins)
+static size_t apply_edits(wagi_x64_emitter *e, size_t next, uint32_t block, uint32_t ins)
 {
     const wagi_homes *homes = e->homes;
-    for (; next < homes->edits.n && x64_roomy(e, INS_ROOM); next++) {
+    for (; next < homes->edits.n && wagi_x64_roomy(e, INS_ROOM); next++) {
         const wagi_edit *edit = &homes->edits.p[next];
         if (edit->block != block || edit->ins != ins)
             break;
@@ -467,26 +468,26 @@ static size_t apply_edits(x64_emitter *e, size_t next, uint32_t block, uint32_t 
 
 /* ---- blocks ---- */
 
-static void begin_block(x64_emitter *e, uint32_t b)
+static void begin_block(wagi_x64_emitter *e, uint32_t b)
 {
     const wagi_block *block = &e->ir->blocks.p[b];
     if (block->target)
         e->flags_at = 0;
     if (block->loop_head) {
         size_t pad = (size_t)(-(e->code.n - e->start)) & (ALIGN_LOOPS - 1);
-        x64_nops(&e->code, pad);
+        wagi_x64_nops(&e->code, pad);
     }
     e->block_at.p[b] = (uint32_t)e->code.n + 1;
 }
 
-static void emit_blocks(x64_emitter *e)
+static void emit_blocks(wagi_x64_emitter *e)
 {
     wagi_ir *ir = e->ir;
     size_t next = 0;
-    for (uint32_t b = 0; b < ir->blocks.n && x64_roomy(e, INS_ROOM); b++) {
+    for (uint32_t b = 0; b < ir->blocks.n && wagi_x64_roomy(e, INS_ROOM); b++) {
         const wagi_block *block = &ir->blocks.p[b];
         begin_block(e, b);
-        for (uint32_t i = block->first; i < block->last && x64_roomy(e, INS_ROOM); i++) {
+        for (uint32_t i = block->first; i < block->last && wagi_x64_roomy(e, INS_ROOM); i++) {
             e->ins = i;
             next = apply_edits(e, next, b, i);
             emit_ins(e, b, &ir->ins.p[i]);
@@ -499,20 +500,20 @@ static void emit_blocks(x64_emitter *e)
 
 /* ---- the function's tail: cold code, constants, tables ---- */
 
-static bool same_cold(const x64_cold *x, const x64_cold *y)
+static bool same_cold(const wagi_x64_cold *x, const wagi_x64_cold *y)
 {
     return x->source == y->source && x->trap == y->trap && x->in_prologue == y->in_prologue;
 }
 
-static void emit_colds(x64_emitter *e)
+static void emit_colds(wagi_x64_emitter *e)
 {
     size_t at = 0;
-    for (size_t i = 0; i < e->colds.n && x64_roomy(e, INS_ROOM); i++) {
-        const x64_cold *cold = &e->colds.p[i];
+    for (size_t i = 0; i < e->colds.n && wagi_x64_roomy(e, INS_ROOM); i++) {
+        const wagi_x64_cold *cold = &e->colds.p[i];
         if (i == 0 || !same_cold(cold, cold - 1)) {
             at = e->code.n;
-            x64_u8(&e->code, 0xE8);
-            x64_reloc(e, WAGI_RELOC_TRAP, cold->trap);
+            wagi_x64_u8(&e->code, 0xE8);
+            wagi_x64_reloc(e, WAGI_RELOC_TRAP, cold->trap);
             wagi_site site = {.code = (uint32_t)e->code.n - e->start,
                               .source = cold->source,
                               .kind = cold->in_prologue ? WAGI_SITE_PROLOGUE : WAGI_SITE_RETURN};
@@ -523,25 +524,25 @@ static void emit_colds(x64_emitter *e)
     }
 }
 
-static void emit_table(x64_emitter *e, const x64_const_ref *ref)
+static void emit_table(wagi_x64_emitter *e, const wagi_x64_const_ref *ref)
 {
     uint32_t first = (uint32_t)ref->value, count = (uint32_t)(ref->value >> 32);
-    if (!x64_roomy(e, (size_t)count * 4 + 16))
+    if (!wagi_x64_roomy(e, (size_t)count * 4 + 16))
         return;
     while (e->code.n & 3)
-        x64_u8(&e->code, 0xCC);
+        wagi_x64_u8(&e->code, 0xCC);
     size_t table = e->code.n;
     set_rel32(e, ref->at, table);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t block = e->ir->labels.p[e->ir->pool.p[first + i]].block;
-        x64_u32(&e->code, (uint32_t)(e->block_at.p[block] - 1 - table));
+        wagi_x64_u32(&e->code, (uint32_t)(e->block_at.p[block] - 1 - table));
     }
 }
 
-static void emit_constants(x64_emitter *e)
+static void emit_constants(wagi_x64_emitter *e)
 {
-    for (size_t i = 0; i < e->const_refs.n && x64_roomy(e, INS_ROOM); i++) {
-        const x64_const_ref *ref = &e->const_refs.p[i];
+    for (size_t i = 0; i < e->const_refs.n && wagi_x64_roomy(e, INS_ROOM); i++) {
+        const wagi_x64_const_ref *ref = &e->const_refs.p[i];
         size_t j = i > 32 ? i - 32 : 0; /* equal constants are mostly near */
         while (j < i && (e->const_refs.p[j].size != ref->size || e->const_refs.p[j].value != ref->value))
             j++;
@@ -555,11 +556,11 @@ static void emit_constants(x64_emitter *e)
             continue;
         } else {
             while (e->code.n & (ref->size == 16 ? 15 : 7))
-                x64_u8(&e->code, 0xCC);
+                wagi_x64_u8(&e->code, 0xCC);
             at = e->code.n;
-            x64_u64(&e->code, ref->value);
+            wagi_x64_u64(&e->code, ref->value);
             if (ref->size == 16)
-                x64_u64(&e->code, 0);
+                wagi_x64_u64(&e->code, 0);
         }
         set_rel32(e, ref->at, at - ref->tail);
     }
@@ -571,10 +572,10 @@ static int by_code(const void *x, const void *y)
     return a->code != b->code ? (a->code < b->code ? -1 : 1) : (int)a->kind - (int)b->kind;
 }
 
-static void finish_function(x64_emitter *e)
+static void finish_function(wagi_x64_emitter *e)
 {
     emit_colds(e);
-    x64_far_calls(e);
+    wagi_x64_far_calls(e);
     emit_constants(e);
     for (size_t i = 0; i < e->block_refs.n && !e->failed; i++)
         set_rel32(e, e->block_refs.p[i].at, e->block_at.p[e->block_refs.p[i].block] - 1);
@@ -588,7 +589,7 @@ static void finish_function(x64_emitter *e)
 
 /* ---- frame ---- */
 
-static void layout_frame(x64_emitter *e)
+static void layout_frame(wagi_x64_emitter *e)
 {
     static const int saved[] = {RBX, RBP, R12, R13};
     e->pushed = 0;
@@ -598,7 +599,7 @@ static void layout_frame(x64_emitter *e)
             e->pushed |= 1u << saved[i];
             pushes++;
         }
-    e->out_bytes = x64_out_bytes(e->ir);
+    e->out_bytes = wagi_x64_out_bytes(e->ir);
     uint64_t bytes = (uint64_t)(uint32_t)e->out_bytes + 8ull * e->homes->slot_count;
     /* return address + pushes + bytes is a multiple of 16 */
     if ((8 + 8 * pushes + bytes) % 16)
@@ -609,30 +610,30 @@ static void layout_frame(x64_emitter *e)
         e->frame_bytes = (int32_t)bytes;
 }
 
-static uint32_t frame_size(const x64_emitter *e)
+static uint32_t frame_size(const wagi_x64_emitter *e)
 {
     return (uint32_t)e->frame_bytes + 8u * (uint32_t)__builtin_popcount(e->pushed);
 }
 
-bool wagi_x64_emit(x64_emitter *e, wagi_ir *ir, wagi_homes *homes)
+bool wagi_x64_emit(wagi_x64_emitter *e, wagi_ir *ir, wagi_homes *homes)
 {
     e->ir = ir;
     e->homes = homes;
     e->block_refs.n = e->const_refs.n = e->colds.n = e->far_calls.n = e->sites.n = e->block_at.n = 0;
     e->flags_at = 0;
     e->ins = e->repeats = 0;
-    if (!x64_roomy(e, INS_ROOM) || !WAGI_VEC_RESERVE(&e->block_at, ir->blocks.n + 1)) {
+    if (!wagi_x64_roomy(e, INS_ROOM) || !WAGI_VEC_RESERVE(&e->block_at, ir->blocks.n + 1)) {
         e->failed = true;
         return false;
     }
     memset(e->block_at.p, 0, (ir->blocks.n + 1) * 4);
     while (e->code.n & 15)
-        x64_u8(&e->code, 0xCC);
+        wagi_x64_u8(&e->code, 0xCC);
     e->start = (uint32_t)e->code.n;
     layout_frame(e);
     if (e->failed)
         return false;
-    x64_prologue(e);
+    wagi_x64_prologue(e);
     emit_blocks(e);
     finish_function(e);
     wagi_homes_rewind(homes);
@@ -648,9 +649,9 @@ bool wagi_x64_emit(x64_emitter *e, wagi_ir *ir, wagi_homes *homes)
     return !e->failed;
 }
 
-x64_emitter *wagi_x64_emitter_new(const wagi_code_context *context, wagi_unit_code *out)
+wagi_x64_emitter *wagi_x64_emitter_new(const wagi_code_context *context, wagi_unit_code *out)
 {
-    x64_emitter *e = WAGI_NEW(x64_emitter);
+    wagi_x64_emitter *e = WAGI_NEW(wagi_x64_emitter);
     if (!e)
         return NULL;
     e->context = context;
@@ -659,12 +660,12 @@ x64_emitter *wagi_x64_emitter_new(const wagi_code_context *context, wagi_unit_co
     return e;
 }
 
-x64_buffer *wagi_x64_code(x64_emitter *e)
+wagi_x64_buffer *wagi_x64_code(wagi_x64_emitter *e)
 {
     return &e->code;
 }
 
-void wagi_x64_emitter_free(x64_emitter *e)
+void wagi_x64_emitter_free(wagi_x64_emitter *e)
 {
     if (!e)
         return;

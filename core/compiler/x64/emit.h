@@ -9,13 +9,13 @@
 /* A frame beyond this makes the module go to the interpreter. As many locals as a function may have (50,000) fit. */
 #define WAGI_MAX_FRAME (512u << 10)
 
-typedef struct x64_emitter x64_emitter;
+typedef struct wagi_x64_emitter wagi_x64_emitter;
 /* context, out: borrow, longer than the emitter. NULL without memory. */
-x64_emitter *wagi_x64_emitter_new(const wagi_code_context *context, wagi_unit_code *out);
-void wagi_x64_emitter_free(x64_emitter *emitter);
+wagi_x64_emitter *wagi_x64_emitter_new(const wagi_code_context *context, wagi_unit_code *out);
+void wagi_x64_emitter_free(wagi_x64_emitter *emitter);
 /* Append one allocated function to the unit. False: out of memory or a cap; the emitter is of no more use then. */
-bool wagi_x64_emit(x64_emitter *emitter, wagi_ir *ir, wagi_homes *homes);
-x64_buffer *wagi_x64_code(x64_emitter *emitter); /* borrow */
+bool wagi_x64_emit(wagi_x64_emitter *emitter, wagi_ir *ir, wagi_homes *homes);
+wagi_x64_buffer *wagi_x64_code(wagi_x64_emitter *emitter); /* borrow */
 
 /* The description for the features of x64.h. */
 void wagi_x64_describe(wagi_machine *ret_machine, uint32_t features);
@@ -37,8 +37,8 @@ typedef struct wagi_x64_stubs {
 void wagi_x64_stubs_fini(wagi_x64_stubs *stubs);
 /* Make all stubs that relocs and entry types need and resolve the relocs in the buffer. funcs: code offset per function
  * index. entry_types: sorted, without duplicates. */
-bool wagi_x64_link(x64_buffer *code, const wagi_code_context *context, const wagi_reloc *relocs, size_t reloc_count,
-                   const uint32_t *func_at, const wagi_type *const *entry_types, size_t entry_count,
+bool wagi_x64_link(wagi_x64_buffer *code, const wagi_code_context *context, const wagi_reloc *relocs,
+                   size_t reloc_count, const uint32_t *func_at, const wagi_type *const *entry_types, size_t entry_count,
                    wagi_x64_stubs *stubs);
 
 #endif

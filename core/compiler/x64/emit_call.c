@@ -7,69 +7,69 @@ static bool is_const(uint32_t entry)
 {
     return entry & WAGI_POOL_CONST;
 }
-static const wagi_ir_const *const_of(const x64_emitter *e, uint32_t entry)
+static const wagi_ir_const *const_of(const wagi_x64_emitter *e, uint32_t entry)
 {
     return &e->ir->consts.p[entry & ~WAGI_POOL_CONST];
 }
-static bool entry_is_float(const x64_emitter *e, uint32_t entry)
+static bool entry_is_float(const wagi_x64_emitter *e, uint32_t entry)
 {
-    return wagi_ty_is_float(is_const(entry) ? const_of(e, entry)->type : x64_vreg(e, entry)->type);
+    return wagi_ty_is_float(is_const(entry) ? const_of(e, entry)->type : wagi_x64_vreg(e, entry)->type);
 }
 
-static void load_int(x64_emitter *e, uint32_t entry, int reg)
+static void load_int(wagi_x64_emitter *e, uint32_t entry, int reg)
 {
     if (is_const(entry))
-        x64_mov_imm(&e->code, reg, const_of(e, entry)->bits, true);
+        wagi_x64_mov_imm(&e->code, reg, const_of(e, entry)->bits, true);
     else
-        x64_move(e, reg, x64_use(e, entry, reg));
+        wagi_x64_move(e, reg, wagi_x64_use(e, entry, reg));
 }
 
-static void load_float(x64_emitter *e, uint32_t entry, int xmm)
+static void load_float(wagi_x64_emitter *e, uint32_t entry, int xmm)
 {
     if (!is_const(entry)) {
-        x64_move_float(e, xmm, x64_use_float(e, entry, xmm));
+        wagi_x64_move_float(e, xmm, wagi_x64_use_float(e, entry, xmm));
         return;
     }
-    x64_sse_mem(e, x64_float_form(const_of(e, entry)->type, 0x10), xmm, x64_at(X64_RIP, 0));
-    x64_const_operand(e, const_of(e, entry)->bits, 8, 0);
+    wagi_x64_sse_mem(e, wagi_x64_float_form(const_of(e, entry)->type, 0x10), xmm, wagi_x64_at(X64_RIP, 0));
+    wagi_x64_const_operand(e, const_of(e, entry)->bits, 8, 0);
 }
 
 /* A pool entry to a word in memory, all 64 bits (f32 zero-extended). Uses rax and xmm15. */
-static void store_entry(x64_emitter *e, uint32_t entry, x64_mem mem)
+static void store_entry(wagi_x64_emitter *e, uint32_t entry, wagi_x64_mem mem)
 {
     if (is_const(entry)) {
         uint64_t bits = const_of(e, entry)->bits;
         if ((int64_t)bits == (int32_t)bits) {
-            x64_rm(&e->code, X64_W | 0xC7, 0, mem);
-            x64_u32(&e->code, (uint32_t)bits);
+            wagi_x64_rm(&e->code, X64_W | 0xC7, 0, mem);
+            wagi_x64_u32(&e->code, (uint32_t)bits);
             return;
         }
-        x64_mov_imm(&e->code, RAX, bits, true);
-        x64_rm(&e->code, X64_W | 0x89, RAX, mem);
+        wagi_x64_mov_imm(&e->code, RAX, bits, true);
+        wagi_x64_rm(&e->code, X64_W | 0x89, RAX, mem);
     } else if (entry_is_float(e, entry)) {
-        bool is_f32 = x64_vreg(e, entry)->type == WAGI_TY_F32;
-        int xmm = x64_use_float(e, entry, XMM_B);
+        bool is_f32 = wagi_x64_vreg(e, entry)->type == WAGI_TY_F32;
+        int xmm = wagi_x64_use_float(e, entry, XMM_B);
         if (is_f32) {
-            x64_sse_2(e, X64_0F | X64_66 | 0x7E, xmm, RAX);
-            x64_rm(&e->code, X64_W | 0x89, RAX, mem);
+            wagi_x64_sse_2(e, X64_0F | X64_66 | 0x7E, xmm, RAX);
+            wagi_x64_rm(&e->code, X64_W | 0x89, RAX, mem);
         } else {
-            x64_store_float(e, WAGI_TY_F64, xmm, mem);
+            wagi_x64_store_float(e, WAGI_TY_F64, xmm, mem);
         }
     } else {
-        x64_rm(&e->code, X64_W | 0x89, x64_use(e, entry, RAX), mem);
+        wagi_x64_rm(&e->code, X64_W | 0x89, wagi_x64_use(e, entry, RAX), mem);
     }
 }
 
 /* rdx = the agent's overflow buffer */
-static void load_buffer(x64_emitter *e)
+static void load_buffer(wagi_x64_emitter *e)
 {
-    x64_rm(&e->code, X64_W | 0x8B, RDX, x64_at(INSTANCE, AGENT_DISP));
-    x64_rm(&e->code, X64_W | 0x8D, RDX, x64_at(RDX, offsetof(wag_agent, overflow)));
+    wagi_x64_rm(&e->code, X64_W | 0x8B, RDX, wagi_x64_at(INSTANCE, AGENT_DISP));
+    wagi_x64_rm(&e->code, X64_W | 0x8D, RDX, wagi_x64_at(RDX, offsetof(wag_agent, overflow)));
 }
 
 /* ---- parallel moves ---- */
 
-static bool is_read_by_others(const x64_arg_move *moves, uint32_t count, uint32_t self)
+static bool is_read_by_others(const wagi_x64_arg_move *moves, uint32_t count, uint32_t self)
 {
     for (uint32_t j = 0; j < count; j++)
         if (j != self && moves[j].from >= 0 && moves[j].from != moves[j].to && moves[j].from == moves[self].to)
@@ -77,16 +77,16 @@ static bool is_read_by_others(const x64_arg_move *moves, uint32_t count, uint32_
     return false;
 }
 
-static void move_register(x64_emitter *e, int to, int from)
+static void move_register(wagi_x64_emitter *e, int to, int from)
 {
     if (wagi_reg_is_float(to))
-        x64_move_float(e, to - WAGI_FLOAT_REG, from - WAGI_FLOAT_REG);
+        wagi_x64_move_float(e, to - WAGI_FLOAT_REG, from - WAGI_FLOAT_REG);
     else
-        x64_move(e, to, from);
+        wagi_x64_move(e, to, from);
 }
 
 /* Everything in a cycle: one of its values waits in a scratch register. */
-static void break_cycle(x64_emitter *e, x64_arg_move *moves, uint32_t count, int scratch)
+static void break_cycle(wagi_x64_emitter *e, wagi_x64_arg_move *moves, uint32_t count, int scratch)
 {
     uint32_t i = 0;
     while (moves[i].from < 0 || moves[i].from == moves[i].to)
@@ -99,7 +99,7 @@ static void break_cycle(x64_emitter *e, x64_arg_move *moves, uint32_t count, int
 }
 
 /* Moves between registers as if all happened at once. A move that is done has from == to. */
-void x64_parallel_moves(x64_emitter *e, x64_arg_move *moves, uint32_t count, int scratch)
+void wagi_x64_parallel_moves(wagi_x64_emitter *e, wagi_x64_arg_move *moves, uint32_t count, int scratch)
 {
     for (;;) {
         bool left = false, progress = false;
@@ -133,36 +133,36 @@ static int next_arg(const wagi_machine *machine, bool is_float, uint32_t *ints, 
 #define MAX_MOVES 16
 
 /* Arguments beyond the registers: to the buffer. Uses rax, rdx. */
-static void overflow_args(x64_emitter *e, const wagi_ir_call *call)
+static void overflow_args(wagi_x64_emitter *e, const wagi_ir_call *call)
 {
     uint32_t ints = 0, floats = 0;
     bool loaded = false;
-    for (uint32_t i = 0; i < call->arg_count && x64_roomy(e, 128); i++) {
+    for (uint32_t i = 0; i < call->arg_count && wagi_x64_roomy(e, 128); i++) {
         uint32_t entry = e->ir->pool.p[call->args + i];
         if (next_arg(e->context->machine, entry_is_float(e, entry), &ints, &floats) >= 0)
             continue;
         if (!loaded)
             load_buffer(e);
         loaded = true;
-        store_entry(e, entry, x64_at(RDX, (int32_t)(8 * i)));
+        store_entry(e, entry, wagi_x64_at(RDX, (int32_t)(8 * i)));
     }
 }
 
 /* Arguments in registers. Uses rdx; keeps rax. */
-static void register_args(x64_emitter *e, const wagi_ir_call *call)
+static void register_args(wagi_x64_emitter *e, const wagi_ir_call *call)
 {
-    x64_arg_move moves[MAX_MOVES];
+    wagi_x64_arg_move moves[MAX_MOVES];
     uint32_t ints = 0, floats = 0, count = 0;
     for (uint32_t i = 0; i < call->arg_count; i++) {
         uint32_t entry = e->ir->pool.p[call->args + i];
         int to = next_arg(e->context->machine, entry_is_float(e, entry), &ints, &floats);
         if (to < 0)
             continue;
-        int from = is_const(entry) ? -1 : x64_reg(e, entry);
-        moves[count++] = (x64_arg_move){(int8_t)to, (int8_t)(from < 0 ? -1 : from), entry};
+        int from = is_const(entry) ? -1 : wagi_x64_reg(e, entry);
+        moves[count++] = (wagi_x64_arg_move){(int8_t)to, (int8_t)(from < 0 ? -1 : from), entry};
     }
-    x64_parallel_moves(e, moves, count, RDX);
-    for (uint32_t i = 0; i < count && x64_roomy(e, 64); i++) {
+    wagi_x64_parallel_moves(e, moves, count, RDX);
+    for (uint32_t i = 0; i < count && wagi_x64_roomy(e, 64); i++) {
         if (moves[i].from >= 0)
             continue;
         if (wagi_reg_is_float(moves[i].to))
@@ -174,120 +174,120 @@ static void register_args(x64_emitter *e, const wagi_ir_call *call)
 
 /* ---- callees ---- */
 
-x64_mem x64_table_field(x64_emitter *e, uint32_t table, size_t field, int scratch);
+wagi_x64_mem wagi_x64_table_field(wagi_x64_emitter *e, uint32_t table, size_t field, int scratch);
 
 /* Trap unless the function in rax is of the type. Types are canonical: the same type is the same pointer. */
-static void check_type(x64_emitter *e, const wagi_type *type)
+static void check_type(wagi_x64_emitter *e, const wagi_type *type)
 {
-    x64_mov_imm(&e->code, RDX, (uint64_t)(uintptr_t)type, true);
-    x64_rm(&e->code, X64_W | 0x39, RDX, x64_at(RAX, offsetof(wag_func, type)));
+    wagi_x64_mov_imm(&e->code, RDX, (uint64_t)(uintptr_t)type, true);
+    wagi_x64_rm(&e->code, X64_W | 0x39, RDX, wagi_x64_at(RAX, offsetof(wag_func, type)));
     if (type->is_final) {
-        x64_trap_if(e, CC_NE, WAG_INDIRECT_CALL_TYPE);
+        wagi_x64_trap_if(e, CC_NE, WAG_INDIRECT_CALL_TYPE);
         return;
     }
-    size_t same = x64_jump_short(e, CC_E); /* else a subtype: wagi_type_is_sub */
-    x64_rm(&e->code, X64_W | 0x8B, RDX, x64_at(RAX, offsetof(wag_func, type)));
-    x64_alu_imm_mem(&e->code, 7, x64_at(RDX, offsetof(wagi_type, depth)), (int32_t)type->depth, false);
-    x64_trap_if(e, CC_BE, WAG_INDIRECT_CALL_TYPE);
-    x64_rm(&e->code, X64_W | 0x8B, RDX, x64_at(RDX, offsetof(wagi_type, display)));
-    x64_alu_imm_mem(&e->code, 7, x64_at(RDX, (int32_t)(4 * type->depth)), (int32_t)type->id, false);
-    x64_trap_if(e, CC_NE, WAG_INDIRECT_CALL_TYPE);
-    x64_bind_short(e, same);
+    size_t same = wagi_x64_jump_short(e, CC_E); /* else a subtype: wagi_type_is_sub */
+    wagi_x64_rm(&e->code, X64_W | 0x8B, RDX, wagi_x64_at(RAX, offsetof(wag_func, type)));
+    wagi_x64_alu_imm_mem(&e->code, 7, wagi_x64_at(RDX, offsetof(wagi_type, depth)), (int32_t)type->depth, false);
+    wagi_x64_trap_if(e, CC_BE, WAG_INDIRECT_CALL_TYPE);
+    wagi_x64_rm(&e->code, X64_W | 0x8B, RDX, wagi_x64_at(RDX, offsetof(wagi_type, display)));
+    wagi_x64_alu_imm_mem(&e->code, 7, wagi_x64_at(RDX, (int32_t)(4 * type->depth)), (int32_t)type->id, false);
+    wagi_x64_trap_if(e, CC_NE, WAG_INDIRECT_CALL_TYPE);
+    wagi_x64_bind_short(e, same);
 }
 
 /* rax = the table's element, checked to be a function of the type */
-static void load_element(x64_emitter *e, const wagi_ir_call *call)
+static void load_element(wagi_x64_emitter *e, const wagi_ir_call *call)
 {
-    x64_move(e, RAX, x64_use(e, e->ir->pool.p[call->args + call->arg_count], RAX));
-    x64_rm(&e->code, X64_W | 0x3B, RAX, x64_table_field(e, call->target, offsetof(wag_table, size), RDX));
-    x64_trap_if(e, CC_AE, WAG_UNDEFINED_ELEMENT);
-    x64_rm(&e->code, X64_W | 0x8B, RDX, x64_table_field(e, call->target, offsetof(wag_table, elements), RDX));
-    x64_rm(&e->code, X64_W | 0x8B, RAX, x64_indexed(RDX, RAX, 3, 0));
-    x64_rr(&e->code, X64_W | 0x85, RAX, RAX);
-    x64_trap_if(e, CC_E, WAG_UNINITIALIZED_ELEMENT);
+    wagi_x64_move(e, RAX, wagi_x64_use(e, e->ir->pool.p[call->args + call->arg_count], RAX));
+    wagi_x64_rm(&e->code, X64_W | 0x3B, RAX, wagi_x64_table_field(e, call->target, offsetof(wag_table, size), RDX));
+    wagi_x64_trap_if(e, CC_AE, WAG_UNDEFINED_ELEMENT);
+    wagi_x64_rm(&e->code, X64_W | 0x8B, RDX, wagi_x64_table_field(e, call->target, offsetof(wag_table, elements), RDX));
+    wagi_x64_rm(&e->code, X64_W | 0x8B, RAX, wagi_x64_indexed(RDX, RAX, 3, 0));
+    wagi_x64_rr(&e->code, X64_W | 0x85, RAX, RAX);
+    wagi_x64_trap_if(e, CC_E, WAG_UNINITIALIZED_ELEMENT);
     check_type(e, call->type);
 }
 
 /* rax = the callee, for all kinds that go through a wag_func */
-static void load_callee(x64_emitter *e, const wagi_ir_call *call)
+static void load_callee(wagi_x64_emitter *e, const wagi_ir_call *call)
 {
     if (call->kind == WAGI_CALL_IMPORT) {
-        x64_rm(&e->code, X64_W | 0x8B, RAX,
-               x64_at(INSTANCE, (int32_t)(e->context->layout.funcs + 8ull * call->target)));
+        wagi_x64_rm(&e->code, X64_W | 0x8B, RAX,
+                    wagi_x64_at(INSTANCE, (int32_t)(e->context->layout.funcs + 8ull * call->target)));
     } else if (call->kind == WAGI_CALL_INDIRECT) {
         load_element(e, call);
     } else {
-        x64_move(e, RAX, x64_use(e, e->ir->pool.p[call->args + call->arg_count], RAX));
-        x64_rr(&e->code, X64_W | 0x85, RAX, RAX);
-        x64_trap_if(e, CC_E, WAG_NULL_FUNCTION);
+        wagi_x64_move(e, RAX, wagi_x64_use(e, e->ir->pool.p[call->args + call->arg_count], RAX));
+        wagi_x64_rr(&e->code, X64_W | 0x85, RAX, RAX);
+        wagi_x64_trap_if(e, CC_E, WAG_NULL_FUNCTION);
     }
 }
 
 /* Jump out of line unless the callee in rax is of this instance. */
-static void if_elsewhere(x64_emitter *e)
+static void if_elsewhere(wagi_x64_emitter *e)
 {
-    x64_rm(&e->code, X64_W | 0x39, INSTANCE, x64_at(RAX, offsetof(wag_func, instance)));
-    x64_u8(&e->code, 0x0F);
-    x64_u8(&e->code, 0x80 | CC_NE);
-    x64_u32(&e->code, 0);
+    wagi_x64_rm(&e->code, X64_W | 0x39, INSTANCE, wagi_x64_at(RAX, offsetof(wag_func, instance)));
+    wagi_x64_u8(&e->code, 0x0F);
+    wagi_x64_u8(&e->code, 0x80 | CC_NE);
+    wagi_x64_u32(&e->code, 0);
 }
 
-static void call_relative(x64_emitter *e, wagi_reloc_kind kind, uintptr_t target)
+static void call_relative(wagi_x64_emitter *e, wagi_reloc_kind kind, uintptr_t target)
 {
-    x64_u8(&e->code, 0xE8);
-    x64_reloc(e, kind, target);
-    x64_record(e, WAGI_SITE_RETURN);
+    wagi_x64_u8(&e->code, 0xE8);
+    wagi_x64_reloc(e, kind, target);
+    wagi_x64_record(e, WAGI_SITE_RETURN);
 }
 
-static void call_pointer(x64_emitter *e, const wagi_ir_call *call)
+static void call_pointer(wagi_x64_emitter *e, const wagi_ir_call *call)
 {
     if_elsewhere(e);
-    x64_far_call far = {.jump = (uint32_t)e->code.n - 4, .source = e->ir->source.p[e->ins], .type = call->type};
-    x64_rm(&e->code, 0xFF, 2, x64_at(RAX, offsetof(wag_func, code)));
-    x64_record(e, WAGI_SITE_RETURN);
+    wagi_x64_far_call far = {.jump = (uint32_t)e->code.n - 4, .source = e->ir->source.p[e->ins], .type = call->type};
+    wagi_x64_rm(&e->code, 0xFF, 2, wagi_x64_at(RAX, offsetof(wag_func, code)));
+    wagi_x64_record(e, WAGI_SITE_RETURN);
     far.back = (uint32_t)e->code.n;
     if (!WAGI_VEC_PUSH(&e->far_calls, far))
         e->failed = true;
 }
 
-void x64_far_calls(x64_emitter *e)
+void wagi_x64_far_calls(wagi_x64_emitter *e)
 {
-    for (size_t i = 0; i < e->far_calls.n && x64_roomy(e, 64); i++) {
-        const x64_far_call *far = &e->far_calls.p[i];
+    for (size_t i = 0; i < e->far_calls.n && wagi_x64_roomy(e, 64); i++) {
+        const wagi_x64_far_call *far = &e->far_calls.p[i];
         uint32_t rel = (uint32_t)(e->code.n - (far->jump + 4));
         memcpy(e->code.p + far->jump, &rel, 4);
-        x64_u8(&e->code, 0xE8);
-        x64_reloc(e, WAGI_RELOC_OUT, (uintptr_t)far->type);
+        wagi_x64_u8(&e->code, 0xE8);
+        wagi_x64_reloc(e, WAGI_RELOC_OUT, (uintptr_t)far->type);
         wagi_site site = {.code = (uint32_t)e->code.n - e->start, .source = far->source, .kind = WAGI_SITE_RETURN};
         if (!WAGI_VEC_PUSH(&e->sites, site))
             e->failed = true;
-        x64_u8(&e->code, 0xE9);
-        x64_u32(&e->code, (uint32_t)(far->back - (e->code.n + 4)));
+        wagi_x64_u8(&e->code, 0xE9);
+        wagi_x64_u32(&e->code, (uint32_t)(far->back - (e->code.n + 4)));
     }
 }
 
 /* ---- results ---- */
 
-static void take_results(x64_emitter *e, const wagi_ir_call *call)
+static void take_results(wagi_x64_emitter *e, const wagi_ir_call *call)
 {
-    for (uint32_t i = 0; i < call->result_count && x64_roomy(e, 64); i++) {
+    for (uint32_t i = 0; i < call->result_count && wagi_x64_roomy(e, 64); i++) {
         uint32_t v = e->ir->pool.p[call->results + i];
-        bool is_float = wagi_ty_is_float(x64_vreg(e, v)->type);
+        bool is_float = wagi_ty_is_float(wagi_x64_vreg(e, v)->type);
         if (i == 0) {
             if (is_float)
-                x64_put_float(e, v, 0);
+                wagi_x64_put_float(e, v, 0);
             else
-                x64_put(e, v, RAX);
+                wagi_x64_put(e, v, RAX);
             if (call->result_count > 1)
                 load_buffer(e);
         } else if (is_float) {
-            int d = x64_result_float(e, v);
-            x64_load_float(e, x64_vreg(e, v)->type, d, x64_at(RDX, (int32_t)(8 * i)));
-            x64_put_float(e, v, d);
+            int d = wagi_x64_result_float(e, v);
+            wagi_x64_load_float(e, wagi_x64_vreg(e, v)->type, d, wagi_x64_at(RDX, (int32_t)(8 * i)));
+            wagi_x64_put_float(e, v, d);
         } else {
-            int d = x64_result(e, v);
-            x64_rm(&e->code, X64_W | 0x8B, d, x64_at(RDX, (int32_t)(8 * i)));
-            x64_put(e, v, d);
+            int d = wagi_x64_result(e, v);
+            wagi_x64_rm(&e->code, X64_W | 0x8B, d, wagi_x64_at(RDX, (int32_t)(8 * i)));
+            wagi_x64_put(e, v, d);
         }
     }
 }
@@ -300,7 +300,7 @@ static int32_t helper_bytes(const wagi_ir_call *call)
     return (int32_t)(8 * slots);
 }
 
-int32_t x64_out_bytes(const wagi_ir *ir)
+int32_t wagi_x64_out_bytes(const wagi_ir *ir)
 {
     int32_t most = 0;
     for (size_t i = 0; i < ir->calls.n; i++)
@@ -309,34 +309,34 @@ int32_t x64_out_bytes(const wagi_ir *ir)
     return most;
 }
 
-static void call_helper(x64_emitter *e, const wagi_ir_call *call)
+static void call_helper(wagi_x64_emitter *e, const wagi_ir_call *call)
 {
-    for (uint32_t i = 0; i < call->arg_count && x64_roomy(e, 64); i++)
-        store_entry(e, e->ir->pool.p[call->args + i], x64_at(RSP, (int32_t)(8 * i)));
-    x64_move(e, RDI, INSTANCE);
-    x64_move(e, RSI, RSP);
-    x64_mov_imm(&e->code, RAX, (uint64_t)(uintptr_t)e->context->abi->helpers[call->target], true);
-    x64_rr(&e->code, 0xFF, 2, RAX);
-    x64_rr(&e->code, 0x85, RAX, RAX);
-    x64_trap_if(e, CC_NE, WAG_OK); /* the trap is in eax */
-    x64_reload_memory(e);
+    for (uint32_t i = 0; i < call->arg_count && wagi_x64_roomy(e, 64); i++)
+        store_entry(e, e->ir->pool.p[call->args + i], wagi_x64_at(RSP, (int32_t)(8 * i)));
+    wagi_x64_move(e, RDI, INSTANCE);
+    wagi_x64_move(e, RSI, RSP);
+    wagi_x64_mov_imm(&e->code, RAX, (uint64_t)(uintptr_t)e->context->abi->helpers[call->target], true);
+    wagi_x64_rr(&e->code, 0xFF, 2, RAX);
+    wagi_x64_rr(&e->code, 0x85, RAX, RAX);
+    wagi_x64_trap_if(e, CC_NE, WAG_OK); /* the trap is in eax */
+    wagi_x64_reload_memory(e);
     if (call->result_count) {
         uint32_t v = e->ir->pool.p[call->results];
-        if (wagi_ty_is_float(x64_vreg(e, v)->type)) {
-            int d = x64_result_float(e, v);
-            x64_load_float(e, x64_vreg(e, v)->type, d, x64_at(RSP, 0));
-            x64_put_float(e, v, d);
+        if (wagi_ty_is_float(wagi_x64_vreg(e, v)->type)) {
+            int d = wagi_x64_result_float(e, v);
+            wagi_x64_load_float(e, wagi_x64_vreg(e, v)->type, d, wagi_x64_at(RSP, 0));
+            wagi_x64_put_float(e, v, d);
         } else {
-            int d = x64_result(e, v);
-            x64_rm(&e->code, X64_W | 0x8B, d, x64_at(RSP, 0));
-            x64_put(e, v, d);
+            int d = wagi_x64_result(e, v);
+            wagi_x64_rm(&e->code, X64_W | 0x8B, d, wagi_x64_at(RSP, 0));
+            wagi_x64_put(e, v, d);
         }
     }
 }
 
 /* ---- the instructions ---- */
 
-static void call(x64_emitter *e, const wagi_ir_call *call)
+static void call(wagi_x64_emitter *e, const wagi_ir_call *call)
 {
     if (call->kind == WAGI_CALL_HELPER) {
         call_helper(e, call);
@@ -346,7 +346,7 @@ static void call(x64_emitter *e, const wagi_ir_call *call)
     if (call->kind != WAGI_CALL_DIRECT)
         load_callee(e, call);
     register_args(e, call);
-    if (!x64_roomy(e, 128))
+    if (!wagi_x64_roomy(e, 128))
         return;
     if (call->kind == WAGI_CALL_DIRECT)
         call_relative(e, WAGI_RELOC_FUNC, call->target);
@@ -354,45 +354,45 @@ static void call(x64_emitter *e, const wagi_ir_call *call)
         call_relative(e, WAGI_RELOC_OUT, (uintptr_t)call->type);
     else
         call_pointer(e, call);
-    x64_reload_memory(e);
+    wagi_x64_reload_memory(e);
     take_results(e, call);
 }
 
-static void leave_frame(x64_emitter *e)
+static void leave_frame(wagi_x64_emitter *e)
 {
     static const int saved[] = {R13, R12, RBP, RBX};
     if (e->frame_bytes)
-        x64_alu_imm_reg(&e->code, 0, RSP, e->frame_bytes, true);
+        wagi_x64_alu_imm_reg(&e->code, 0, RSP, e->frame_bytes, true);
     for (int i = 0; i < 4; i++)
         if (e->pushed >> saved[i] & 1) {
             if (saved[i] >= 8)
-                x64_u8(&e->code, 0x41);
-            x64_u8(&e->code, 0x58 | (unsigned)(saved[i] & 7));
+                wagi_x64_u8(&e->code, 0x41);
+            wagi_x64_u8(&e->code, 0x58 | (unsigned)(saved[i] & 7));
         }
 }
 
-static void tail_call(x64_emitter *e, const wagi_ir_call *call)
+static void tail_call(wagi_x64_emitter *e, const wagi_ir_call *call)
 {
     overflow_args(e, call);
     if (call->kind != WAGI_CALL_DIRECT)
         load_callee(e, call);
     register_args(e, call);
-    if (!x64_roomy(e, 128))
+    if (!wagi_x64_roomy(e, 128))
         return;
     leave_frame(e);
     if (call->kind == WAGI_CALL_DIRECT) {
-        x64_u8(&e->code, 0xE9);
-        x64_reloc(e, WAGI_RELOC_FUNC, call->target);
+        wagi_x64_u8(&e->code, 0xE9);
+        wagi_x64_reloc(e, WAGI_RELOC_FUNC, call->target);
         return;
     }
-    x64_rm(&e->code, X64_W | 0x39, INSTANCE, x64_at(RAX, offsetof(wag_func, instance)));
-    x64_u8(&e->code, 0x0F);
-    x64_u8(&e->code, 0x80 | CC_NE);
-    x64_reloc(e, WAGI_RELOC_TAIL, (uintptr_t)call->type);
-    x64_rm(&e->code, 0xFF, 4, x64_at(RAX, offsetof(wag_func, code)));
+    wagi_x64_rm(&e->code, X64_W | 0x39, INSTANCE, wagi_x64_at(RAX, offsetof(wag_func, instance)));
+    wagi_x64_u8(&e->code, 0x0F);
+    wagi_x64_u8(&e->code, 0x80 | CC_NE);
+    wagi_x64_reloc(e, WAGI_RELOC_TAIL, (uintptr_t)call->type);
+    wagi_x64_rm(&e->code, 0xFF, 4, wagi_x64_at(RAX, offsetof(wag_func, code)));
 }
 
-bool x64_emit_call(x64_emitter *e, const wagi_ins *ins)
+bool wagi_x64_emit_call(wagi_x64_emitter *e, const wagi_ins *ins)
 {
     if (ins->op == WAGI_IR_CALL)
         call(e, &e->ir->calls.p[ins->imm]);
@@ -403,13 +403,13 @@ bool x64_emit_call(x64_emitter *e, const wagi_ins *ins)
     return true;
 }
 
-void x64_emit_return(x64_emitter *e, const wagi_ins *ins)
+void wagi_x64_emit_return(wagi_x64_emitter *e, const wagi_ins *ins)
 {
     const uint32_t *entries = e->ir->pool.p + ins->imm;
     if (ins->b > 1) {
         load_buffer(e);
-        for (uint32_t i = 1; i < ins->b && x64_roomy(e, 64); i++)
-            store_entry(e, entries[i], x64_at(RDX, (int32_t)(8 * i)));
+        for (uint32_t i = 1; i < ins->b && wagi_x64_roomy(e, 64); i++)
+            store_entry(e, entries[i], wagi_x64_at(RDX, (int32_t)(8 * i)));
     }
     if (ins->b) {
         if (entry_is_float(e, entries[0]))
@@ -418,26 +418,26 @@ void x64_emit_return(x64_emitter *e, const wagi_ins *ins)
             load_int(e, entries[0], RAX);
     }
     leave_frame(e);
-    x64_u8(&e->code, 0xC3);
+    wagi_x64_u8(&e->code, 0xC3);
 }
 
 /* ---- the prologue ---- */
 
-static bool needs_stack_check(const x64_emitter *e)
+static bool needs_stack_check(const wagi_x64_emitter *e)
 {
     return e->ir->calls.n != 0 || e->frame_bytes >= 1024;
 }
 
 /* Also the poll of recursions: an interrupt moves the limit to the top. */
-static void check_stack(x64_emitter *e)
+static void check_stack(wagi_x64_emitter *e)
 {
     int top = RSP;
     if (e->frame_bytes >= 1024) {
         top = RDX;
-        x64_rm(&e->code, X64_W | 0x8D, RDX, x64_at(RSP, -e->frame_bytes));
+        wagi_x64_rm(&e->code, X64_W | 0x8D, RDX, wagi_x64_at(RSP, -e->frame_bytes));
     }
-    x64_compare_stop_limit(e, top);
-    x64_trap_if(e, CC_B, WAG_STACK_OVERFLOW);
+    wagi_x64_compare_stop_limit(e, top);
+    wagi_x64_trap_if(e, CC_B, WAG_STACK_OVERFLOW);
     if (!e->failed) {
         e->colds.p[e->colds.n - 1].in_prologue = true;
         e->colds.p[e->colds.n - 1].source = (uint32_t)(e->ir->body->code - e->context->data->bytes.data);
@@ -449,66 +449,66 @@ static bool is_entry_live(const wagi_vreg *v)
     return v->start == 0 && v->end != 0;
 }
 
-static void zero_local(x64_emitter *e, uint32_t x)
+static void zero_local(wagi_x64_emitter *e, uint32_t x)
 {
-    const wagi_vreg *v = x64_vreg(e, x);
+    const wagi_vreg *v = wagi_x64_vreg(e, x);
     if (v->home == WAGI_HOME_SLOT) {
-        x64_rm(&e->code, X64_W | 0xC7, 0, x64_slot(e, x));
-        x64_u32(&e->code, 0);
+        wagi_x64_rm(&e->code, X64_W | 0xC7, 0, wagi_x64_slot(e, x));
+        wagi_x64_u32(&e->code, 0);
     } else if (wagi_reg_is_float(v->home)) {
         int d = v->home - WAGI_FLOAT_REG;
-        x64_sse(e, X64_0F | 0x57, d, d, d, true);
+        wagi_x64_sse(e, X64_0F | 0x57, d, d, d, true);
     } else if (v->home >= 0) {
-        x64_rr(&e->code, 0x33, v->home, v->home);
+        wagi_x64_rr(&e->code, 0x33, v->home, v->home);
     }
 }
 
-static void place_register_params(x64_emitter *e)
+static void place_register_params(wagi_x64_emitter *e)
 {
     const wagi_machine *machine = e->context->machine;
-    x64_arg_move moves[MAX_MOVES];
+    wagi_x64_arg_move moves[MAX_MOVES];
     uint32_t ints = 0, floats = 0, count = 0;
-    for (uint32_t x = 0; x < e->ir->body->param_count && x64_roomy(e, 64); x++) {
-        const wagi_vreg *v = x64_vreg(e, x);
+    for (uint32_t x = 0; x < e->ir->body->param_count && wagi_x64_roomy(e, 64); x++) {
+        const wagi_vreg *v = wagi_x64_vreg(e, x);
         int from = next_arg(machine, wagi_ty_is_float(v->type), &ints, &floats);
         if (from < 0 || !is_entry_live(v))
             continue;
         if (v->home >= 0)
-            moves[count++] = (x64_arg_move){v->home, (int8_t)from, x};
+            moves[count++] = (wagi_x64_arg_move){v->home, (int8_t)from, x};
         else if (wagi_reg_is_float(from))
-            x64_put_float(e, x, from - WAGI_FLOAT_REG);
+            wagi_x64_put_float(e, x, from - WAGI_FLOAT_REG);
         else
-            x64_put(e, x, from);
+            wagi_x64_put(e, x, from);
     }
-    x64_parallel_moves(e, moves, count, RAX);
+    wagi_x64_parallel_moves(e, moves, count, RAX);
 }
 
-static void place_buffer_params(x64_emitter *e)
+static void place_buffer_params(wagi_x64_emitter *e)
 {
     uint32_t ints = 0, floats = 0;
     bool loaded = false;
-    for (uint32_t x = 0; x < e->ir->body->param_count && x64_roomy(e, 64); x++) {
-        const wagi_vreg *v = x64_vreg(e, x);
+    for (uint32_t x = 0; x < e->ir->body->param_count && wagi_x64_roomy(e, 64); x++) {
+        const wagi_vreg *v = wagi_x64_vreg(e, x);
         bool is_float = wagi_ty_is_float(v->type);
         if (next_arg(e->context->machine, is_float, &ints, &floats) >= 0 || !is_entry_live(v))
             continue;
         if (!loaded)
             load_buffer(e);
         loaded = true;
-        x64_mem mem = x64_at(RDX, (int32_t)(8 * x));
+        wagi_x64_mem mem = wagi_x64_at(RDX, (int32_t)(8 * x));
         if (is_float) {
-            int d = x64_result_float(e, x);
-            x64_load_float(e, v->type, d, mem);
-            x64_put_float(e, x, d);
+            int d = wagi_x64_result_float(e, x);
+            wagi_x64_load_float(e, v->type, d, mem);
+            wagi_x64_put_float(e, x, d);
         } else {
-            int d = x64_result(e, x);
-            x64_rm(&e->code, X64_W | 0x8B, d, mem);
-            x64_put(e, x, d);
+            int d = wagi_x64_result(e, x);
+            wagi_x64_rm(&e->code, X64_W | 0x8B, d, mem);
+            wagi_x64_put(e, x, d);
         }
     }
 }
 
-void x64_prologue(x64_emitter *e)
+void wagi_x64_prologue(wagi_x64_emitter *e)
 {
     static const int saved[] = {RBX, RBP, R12, R13};
     if (needs_stack_check(e))
@@ -516,14 +516,14 @@ void x64_prologue(x64_emitter *e)
     for (int i = 0; i < 4; i++)
         if (e->pushed >> saved[i] & 1) {
             if (saved[i] >= 8)
-                x64_u8(&e->code, 0x41);
-            x64_u8(&e->code, 0x50 | (unsigned)(saved[i] & 7));
+                wagi_x64_u8(&e->code, 0x41);
+            wagi_x64_u8(&e->code, 0x50 | (unsigned)(saved[i] & 7));
         }
     if (e->frame_bytes)
-        x64_alu_imm_reg(&e->code, 5, RSP, e->frame_bytes, true);
+        wagi_x64_alu_imm_reg(&e->code, 5, RSP, e->frame_bytes, true);
     place_register_params(e);
     place_buffer_params(e);
-    for (uint32_t x = e->ir->body->param_count; x < e->ir->local_count && x64_roomy(e, 64); x++)
-        if (is_entry_live(x64_vreg(e, x)))
+    for (uint32_t x = e->ir->body->param_count; x < e->ir->local_count && wagi_x64_roomy(e, 64); x++)
+        if (is_entry_live(wagi_x64_vreg(e, x)))
             zero_local(e, x);
 }

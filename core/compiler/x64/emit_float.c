@@ -14,157 +14,157 @@ static uint64_t all_but_sign(unsigned type)
 }
 
 /* ucomis a, b */
-static void compare_floats(x64_emitter *e, unsigned type, int a, int b)
+static void compare_floats(wagi_x64_emitter *e, unsigned type, int a, int b)
 {
-    x64_sse_2(e, x64_packed_form(type, 0x2E), a, b);
+    wagi_x64_sse_2(e, wagi_x64_packed_form(type, 0x2E), a, b);
 }
 
-static void arithmetic(x64_emitter *e, const wagi_ins *ins)
+static void arithmetic(wagi_x64_emitter *e, const wagi_ins *ins)
 {
     static const uint8_t opcodes[] = {0x58, 0x5C, 0x59, 0x5E}; /* FADD FSUB FMUL FDIV */
-    uint32_t form = x64_float_form(ins->type, opcodes[ins->op - WAGI_IR_FADD]);
-    int d = x64_result_float(e, ins->dst), a = x64_use_float(e, ins->a, XMM_A);
+    uint32_t form = wagi_x64_float_form(ins->type, opcodes[ins->op - WAGI_IR_FADD]);
+    int d = wagi_x64_result_float(e, ins->dst), a = wagi_x64_use_float(e, ins->a, XMM_A);
     if (ins->flags & WAGI_INS_IMM) {
-        x64_sse_const(e, form, d, a, (uint64_t)ins->imm, 8);
+        wagi_x64_sse_const(e, form, d, a, (uint64_t)ins->imm, 8);
     } else {
-        int b = x64_xmm(e, ins->b);
+        int b = wagi_x64_xmm(e, ins->b);
         if (b < 0 && (e->features & X64_HAS_AVX))
-            x64_vrm(&e->code, form, d, a, x64_slot(e, ins->b));
+            wagi_x64_vrm(&e->code, form, d, a, wagi_x64_slot(e, ins->b));
         else
-            x64_sse(e, form, d, a, x64_use_float(e, ins->b, XMM_B), false);
+            wagi_x64_sse(e, form, d, a, wagi_x64_use_float(e, ins->b, XMM_B), false);
     }
-    x64_put_float(e, ins->dst, d);
+    wagi_x64_put_float(e, ins->dst, d);
 }
 
 /* minsd and maxsd give the second operand for NaN and for zeros of either sign: three cases. */
-static void minimum(x64_emitter *e, const wagi_ins *ins)
+static void minimum(wagi_x64_emitter *e, const wagi_ins *ins)
 {
     bool is_min = ins->op == WAGI_IR_FMIN;
-    int a = x64_use_float(e, ins->a, XMM_A), b = x64_use_float(e, ins->b, XMM_B);
+    int a = wagi_x64_use_float(e, ins->a, XMM_A), b = wagi_x64_use_float(e, ins->b, XMM_B);
     compare_floats(e, ins->type, a, b);
-    size_t differ = x64_jump_short(e, CC_NE);
-    size_t unordered = x64_jump_short(e, CC_P);
+    size_t differ = wagi_x64_jump_short(e, CC_NE);
+    size_t unordered = wagi_x64_jump_short(e, CC_P);
     /* equal: zeros may differ in sign */
-    x64_sse(e, x64_packed_form(ins->type, is_min ? 0x56 : 0x54), XMM_B, a, b, true);
-    size_t done = x64_jump_short(e, -1);
-    x64_bind_short(e, differ);
-    size_t unordered_2 = x64_jump_short(e, CC_P);
-    x64_sse(e, x64_float_form(ins->type, is_min ? 0x5D : 0x5F), XMM_B, a, b, false);
-    size_t done_2 = x64_jump_short(e, -1);
-    x64_bind_short(e, unordered);
-    x64_bind_short(e, unordered_2);
-    x64_sse(e, x64_float_form(ins->type, 0x58), XMM_B, a, b, false); /* a quiet NaN of the operands */
-    x64_bind_short(e, done);
-    x64_bind_short(e, done_2);
-    x64_put_float(e, ins->dst, XMM_B);
+    wagi_x64_sse(e, wagi_x64_packed_form(ins->type, is_min ? 0x56 : 0x54), XMM_B, a, b, true);
+    size_t done = wagi_x64_jump_short(e, -1);
+    wagi_x64_bind_short(e, differ);
+    size_t unordered_2 = wagi_x64_jump_short(e, CC_P);
+    wagi_x64_sse(e, wagi_x64_float_form(ins->type, is_min ? 0x5D : 0x5F), XMM_B, a, b, false);
+    size_t done_2 = wagi_x64_jump_short(e, -1);
+    wagi_x64_bind_short(e, unordered);
+    wagi_x64_bind_short(e, unordered_2);
+    wagi_x64_sse(e, wagi_x64_float_form(ins->type, 0x58), XMM_B, a, b, false); /* a quiet NaN of the operands */
+    wagi_x64_bind_short(e, done);
+    wagi_x64_bind_short(e, done_2);
+    wagi_x64_put_float(e, ins->dst, XMM_B);
 }
 
-static void copy_sign(x64_emitter *e, const wagi_ins *ins)
+static void copy_sign(wagi_x64_emitter *e, const wagi_ins *ins)
 {
-    int a = x64_use_float(e, ins->a, XMM_A);
-    x64_sse_const(e, X64_0F | 0x54, XMM_A, a, all_but_sign(ins->type), 16);
-    int b = x64_use_float(e, ins->b, XMM_B);
-    x64_sse_const(e, X64_0F | 0x54, XMM_B, b, sign_bit(ins->type), 16);
-    x64_sse(e, X64_0F | 0x56, XMM_B, XMM_B, XMM_A, true);
-    x64_put_float(e, ins->dst, XMM_B);
+    int a = wagi_x64_use_float(e, ins->a, XMM_A);
+    wagi_x64_sse_const(e, X64_0F | 0x54, XMM_A, a, all_but_sign(ins->type), 16);
+    int b = wagi_x64_use_float(e, ins->b, XMM_B);
+    wagi_x64_sse_const(e, X64_0F | 0x54, XMM_B, b, sign_bit(ins->type), 16);
+    wagi_x64_sse(e, X64_0F | 0x56, XMM_B, XMM_B, XMM_A, true);
+    wagi_x64_put_float(e, ins->dst, XMM_B);
 }
 
-static void float_unary(x64_emitter *e, const wagi_ins *ins)
+static void float_unary(wagi_x64_emitter *e, const wagi_ins *ins)
 {
-    int d = x64_result_float(e, ins->dst), a = x64_use_float(e, ins->a, XMM_A);
+    int d = wagi_x64_result_float(e, ins->dst), a = wagi_x64_use_float(e, ins->a, XMM_A);
     switch (ins->op) {
     case WAGI_IR_FABS:
-        x64_sse_const(e, X64_0F | 0x54, d, a, all_but_sign(ins->type), 16);
+        wagi_x64_sse_const(e, X64_0F | 0x54, d, a, all_but_sign(ins->type), 16);
         break;
     case WAGI_IR_FNEG:
-        x64_sse_const(e, X64_0F | 0x57, d, a, sign_bit(ins->type), 16);
+        wagi_x64_sse_const(e, X64_0F | 0x57, d, a, sign_bit(ins->type), 16);
         break;
     case WAGI_IR_FSQRT:
-        x64_sse(e, x64_float_form(ins->type, 0x51), d, a, a, true);
+        wagi_x64_sse(e, wagi_x64_float_form(ins->type, 0x51), d, a, a, true);
         break;
     default: {
         static const uint8_t modes[] = {10, 9, 11, 8}; /* FCEIL FFLOOR FTRUNC FNEAREST */
         uint32_t form = X64_0F3A | X64_66 | (ins->type == WAGI_TY_F64 ? 0x0B : 0x0A);
-        x64_sse(e, form, d, a, a, true);
-        x64_u8(&e->code, modes[ins->op - WAGI_IR_FCEIL]);
+        wagi_x64_sse(e, form, d, a, a, true);
+        wagi_x64_u8(&e->code, modes[ins->op - WAGI_IR_FCEIL]);
     }
     }
-    x64_put_float(e, ins->dst, d);
+    wagi_x64_put_float(e, ins->dst, d);
 }
 
 /* ---- conversions ---- */
 
 /* cvtsi2ss/sd: the destination's upper bits come from a register that nobody waits for. */
-static void from_int(x64_emitter *e, unsigned to, int d, int reg, bool is_64)
+static void from_int(wagi_x64_emitter *e, unsigned to, int d, int reg, bool is_64)
 {
-    uint32_t form = x64_float_form(to, 0x2A) | (is_64 ? X64_W : 0);
+    uint32_t form = wagi_x64_float_form(to, 0x2A) | (is_64 ? X64_W : 0);
     if (e->features & X64_HAS_AVX) {
-        x64_vrr(&e->code, X64_0F | 0x57, XMM_B, XMM_B, XMM_B);
-        x64_vrr(&e->code, form, d, XMM_B, reg);
+        wagi_x64_vrr(&e->code, X64_0F | 0x57, XMM_B, XMM_B, XMM_B);
+        wagi_x64_vrr(&e->code, form, d, XMM_B, reg);
     } else {
-        x64_rr(&e->code, X64_0F | 0x57, d, d);
-        x64_rr(&e->code, form, d, reg);
+        wagi_x64_rr(&e->code, X64_0F | 0x57, d, d);
+        wagi_x64_rr(&e->code, form, d, reg);
     }
 }
 
 /* A u64 with the top bit set: half of it, the lost bit kept sticky, doubled. */
-static void from_u64(x64_emitter *e, unsigned to, int d, uint32_t v)
+static void from_u64(wagi_x64_emitter *e, unsigned to, int d, uint32_t v)
 {
-    x64_move(e, RAX, x64_use(e, v, RAX));
-    x64_rr(&e->code, X64_W | 0x85, RAX, RAX);
-    size_t large = x64_jump_short(e, CC_S);
+    wagi_x64_move(e, RAX, wagi_x64_use(e, v, RAX));
+    wagi_x64_rr(&e->code, X64_W | 0x85, RAX, RAX);
+    size_t large = wagi_x64_jump_short(e, CC_S);
     from_int(e, to, d, RAX, true);
-    size_t done = x64_jump_short(e, -1);
-    x64_bind_short(e, large);
-    x64_rr(&e->code, 0x8B, RDX, RAX);
-    x64_alu_imm_reg(&e->code, 4, RDX, 1, false);
-    x64_rr(&e->code, X64_W | 0xD1, 5, RAX);
-    x64_rr(&e->code, X64_W | 0x0B, RAX, RDX);
+    size_t done = wagi_x64_jump_short(e, -1);
+    wagi_x64_bind_short(e, large);
+    wagi_x64_rr(&e->code, 0x8B, RDX, RAX);
+    wagi_x64_alu_imm_reg(&e->code, 4, RDX, 1, false);
+    wagi_x64_rr(&e->code, X64_W | 0xD1, 5, RAX);
+    wagi_x64_rr(&e->code, X64_W | 0x0B, RAX, RDX);
     from_int(e, to, d, RAX, true);
-    x64_sse(e, x64_float_form(to, 0x58), d, d, d, true);
-    x64_bind_short(e, done);
+    wagi_x64_sse(e, wagi_x64_float_form(to, 0x58), d, d, d, true);
+    wagi_x64_bind_short(e, done);
 }
 
-static void convert(x64_emitter *e, const wagi_ins *ins)
+static void convert(wagi_x64_emitter *e, const wagi_ins *ins)
 {
-    unsigned to = x64_vreg(e, ins->dst)->type;
-    int d = x64_result_float(e, ins->dst);
+    unsigned to = wagi_x64_vreg(e, ins->dst)->type;
+    int d = wagi_x64_result_float(e, ins->dst);
     if (ins->op == WAGI_IR_CVT_F) {
-        int a = x64_use_float(e, ins->a, XMM_A);
-        x64_sse(e, x64_float_form(ins->type, 0x5A), d, a, a, true);
+        int a = wagi_x64_use_float(e, ins->a, XMM_A);
+        wagi_x64_sse(e, wagi_x64_float_form(ins->type, 0x5A), d, a, a, true);
     } else if (ins->op == WAGI_IR_CVT_U && ins->type == WAGI_TY_I64) {
         from_u64(e, to, d, ins->a);
     } else { /* an i32 is zero-extended: unsigned, it is a 64-bit integer */
         bool is_64 = ins->type == WAGI_TY_I64 || ins->op == WAGI_IR_CVT_U;
-        from_int(e, to, d, x64_use(e, ins->a, RAX), is_64);
+        from_int(e, to, d, wagi_x64_use(e, ins->a, RAX), is_64);
     }
-    x64_put_float(e, ins->dst, d);
+    wagi_x64_put_float(e, ins->dst, d);
 }
 
-static void reinterpret(x64_emitter *e, const wagi_ins *ins)
+static void reinterpret(wagi_x64_emitter *e, const wagi_ins *ins)
 {
     if (wagi_ty_is_float(ins->type)) {
-        int d = x64_result(e, ins->dst), a = x64_xmm(e, ins->a);
+        int d = wagi_x64_result(e, ins->dst), a = wagi_x64_xmm(e, ins->a);
         uint32_t w = ins->type == WAGI_TY_F64 ? X64_W : 0;
         if (a >= 0)
-            x64_sse_2(e, w | X64_0F | X64_66 | 0x7E, a, d);
+            wagi_x64_sse_2(e, w | X64_0F | X64_66 | 0x7E, a, d);
         else
-            x64_rm(&e->code, w | 0x8B, d, x64_slot(e, ins->a));
-        x64_put(e, ins->dst, d);
+            wagi_x64_rm(&e->code, w | 0x8B, d, wagi_x64_slot(e, ins->a));
+        wagi_x64_put(e, ins->dst, d);
     } else {
-        int d = x64_result_float(e, ins->dst), a = x64_use(e, ins->a, RAX);
-        x64_sse_2(e, x64_w(ins->type) | X64_0F | X64_66 | 0x6E, d, a);
-        x64_put_float(e, ins->dst, d);
+        int d = wagi_x64_result_float(e, ins->dst), a = wagi_x64_use(e, ins->a, RAX);
+        wagi_x64_sse_2(e, wagi_x64_w(ins->type) | X64_0F | X64_66 | 0x6E, d, a);
+        wagi_x64_put_float(e, ins->dst, d);
     }
 }
 
 /* cvtts*2si rax, xmm */
-static void to_int(x64_emitter *e, unsigned type, int xmm, bool is_64)
+static void to_int(wagi_x64_emitter *e, unsigned type, int xmm, bool is_64)
 {
-    x64_sse_2(e, x64_float_form(type, 0x2C) | (is_64 ? X64_W : 0), RAX, xmm);
+    wagi_x64_sse_2(e, wagi_x64_float_form(type, 0x2C) | (is_64 ? X64_W : 0), RAX, xmm);
 }
 
-static void compare_const(x64_emitter *e, unsigned type, int a, double value)
+static void compare_const(wagi_x64_emitter *e, unsigned type, int a, double value)
 {
     uint64_t bits;
     if (type == WAGI_TY_F64) {
@@ -175,141 +175,141 @@ static void compare_const(x64_emitter *e, unsigned type, int a, double value)
         memcpy(&bits_32, &single, 4);
         bits = bits_32;
     }
-    x64_sse_mem(e, x64_packed_form(type, 0x2E), a, x64_at(X64_RIP, 0));
-    x64_const_operand(e, bits, 8, 0);
+    wagi_x64_sse_mem(e, wagi_x64_packed_form(type, 0x2E), a, wagi_x64_at(X64_RIP, 0));
+    wagi_x64_const_operand(e, bits, 8, 0);
 }
 
 /* The trap for a value that has no integer: NaN is another one. */
-static void trap_not_an_int(x64_emitter *e, unsigned type, int a, int overflow)
+static void trap_not_an_int(wagi_x64_emitter *e, unsigned type, int a, int overflow)
 {
-    size_t fine = x64_jump_short(e, overflow ^ 1);
+    size_t fine = wagi_x64_jump_short(e, overflow ^ 1);
     compare_floats(e, type, a, a);
-    x64_trap_if(e, CC_P, WAG_INVALID_CONVERSION);
-    x64_trap_if(e, CC_NP, WAG_INTEGER_OVERFLOW);
-    x64_bind_short(e, fine);
+    wagi_x64_trap_if(e, CC_P, WAG_INVALID_CONVERSION);
+    wagi_x64_trap_if(e, CC_NP, WAG_INTEGER_OVERFLOW);
+    wagi_x64_bind_short(e, fine);
 }
 
-static void truncate_to_i32(x64_emitter *e, const wagi_ins *ins, int a)
+static void truncate_to_i32(wagi_x64_emitter *e, const wagi_ins *ins, int a)
 {
     /* Through 64 bits: what does not survive the way down is out of range (as are NaN and huge values: 2^63). */
     to_int(e, ins->type, a, true);
     if (ins->sub & 1)
-        x64_rr(&e->code, X64_W | 0x63, RDX, RAX);
+        wagi_x64_rr(&e->code, X64_W | 0x63, RDX, RAX);
     else
-        x64_rr(&e->code, 0x8B, RDX, RAX);
-    x64_rr(&e->code, X64_W | 0x3B, RAX, RDX);
+        wagi_x64_rr(&e->code, 0x8B, RDX, RAX);
+    wagi_x64_rr(&e->code, X64_W | 0x3B, RAX, RDX);
     trap_not_an_int(e, ins->type, a, CC_NE);
-    x64_rr(&e->code, 0x8B, RAX, RAX);
+    wagi_x64_rr(&e->code, 0x8B, RAX, RAX);
 }
 
-static void truncate_to_s64(x64_emitter *e, const wagi_ins *ins, int a)
+static void truncate_to_s64(wagi_x64_emitter *e, const wagi_ins *ins, int a)
 {
     to_int(e, ins->type, a, true);
-    x64_alu_imm_reg(&e->code, 7, RAX, 1, true); /* overflows for -2^63 only, which stands for failure too */
-    size_t fine = x64_jump_short(e, CC_NO);
+    wagi_x64_alu_imm_reg(&e->code, 7, RAX, 1, true); /* overflows for -2^63 only, which stands for failure too */
+    size_t fine = wagi_x64_jump_short(e, CC_NO);
     compare_const(e, ins->type, a, -0x1p63);
-    size_t is_lowest = x64_jump_short(e, CC_NE);
-    size_t not_nan = x64_jump_short(e, CC_NP);
-    x64_bind_short(e, is_lowest);
+    size_t is_lowest = wagi_x64_jump_short(e, CC_NE);
+    size_t not_nan = wagi_x64_jump_short(e, CC_NP);
+    wagi_x64_bind_short(e, is_lowest);
     compare_floats(e, ins->type, a, a);
-    x64_trap_if(e, CC_P, WAG_INVALID_CONVERSION);
-    x64_trap_if(e, CC_NP, WAG_INTEGER_OVERFLOW);
-    x64_bind_short(e, not_nan);
-    x64_bind_short(e, fine);
+    wagi_x64_trap_if(e, CC_P, WAG_INVALID_CONVERSION);
+    wagi_x64_trap_if(e, CC_NP, WAG_INTEGER_OVERFLOW);
+    wagi_x64_bind_short(e, not_nan);
+    wagi_x64_bind_short(e, fine);
 }
 
-static void truncate_to_u64(x64_emitter *e, const wagi_ins *ins, int a)
+static void truncate_to_u64(wagi_x64_emitter *e, const wagi_ins *ins, int a)
 {
     compare_const(e, ins->type, a, 0x1p63);
-    size_t large = x64_jump_short(e, CC_AE); /* NaN: below */
+    size_t large = wagi_x64_jump_short(e, CC_AE); /* NaN: below */
     to_int(e, ins->type, a, true);
-    x64_rr(&e->code, X64_W | 0x85, RAX, RAX);
+    wagi_x64_rr(&e->code, X64_W | 0x85, RAX, RAX);
     trap_not_an_int(e, ins->type, a, CC_S); /* below 0 */
-    size_t done = x64_jump_short(e, -1);
-    x64_bind_short(e, large);
+    size_t done = wagi_x64_jump_short(e, -1);
+    wagi_x64_bind_short(e, large);
     uint64_t bits = ins->type == WAGI_TY_F64 ? 0x43E0000000000000ull : 0x5F000000ull;
-    x64_sse_const(e, x64_float_form(ins->type, 0x5C), XMM_B, a, bits, 8);
+    wagi_x64_sse_const(e, wagi_x64_float_form(ins->type, 0x5C), XMM_B, a, bits, 8);
     to_int(e, ins->type, XMM_B, true);
-    x64_rr(&e->code, X64_W | 0x85, RAX, RAX);
-    x64_trap_if(e, CC_S, WAG_INTEGER_OVERFLOW);
-    x64_rr(&e->code, X64_W | X64_0F | 0xBA, 7, RAX); /* btc rax, 63 */
-    x64_u8(&e->code, 63);
-    x64_bind_short(e, done);
+    wagi_x64_rr(&e->code, X64_W | 0x85, RAX, RAX);
+    wagi_x64_trap_if(e, CC_S, WAG_INTEGER_OVERFLOW);
+    wagi_x64_rr(&e->code, X64_W | X64_0F | 0xBA, 7, RAX); /* btc rax, 63 */
+    wagi_x64_u8(&e->code, 63);
+    wagi_x64_bind_short(e, done);
 }
 
-static void truncate(x64_emitter *e, const wagi_ins *ins)
+static void truncate(wagi_x64_emitter *e, const wagi_ins *ins)
 {
-    int a = x64_use_float(e, ins->a, XMM_A);
+    int a = wagi_x64_use_float(e, ins->a, XMM_A);
     if (!(ins->sub & 2))
         truncate_to_i32(e, ins, a);
     else if (ins->sub & 1)
         truncate_to_s64(e, ins, a);
     else
         truncate_to_u64(e, ins, a);
-    x64_put(e, ins->dst, RAX);
+    wagi_x64_put(e, ins->dst, RAX);
 }
 
 /* Saturating: the plain instruction where it is exact, the bound elsewhere, 0 for NaN. rax has the result. */
-static void saturate_signed(x64_emitter *e, const wagi_ins *ins, int a, bool is_64)
+static void saturate_signed(wagi_x64_emitter *e, const wagi_ins *ins, int a, bool is_64)
 {
     double above = is_64 ? 0x1p63 : 0x1p31;
     compare_floats(e, ins->type, a, a);
-    size_t number = x64_jump_short(e, CC_NP);
-    x64_rr(&e->code, 0x33, RAX, RAX);
-    size_t done = x64_jump_short(e, -1);
-    x64_bind_short(e, number);
+    size_t number = wagi_x64_jump_short(e, CC_NP);
+    wagi_x64_rr(&e->code, 0x33, RAX, RAX);
+    size_t done = wagi_x64_jump_short(e, -1);
+    wagi_x64_bind_short(e, number);
     compare_const(e, ins->type, a, above);
-    size_t below = x64_jump_short(e, CC_B);
-    x64_mov_imm(&e->code, RAX, is_64 ? INT64_MAX : INT32_MAX, is_64);
-    size_t done_2 = x64_jump_short(e, -1);
-    x64_bind_short(e, below); /* failure gives the lowest value, as saturation below does */
+    size_t below = wagi_x64_jump_short(e, CC_B);
+    wagi_x64_mov_imm(&e->code, RAX, is_64 ? INT64_MAX : INT32_MAX, is_64);
+    size_t done_2 = wagi_x64_jump_short(e, -1);
+    wagi_x64_bind_short(e, below); /* failure gives the lowest value, as saturation below does */
     to_int(e, ins->type, a, is_64);
-    x64_bind_short(e, done);
-    x64_bind_short(e, done_2);
+    wagi_x64_bind_short(e, done);
+    wagi_x64_bind_short(e, done_2);
 }
 
-static void saturate_unsigned(x64_emitter *e, const wagi_ins *ins, int a, bool is_64)
+static void saturate_unsigned(wagi_x64_emitter *e, const wagi_ins *ins, int a, bool is_64)
 {
     /* 0 unless above 0, which NaN is not */
-    x64_rr(&e->code, 0x33, RAX, RAX);
+    wagi_x64_rr(&e->code, 0x33, RAX, RAX);
     compare_const(e, ins->type, a, 0);
-    size_t zero = x64_jump_short(e, CC_BE);
+    size_t zero = wagi_x64_jump_short(e, CC_BE);
     compare_const(e, ins->type, a, is_64 ? 0x1p64 : 0x1p32);
-    size_t below = x64_jump_short(e, CC_B);
-    x64_mov_imm(&e->code, RAX, is_64 ? UINT64_MAX : UINT32_MAX, is_64);
-    size_t done = x64_jump_short(e, -1);
-    x64_bind_short(e, below);
+    size_t below = wagi_x64_jump_short(e, CC_B);
+    wagi_x64_mov_imm(&e->code, RAX, is_64 ? UINT64_MAX : UINT32_MAX, is_64);
+    size_t done = wagi_x64_jump_short(e, -1);
+    wagi_x64_bind_short(e, below);
     size_t done_2 = 0;
     if (is_64) {
         compare_const(e, ins->type, a, 0x1p63);
-        size_t small = x64_jump_short(e, CC_B);
+        size_t small = wagi_x64_jump_short(e, CC_B);
         uint64_t bits = ins->type == WAGI_TY_F64 ? 0x43E0000000000000ull : 0x5F000000ull;
-        x64_sse_const(e, x64_float_form(ins->type, 0x5C), XMM_B, a, bits, 8);
+        wagi_x64_sse_const(e, wagi_x64_float_form(ins->type, 0x5C), XMM_B, a, bits, 8);
         to_int(e, ins->type, XMM_B, true);
-        x64_rr(&e->code, X64_W | X64_0F | 0xBA, 7, RAX);
-        x64_u8(&e->code, 63);
-        done_2 = x64_jump_short(e, -1);
-        x64_bind_short(e, small);
+        wagi_x64_rr(&e->code, X64_W | X64_0F | 0xBA, 7, RAX);
+        wagi_x64_u8(&e->code, 63);
+        done_2 = wagi_x64_jump_short(e, -1);
+        wagi_x64_bind_short(e, small);
     }
     to_int(e, ins->type, a, true);
-    x64_bind_short(e, zero);
-    x64_bind_short(e, done);
+    wagi_x64_bind_short(e, zero);
+    wagi_x64_bind_short(e, done);
     if (done_2)
-        x64_bind_short(e, done_2);
+        wagi_x64_bind_short(e, done_2);
 }
 
-static void truncate_sat(x64_emitter *e, const wagi_ins *ins)
+static void truncate_sat(wagi_x64_emitter *e, const wagi_ins *ins)
 {
-    int a = x64_use_float(e, ins->a, XMM_A);
+    int a = wagi_x64_use_float(e, ins->a, XMM_A);
     bool is_64 = ins->sub & 2;
     if (ins->sub & 1)
         saturate_signed(e, ins, a, is_64);
     else
         saturate_unsigned(e, ins, a, is_64);
-    x64_put(e, ins->dst, RAX);
+    wagi_x64_put(e, ins->dst, RAX);
 }
 
-bool x64_emit_float(x64_emitter *e, const wagi_ins *ins)
+bool wagi_x64_emit_float(wagi_x64_emitter *e, const wagi_ins *ins)
 {
     switch (ins->op) {
     case WAGI_IR_FADD:

@@ -3,116 +3,116 @@
 
 /* A field of memory or table `index`: own objects lie in the instance's block, imported ones behind a pointer, which is
  * loaded into scratch. */
-static x64_mem object_field(x64_emitter *e, uint32_t index, uint32_t imports, uint64_t own, uint64_t vector,
-                            size_t object_size, size_t field, int scratch)
+static wagi_x64_mem object_field(wagi_x64_emitter *e, uint32_t index, uint32_t imports, uint64_t own, uint64_t vector,
+                                 size_t object_size, size_t field, int scratch)
 {
     if (index >= imports)
-        return x64_at(INSTANCE, (int32_t)(own + (uint64_t)(index - imports) * object_size + field));
-    x64_rm(&e->code, X64_W | 0x8B, scratch, x64_at(INSTANCE, (int32_t)(vector + 8ull * index)));
-    return x64_at(scratch, (int32_t)field);
+        return wagi_x64_at(INSTANCE, (int32_t)(own + (uint64_t)(index - imports) * object_size + field));
+    wagi_x64_rm(&e->code, X64_W | 0x8B, scratch, wagi_x64_at(INSTANCE, (int32_t)(vector + 8ull * index)));
+    return wagi_x64_at(scratch, (int32_t)field);
 }
 
-static x64_mem memory_field(x64_emitter *e, uint32_t memory, size_t field, int scratch)
+static wagi_x64_mem memory_field(wagi_x64_emitter *e, uint32_t memory, size_t field, int scratch)
 {
     const wagi_code_context *c = e->context;
     return object_field(e, memory, c->data->memory_import_count, c->layout.own_memories, c->layout.memories,
                         sizeof(wag_memory), field, scratch);
 }
 
-x64_mem x64_table_field(x64_emitter *e, uint32_t table, size_t field, int scratch)
+wagi_x64_mem wagi_x64_table_field(wagi_x64_emitter *e, uint32_t table, size_t field, int scratch)
 {
     const wagi_code_context *c = e->context;
     return object_field(e, table, c->data->table_import_count, c->layout.own_tables, c->layout.tables,
                         sizeof(wag_table), field, scratch);
 }
 
-void x64_reload_memory(x64_emitter *e)
+void wagi_x64_reload_memory(wagi_x64_emitter *e)
 {
     const wagi_module_data *data = e->context->data;
     if (data->memory_count && !wagi_memory_is_guarded(e->context, 0))
-        x64_rm(&e->code, X64_W | 0x8B, MEMORY, memory_field(e, 0, offsetof(wag_memory, base), RDX));
+        wagi_x64_rm(&e->code, X64_W | 0x8B, MEMORY, memory_field(e, 0, offsetof(wag_memory, base), RDX));
 }
 
 /* ---- addresses ---- */
 
 /* rax = index + amount, 64 bits. index: a register, or negative for none. */
-static void sum_to_rax(x64_emitter *e, int index, uint64_t amount)
+static void sum_to_rax(wagi_x64_emitter *e, int index, uint64_t amount)
 {
     if (index < 0) {
-        x64_mov_imm(&e->code, RAX, amount, true);
+        wagi_x64_mov_imm(&e->code, RAX, amount, true);
     } else if (amount <= INT32_MAX) {
-        x64_rm(&e->code, X64_W | 0x8D, RAX, x64_at(index, (int32_t)amount));
+        wagi_x64_rm(&e->code, X64_W | 0x8D, RAX, wagi_x64_at(index, (int32_t)amount));
     } else if (index == RAX) {
-        x64_mov_imm(&e->code, RDX, amount, true);
-        x64_rr(&e->code, X64_W | 0x03, RAX, RDX);
+        wagi_x64_mov_imm(&e->code, RDX, amount, true);
+        wagi_x64_rr(&e->code, X64_W | 0x03, RAX, RDX);
     } else {
-        x64_mov_imm(&e->code, RAX, amount, true);
-        x64_rr(&e->code, X64_W | 0x03, RAX, index);
+        wagi_x64_mov_imm(&e->code, RAX, amount, true);
+        wagi_x64_rr(&e->code, X64_W | 0x03, RAX, index);
     }
 }
 
 /* The same for a 64-bit index; traps when the sum does not fit. */
-static void checked_sum_to_rax(x64_emitter *e, int index, uint64_t amount)
+static void checked_sum_to_rax(wagi_x64_emitter *e, int index, uint64_t amount)
 {
     if (index >= 0 && amount <= INT32_MAX) {
-        x64_move(e, RAX, index);
-        x64_alu_imm_reg(&e->code, 0, RAX, (int32_t)amount, true);
+        wagi_x64_move(e, RAX, index);
+        wagi_x64_alu_imm_reg(&e->code, 0, RAX, (int32_t)amount, true);
     } else {
         sum_to_rax(e, index, amount);
     }
     if (index >= 0)
-        x64_trap_if(e, CC_B, WAG_MEMORY_BOUNDS);
+        wagi_x64_trap_if(e, CC_B, WAG_MEMORY_BOUNDS);
 }
 
-static x64_mem guarded_address(x64_emitter *e, uint32_t memory, int index, uint64_t offset)
+static wagi_x64_mem guarded_address(wagi_x64_emitter *e, uint32_t memory, int index, uint64_t offset)
 {
     if (memory == 0 && offset <= INT32_MAX)
-        return index < 0 ? x64_at(MEMORY, (int32_t)offset) : x64_indexed(MEMORY, index, 0, (int32_t)offset);
+        return index < 0 ? wagi_x64_at(MEMORY, (int32_t)offset) : wagi_x64_indexed(MEMORY, index, 0, (int32_t)offset);
     sum_to_rax(e, index, offset);
     if (memory == 0)
-        return x64_indexed(MEMORY, RAX, 0, 0);
-    x64_rm(&e->code, X64_W | 0x03, RAX, memory_field(e, memory, offsetof(wag_memory, base), RDX));
-    return x64_at(RAX, 0);
+        return wagi_x64_indexed(MEMORY, RAX, 0, 0);
+    wagi_x64_rm(&e->code, X64_W | 0x03, RAX, memory_field(e, memory, offsetof(wag_memory, base), RDX));
+    return wagi_x64_at(RAX, 0);
 }
 
-static x64_mem checked_address(x64_emitter *e, uint32_t memory, int index, uint64_t offset, unsigned width)
+static wagi_x64_mem checked_address(wagi_x64_emitter *e, uint32_t memory, int index, uint64_t offset, unsigned width)
 {
     bool is_64 = e->context->data->memories[memory].limits.is_64;
     if (offset > UINT64_MAX - width) { /* no address is that high */
-        x64_trap_if(e, CC_E, WAG_MEMORY_BOUNDS);
-        x64_trap_if(e, CC_NE, WAG_MEMORY_BOUNDS);
-        return x64_at(RAX, 0);
+        wagi_x64_trap_if(e, CC_E, WAG_MEMORY_BOUNDS);
+        wagi_x64_trap_if(e, CC_NE, WAG_MEMORY_BOUNDS);
+        return wagi_x64_at(RAX, 0);
     }
     if (is_64)
         checked_sum_to_rax(e, index, offset + width);
     else
         sum_to_rax(e, index, offset + width);
-    x64_rm(&e->code, X64_W | 0x3B, RAX, memory_field(e, memory, offsetof(wag_memory, size), RDX));
-    x64_trap_if(e, CC_A, WAG_MEMORY_BOUNDS);
+    wagi_x64_rm(&e->code, X64_W | 0x3B, RAX, memory_field(e, memory, offsetof(wag_memory, size), RDX));
+    wagi_x64_trap_if(e, CC_A, WAG_MEMORY_BOUNDS);
     if (memory != 0) {
-        x64_rm(&e->code, X64_W | 0x03, RAX, memory_field(e, memory, offsetof(wag_memory, base), RDX));
-        return x64_at(RAX, -(int32_t)width);
+        wagi_x64_rm(&e->code, X64_W | 0x03, RAX, memory_field(e, memory, offsetof(wag_memory, base), RDX));
+        return wagi_x64_at(RAX, -(int32_t)width);
     }
     if (index != RAX && offset <= INT32_MAX)
-        return index < 0 ? x64_at(MEMORY, (int32_t)offset) : x64_indexed(MEMORY, index, 0, (int32_t)offset);
-    return x64_indexed(MEMORY, RAX, 0, -(int32_t)width);
+        return index < 0 ? wagi_x64_at(MEMORY, (int32_t)offset) : wagi_x64_indexed(MEMORY, index, 0, (int32_t)offset);
+    return wagi_x64_indexed(MEMORY, RAX, 0, -(int32_t)width);
 }
 
 /* The operand of an access. May use rax and rdx; afterwards rdx is free. */
-static x64_mem address(x64_emitter *e, uint32_t memory, uint32_t base, uint64_t offset, unsigned width)
+static wagi_x64_mem address(wagi_x64_emitter *e, uint32_t memory, uint32_t base, uint64_t offset, unsigned width)
 {
-    int index = base == WAGI_NIL ? -1 : x64_use(e, base, RAX);
+    int index = base == WAGI_NIL ? -1 : wagi_x64_use(e, base, RAX);
     return wagi_memory_is_guarded(e->context, memory) ? guarded_address(e, memory, index, offset)
                                                       : checked_address(e, memory, index, offset, width);
 }
 
-static void before_access(x64_emitter *e, uint32_t memory)
+static void before_access(wagi_x64_emitter *e, uint32_t memory)
 {
     if (wagi_memory_is_guarded(e->context, memory))
-        x64_record(e, WAGI_SITE_FAULT);
+        wagi_x64_record(e, WAGI_SITE_FAULT);
 }
 
-static void load(x64_emitter *e, const wagi_ins *ins)
+static void load(wagi_x64_emitter *e, const wagi_ins *ins)
 {
     static const uint32_t forms[WAGI_ACCESS_COUNT] = {
         [WAGI_ACCESS_32] = 0x8B,
@@ -126,113 +126,113 @@ static void load(x64_emitter *e, const wagi_ins *ins)
         [WAGI_ACCESS_S32_64] = X64_W | 0x63,
         [WAGI_ACCESS_U32] = 0x8B,
     };
-    x64_mem mem = address(e, ins->b, ins->a, (uint64_t)ins->imm, wagi_access_width(ins->sub));
+    wagi_x64_mem mem = address(e, ins->b, ins->a, (uint64_t)ins->imm, wagi_access_width(ins->sub));
     before_access(e, ins->b);
     if (wagi_ty_is_float(ins->type)) {
-        int d = x64_result_float(e, ins->dst);
-        x64_load_float(e, ins->type, d, mem);
-        x64_put_float(e, ins->dst, d);
+        int d = wagi_x64_result_float(e, ins->dst);
+        wagi_x64_load_float(e, ins->type, d, mem);
+        wagi_x64_put_float(e, ins->dst, d);
     } else {
-        int d = x64_result(e, ins->dst);
-        x64_rm(&e->code, forms[ins->sub], d, mem);
-        x64_put(e, ins->dst, d);
+        int d = wagi_x64_result(e, ins->dst);
+        wagi_x64_rm(&e->code, forms[ins->sub], d, mem);
+        wagi_x64_put(e, ins->dst, d);
     }
 }
 
-static void store_constant(x64_emitter *e, const wagi_ins *ins, x64_mem mem)
+static void store_constant(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem mem)
 {
     uint32_t value = (uint32_t)((uint64_t)ins->imm >> 32);
     unsigned width = wagi_access_width(ins->sub);
     uint32_t form = width == 1 ? 0xC6 : width == 2 ? X64_66 | 0xC7 : width == 4 ? 0xC7 : X64_W | 0xC7;
-    x64_rm(&e->code, form, 0, mem);
+    wagi_x64_rm(&e->code, form, 0, mem);
     if (width == 1) {
-        x64_u8(&e->code, (uint8_t)value);
+        wagi_x64_u8(&e->code, (uint8_t)value);
     } else if (width == 2) {
-        x64_u8(&e->code, (uint8_t)value);
-        x64_u8(&e->code, (uint8_t)(value >> 8));
+        wagi_x64_u8(&e->code, (uint8_t)value);
+        wagi_x64_u8(&e->code, (uint8_t)(value >> 8));
     } else {
-        x64_u32(&e->code, value);
+        wagi_x64_u32(&e->code, value);
     }
 }
 
-static void store(x64_emitter *e, const wagi_ins *ins)
+static void store(wagi_x64_emitter *e, const wagi_ins *ins)
 {
     bool is_const = ins->flags & WAGI_INS_IMM;
     uint64_t offset = is_const ? (uint32_t)ins->imm : (uint64_t)ins->imm;
     unsigned width = wagi_access_width(ins->sub);
-    x64_mem mem = address(e, ins->dst, ins->a, offset, width);
+    wagi_x64_mem mem = address(e, ins->dst, ins->a, offset, width);
     if (is_const) {
         before_access(e, ins->dst);
         store_constant(e, ins, mem);
     } else if (wagi_ty_is_float(ins->type)) {
-        int value = x64_use_float(e, ins->b, XMM_B);
+        int value = wagi_x64_use_float(e, ins->b, XMM_B);
         before_access(e, ins->dst);
-        x64_store_float(e, ins->type, value, mem);
+        wagi_x64_store_float(e, ins->type, value, mem);
     } else {
         uint32_t form = width == 1   ? X64_BYTE_REG | 0x88
                         : width == 2 ? X64_66 | 0x89
                         : width == 4 ? 0x89
                                      : X64_W | 0x89;
-        int value = x64_use(e, ins->b, RDX);
+        int value = wagi_x64_use(e, ins->b, RDX);
         before_access(e, ins->dst);
-        x64_rm(&e->code, form, value, mem);
+        wagi_x64_rm(&e->code, form, value, mem);
     }
 }
 
 /* ---- state ---- */
 
-static x64_mem global_value(x64_emitter *e, uint32_t index)
+static wagi_x64_mem global_value(wagi_x64_emitter *e, uint32_t index)
 {
     const wagi_code_context *c = e->context;
     return object_field(e, index, c->data->global_import_count, c->layout.own_globals, c->layout.globals,
                         sizeof(wag_global), offsetof(wag_global, value), RDX);
 }
 
-static void global_get(x64_emitter *e, const wagi_ins *ins)
+static void global_get(wagi_x64_emitter *e, const wagi_ins *ins)
 {
-    x64_mem mem = global_value(e, (uint32_t)ins->imm);
+    wagi_x64_mem mem = global_value(e, (uint32_t)ins->imm);
     if (wagi_ty_is_float(ins->type)) {
-        int d = x64_result_float(e, ins->dst);
-        x64_load_float(e, ins->type, d, mem);
-        x64_put_float(e, ins->dst, d);
+        int d = wagi_x64_result_float(e, ins->dst);
+        wagi_x64_load_float(e, ins->type, d, mem);
+        wagi_x64_put_float(e, ins->dst, d);
     } else {
-        int d = x64_result(e, ins->dst);
-        x64_rm(&e->code, X64_W | 0x8B, d, mem);
-        x64_put(e, ins->dst, d);
+        int d = wagi_x64_result(e, ins->dst);
+        wagi_x64_rm(&e->code, X64_W | 0x8B, d, mem);
+        wagi_x64_put(e, ins->dst, d);
     }
 }
 
-static void global_set(x64_emitter *e, const wagi_ins *ins)
+static void global_set(wagi_x64_emitter *e, const wagi_ins *ins)
 {
-    x64_mem mem = global_value(e, (uint32_t)ins->imm);
+    wagi_x64_mem mem = global_value(e, (uint32_t)ins->imm);
     if (wagi_ty_is_float(ins->type)) /* the upper half of an f32's slot is zero and stays so */
-        x64_store_float(e, ins->type, x64_use_float(e, ins->a, XMM_B), mem);
+        wagi_x64_store_float(e, ins->type, wagi_x64_use_float(e, ins->a, XMM_B), mem);
     else
-        x64_rm(&e->code, X64_W | 0x89, x64_use(e, ins->a, RAX), mem);
+        wagi_x64_rm(&e->code, X64_W | 0x89, wagi_x64_use(e, ins->a, RAX), mem);
 }
 
-static void load_word(x64_emitter *e, const wagi_ins *ins, x64_mem mem)
+static void load_word(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem mem)
 {
-    int d = x64_result(e, ins->dst);
-    x64_rm(&e->code, X64_W | 0x8B, d, mem);
-    x64_put(e, ins->dst, d);
+    int d = wagi_x64_result(e, ins->dst);
+    wagi_x64_rm(&e->code, X64_W | 0x8B, d, mem);
+    wagi_x64_put(e, ins->dst, d);
 }
 
-static void ref_func(x64_emitter *e, const wagi_ins *ins)
+static void ref_func(wagi_x64_emitter *e, const wagi_ins *ins)
 {
     const wagi_code_context *c = e->context;
     uint32_t index = (uint32_t)ins->imm;
     if (index < c->data->func_import_count) {
-        load_word(e, ins, x64_at(INSTANCE, (int32_t)(c->layout.funcs + 8ull * index)));
+        load_word(e, ins, wagi_x64_at(INSTANCE, (int32_t)(c->layout.funcs + 8ull * index)));
         return;
     }
-    int d = x64_result(e, ins->dst);
+    int d = wagi_x64_result(e, ins->dst);
     uint64_t at = c->layout.own_funcs + (uint64_t)c->data->func_ref_slot[index] * sizeof(wag_func);
-    x64_rm(&e->code, X64_W | 0x8D, d, x64_at(INSTANCE, (int32_t)at));
-    x64_put(e, ins->dst, d);
+    wagi_x64_rm(&e->code, X64_W | 0x8D, d, wagi_x64_at(INSTANCE, (int32_t)at));
+    wagi_x64_put(e, ins->dst, d);
 }
 
-bool x64_emit_memory(x64_emitter *e, const wagi_ins *ins)
+bool wagi_x64_emit_memory(wagi_x64_emitter *e, const wagi_ins *ins)
 {
     switch (ins->op) {
     case WAGI_IR_LOAD:
@@ -251,7 +251,7 @@ bool x64_emit_memory(x64_emitter *e, const wagi_ins *ins)
         load_word(e, ins, memory_field(e, (uint32_t)ins->imm, offsetof(wag_memory, pages), RDX));
         return true;
     case WAGI_IR_TABLE_SIZE:
-        load_word(e, ins, x64_table_field(e, (uint32_t)ins->imm, offsetof(wag_table, size), RDX));
+        load_word(e, ins, wagi_x64_table_field(e, (uint32_t)ins->imm, offsetof(wag_table, size), RDX));
         return true;
     case WAGI_IR_REF_FUNC:
         ref_func(e, ins);

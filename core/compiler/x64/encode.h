@@ -1,7 +1,7 @@
 /* x86-64 instruction encoding. A form is one word: opcode byte, map, mandatory prefix, operand size.
  *
- * The functions append to a buffer without looking at its room: reserve first (x64_reserve), at most X64_MAX_INS bytes
- * an instruction. Registers are 0..15; for SSE and AVX forms the same numbers mean xmm registers.
+ * The functions append to a buffer without looking at its room: reserve first (wagi_x64_reserve), at most X64_MAX_INS
+ * bytes an instruction. Registers are 0..15; for SSE and AVX forms the same numbers mean xmm registers.
  */
 #ifndef WAGI_COMPILER_X64_ENCODE_H
 #define WAGI_COMPILER_X64_ENCODE_H
@@ -49,132 +49,132 @@ enum {
 /* Condition codes; c ^ 1 is the opposite. */
 enum { CC_O, CC_NO, CC_B, CC_AE, CC_E, CC_NE, CC_BE, CC_A, CC_S, CC_NS, CC_P, CC_NP, CC_L, CC_GE, CC_LE, CC_G };
 
-typedef struct x64_buffer {
+typedef struct wagi_x64_buffer {
     uint8_t *p;
     size_t n, cap;
-} x64_buffer;
+} wagi_x64_buffer;
 
-typedef struct x64_mem {
+typedef struct wagi_x64_mem {
     int8_t base, index; /* index X64_NO_INDEX or a register other than RSP */
     uint8_t scale;      /* log2 */
     int32_t disp;
-} x64_mem;
+} wagi_x64_mem;
 
-static inline x64_mem x64_at(int base, int32_t disp)
+static inline wagi_x64_mem wagi_x64_at(int base, int32_t disp)
 {
-    return (x64_mem){(int8_t)base, X64_NO_INDEX, 0, disp};
+    return (wagi_x64_mem){(int8_t)base, X64_NO_INDEX, 0, disp};
 }
-static inline x64_mem x64_indexed(int base, int index, unsigned scale, int32_t disp)
+static inline wagi_x64_mem wagi_x64_indexed(int base, int index, unsigned scale, int32_t disp)
 {
-    return (x64_mem){(int8_t)base, (int8_t)index, (uint8_t)scale, disp};
+    return (wagi_x64_mem){(int8_t)base, (int8_t)index, (uint8_t)scale, disp};
 }
 
 /* Room for `size` more bytes; false without memory. */
-bool x64_reserve(x64_buffer *b, size_t size);
+bool wagi_x64_reserve(wagi_x64_buffer *b, size_t size);
 
-static inline void x64_u8(x64_buffer *b, unsigned x)
+static inline void wagi_x64_u8(wagi_x64_buffer *b, unsigned x)
 {
     b->p[b->n++] = (uint8_t)x;
 }
-static inline void x64_u32(x64_buffer *b, uint32_t x)
+static inline void wagi_x64_u32(wagi_x64_buffer *b, uint32_t x)
 {
     memcpy(b->p + b->n, &x, 4);
     b->n += 4;
 }
-static inline void x64_u64(x64_buffer *b, uint64_t x)
+static inline void wagi_x64_u64(wagi_x64_buffer *b, uint64_t x)
 {
     memcpy(b->p + b->n, &x, 8);
     b->n += 8;
 }
 
-static inline void x64_prefixes(x64_buffer *b, uint32_t form, int reg, int index, int base, bool needs_rex)
+static inline void wagi_x64_prefixes(wagi_x64_buffer *b, uint32_t form, int reg, int index, int base, bool needs_rex)
 {
     static const uint8_t mandatory[4] = {0, 0x66, 0xF3, 0xF2};
     if (form >> 12 & 3)
-        x64_u8(b, mandatory[form >> 12 & 3]);
+        wagi_x64_u8(b, mandatory[form >> 12 & 3]);
     unsigned rex = (form >> 16 & 1) << 3 | (unsigned)(reg >> 3 & 1) << 2 | (unsigned)(index >> 3 & 1) << 1 |
                    (unsigned)(base >> 3 & 1);
     if (rex || needs_rex)
-        x64_u8(b, 0x40 | rex);
+        wagi_x64_u8(b, 0x40 | rex);
     unsigned map = form >> 8 & 3;
     if (map)
-        x64_u8(b, 0x0F);
+        wagi_x64_u8(b, 0x0F);
     if (map >= 2)
-        x64_u8(b, map == 2 ? 0x38 : 0x3A);
-    x64_u8(b, form & 0xFF);
+        wagi_x64_u8(b, map == 2 ? 0x38 : 0x3A);
+    wagi_x64_u8(b, form & 0xFF);
 }
 
-static inline void x64_modrm_mem(x64_buffer *b, int reg, x64_mem mem)
+static inline void wagi_x64_modrm_mem(wagi_x64_buffer *b, int reg, wagi_x64_mem mem)
 {
     if (mem.base == X64_RIP) {
-        x64_u8(b, (unsigned)(reg & 7) << 3 | 5);
-        x64_u32(b, (uint32_t)mem.disp);
+        wagi_x64_u8(b, (unsigned)(reg & 7) << 3 | 5);
+        wagi_x64_u32(b, (uint32_t)mem.disp);
         return;
     }
     int base = mem.base & 7;
     unsigned mode = mem.disp == 0 && base != RBP ? 0 : mem.disp == (int8_t)mem.disp ? 1 : 2;
     if (mem.index < 0 && base != RSP) {
-        x64_u8(b, mode << 6 | (unsigned)(reg & 7) << 3 | (unsigned)base);
+        wagi_x64_u8(b, mode << 6 | (unsigned)(reg & 7) << 3 | (unsigned)base);
     } else {
         unsigned index = mem.index < 0 ? RSP : (unsigned)mem.index & 7;
-        x64_u8(b, mode << 6 | (unsigned)(reg & 7) << 3 | RSP);
-        x64_u8(b, (unsigned)mem.scale << 6 | index << 3 | (unsigned)base);
+        wagi_x64_u8(b, mode << 6 | (unsigned)(reg & 7) << 3 | RSP);
+        wagi_x64_u8(b, (unsigned)mem.scale << 6 | index << 3 | (unsigned)base);
     }
     if (mode == 1)
-        x64_u8(b, (uint8_t)mem.disp);
+        wagi_x64_u8(b, (uint8_t)mem.disp);
     else if (mode == 2)
-        x64_u32(b, (uint32_t)mem.disp);
+        wagi_x64_u32(b, (uint32_t)mem.disp);
 }
 
 /* form reg, rm (or rm, reg: the form says which) */
-static inline void x64_rr(x64_buffer *b, uint32_t form, int reg, int rm)
+static inline void wagi_x64_rr(wagi_x64_buffer *b, uint32_t form, int reg, int rm)
 {
     bool rex = ((form & X64_BYTE_REG) && reg >= 4) || ((form & X64_BYTE_RM) && rm >= 4);
-    x64_prefixes(b, form, reg, 0, rm, rex);
-    x64_u8(b, 0xC0 | (unsigned)(reg & 7) << 3 | (unsigned)(rm & 7));
+    wagi_x64_prefixes(b, form, reg, 0, rm, rex);
+    wagi_x64_u8(b, 0xC0 | (unsigned)(reg & 7) << 3 | (unsigned)(rm & 7));
 }
 
-static inline void x64_rm(x64_buffer *b, uint32_t form, int reg, x64_mem mem)
+static inline void wagi_x64_rm(wagi_x64_buffer *b, uint32_t form, int reg, wagi_x64_mem mem)
 {
-    x64_prefixes(b, form, reg, mem.index < 0 ? 0 : mem.index, mem.base == X64_RIP ? 0 : mem.base,
-                 (form & X64_BYTE_REG) && reg >= 4);
-    x64_modrm_mem(b, reg, mem);
+    wagi_x64_prefixes(b, form, reg, mem.index < 0 ? 0 : mem.index, mem.base == X64_RIP ? 0 : mem.base,
+                      (form & X64_BYTE_REG) && reg >= 4);
+    wagi_x64_modrm_mem(b, reg, mem);
 }
 
-static inline void x64_vex(x64_buffer *b, uint32_t form, int reg, int second, int index, int base)
+static inline void wagi_x64_vex(wagi_x64_buffer *b, uint32_t form, int reg, int second, int index, int base)
 {
     unsigned r = !(reg & 8), x = !(index & 8), bb = !(base & 8), w = form >> 16 & 1, map = form >> 8 & 3;
     unsigned pp = form >> 12 & 3, vvvv = (unsigned)~second & 15;
     if (x && bb && !w && map == 1) {
-        x64_u8(b, 0xC5);
-        x64_u8(b, r << 7 | vvvv << 3 | pp);
+        wagi_x64_u8(b, 0xC5);
+        wagi_x64_u8(b, r << 7 | vvvv << 3 | pp);
     } else {
-        x64_u8(b, 0xC4);
-        x64_u8(b, r << 7 | x << 6 | bb << 5 | map);
-        x64_u8(b, w << 7 | vvvv << 3 | pp);
+        wagi_x64_u8(b, 0xC4);
+        wagi_x64_u8(b, r << 7 | x << 6 | bb << 5 | map);
+        wagi_x64_u8(b, w << 7 | vvvv << 3 | pp);
     }
-    x64_u8(b, form & 0xFF);
+    wagi_x64_u8(b, form & 0xFF);
 }
 
 /* VEX forms: reg, second, rm. A form without a second operand takes 0. */
-static inline void x64_vrr(x64_buffer *b, uint32_t form, int reg, int second, int rm)
+static inline void wagi_x64_vrr(wagi_x64_buffer *b, uint32_t form, int reg, int second, int rm)
 {
-    x64_vex(b, form, reg, second, 0, rm);
-    x64_u8(b, 0xC0 | (unsigned)(reg & 7) << 3 | (unsigned)(rm & 7));
+    wagi_x64_vex(b, form, reg, second, 0, rm);
+    wagi_x64_u8(b, 0xC0 | (unsigned)(reg & 7) << 3 | (unsigned)(rm & 7));
 }
 
-static inline void x64_vrm(x64_buffer *b, uint32_t form, int reg, int second, x64_mem mem)
+static inline void wagi_x64_vrm(wagi_x64_buffer *b, uint32_t form, int reg, int second, wagi_x64_mem mem)
 {
-    x64_vex(b, form, reg, second, mem.index < 0 ? 0 : mem.index, mem.base == X64_RIP ? 0 : mem.base);
-    x64_modrm_mem(b, reg, mem);
+    wagi_x64_vex(b, form, reg, second, mem.index < 0 ? 0 : mem.index, mem.base == X64_RIP ? 0 : mem.base);
+    wagi_x64_modrm_mem(b, reg, mem);
 }
 
 /* Load a constant the shortest way; w: 64 bits. Leaves the flags alone. */
-void x64_mov_imm(x64_buffer *b, int reg, uint64_t value, bool w);
+void wagi_x64_mov_imm(wagi_x64_buffer *b, int reg, uint64_t value, bool w);
 /* add, or, adc, sbb, and, sub, xor, cmp (digit 0..7) with an immediate. */
-void x64_alu_imm_reg(x64_buffer *b, unsigned digit, int reg, int32_t imm, bool w);
-void x64_alu_imm_mem(x64_buffer *b, unsigned digit, x64_mem mem, int32_t imm, bool w);
+void wagi_x64_alu_imm_reg(wagi_x64_buffer *b, unsigned digit, int reg, int32_t imm, bool w);
+void wagi_x64_alu_imm_mem(wagi_x64_buffer *b, unsigned digit, wagi_x64_mem mem, int32_t imm, bool w);
 /* Padding of `size` bytes that executes as few instructions as possible. */
-void x64_nops(x64_buffer *b, size_t size);
+void wagi_x64_nops(wagi_x64_buffer *b, size_t size);
 
 #endif

@@ -22,7 +22,7 @@
 #define STUB_ROOM 512
 
 typedef struct stub_maker {
-    x64_buffer *b;
+    wagi_x64_buffer *b;
     const wagi_code_context *context;
     wagi_x64_stubs *stubs;
     bool has_avx;
@@ -39,46 +39,46 @@ void wagi_x64_stubs_fini(wagi_x64_stubs *stubs)
 
 /* ---- pieces ---- */
 
-static void begin_stub(x64_buffer *b)
+static void begin_stub(wagi_x64_buffer *b)
 {
     while (b->n & 15)
-        x64_u8(b, 0xCC);
+        wagi_x64_u8(b, 0xCC);
 }
 
-static void jump_to(x64_buffer *b, int cc, uint32_t target)
+static void jump_to(wagi_x64_buffer *b, int cc, uint32_t target)
 {
     if (cc < 0) {
-        x64_u8(b, 0xE9);
+        wagi_x64_u8(b, 0xE9);
     } else {
-        x64_u8(b, 0x0F);
-        x64_u8(b, 0x80 | (unsigned)cc);
+        wagi_x64_u8(b, 0x0F);
+        wagi_x64_u8(b, 0x80 | (unsigned)cc);
     }
-    x64_u32(b, (uint32_t)(target - (b->n + 4)));
+    wagi_x64_u32(b, (uint32_t)(target - (b->n + 4)));
 }
 
-static size_t jump_forward(x64_buffer *b, int cc)
+static size_t jump_forward(wagi_x64_buffer *b, int cc)
 {
     jump_to(b, cc, 0);
     return b->n;
 }
 
-static void bind_forward(x64_buffer *b, size_t jump)
+static void bind_forward(wagi_x64_buffer *b, size_t jump)
 {
     uint32_t rel = (uint32_t)(b->n - jump);
     memcpy(b->p + jump - 4, &rel, 4);
 }
 
-static void call_c(x64_buffer *b, uintptr_t function)
+static void call_c(wagi_x64_buffer *b, uintptr_t function)
 {
-    x64_mov_imm(b, RAX, function, true);
-    x64_rr(b, 0xFF, 2, RAX);
+    wagi_x64_mov_imm(b, RAX, function, true);
+    wagi_x64_rr(b, 0xFF, 2, RAX);
 }
 
 /* r15 = base of memory 0 of the instance in r14 */
-static void load_memory(x64_buffer *b)
+static void load_memory(wagi_x64_buffer *b)
 {
-    x64_rm(b, X64_W | 0x8B, MEMORY, x64_at(INSTANCE, offsetof(wag_instance, memory0)));
-    x64_rm(b, X64_W | 0x8B, MEMORY, x64_at(MEMORY, offsetof(wag_memory, base)));
+    wagi_x64_rm(b, X64_W | 0x8B, MEMORY, wagi_x64_at(INSTANCE, offsetof(wag_instance, memory0)));
+    wagi_x64_rm(b, X64_W | 0x8B, MEMORY, wagi_x64_at(MEMORY, offsetof(wag_memory, base)));
 }
 
 /* The parameter's register, or -1: it is in the overflow buffer. */
@@ -89,30 +89,30 @@ static int param_reg(const wagi_machine *m, wagi_valtype type, uint32_t *ints, u
     return *ints < m->int_arg_count ? m->int_args[(*ints)++] : -1;
 }
 
-static void move_float(const stub_maker *s, wagi_valtype type, bool is_store, int xmm, x64_mem mem)
+static void move_float(const stub_maker *s, wagi_valtype type, bool is_store, int xmm, wagi_x64_mem mem)
 {
-    uint32_t form = x64_float_form(wagi_ir_type_of(type), is_store ? 0x11 : 0x10);
+    uint32_t form = wagi_x64_float_form(wagi_ir_type_of(type), is_store ? 0x11 : 0x10);
     if (s->has_avx)
-        x64_vrm(s->b, form, xmm, 0, mem);
+        wagi_x64_vrm(s->b, form, xmm, 0, mem);
     else
-        x64_rm(s->b, form, xmm, mem);
+        wagi_x64_rm(s->b, form, xmm, mem);
 }
 
 /* A float to a slot; the upper half of an f32's is zero. */
-static void float_to_slot(const stub_maker *s, wagi_valtype type, int xmm, x64_mem mem)
+static void float_to_slot(const stub_maker *s, wagi_valtype type, int xmm, wagi_x64_mem mem)
 {
     move_float(s, type, true, xmm, mem);
     if (type == WAGI_F32) {
         mem.disp += 4;
-        x64_rm(s->b, 0xC7, 0, mem);
-        x64_u32(s->b, 0);
+        wagi_x64_rm(s->b, 0xC7, 0, mem);
+        wagi_x64_u32(s->b, 0);
     }
 }
 
-static void load_buffer(x64_buffer *b)
+static void load_buffer(wagi_x64_buffer *b)
 {
-    x64_rm(b, X64_W | 0x8B, RDX, x64_at(INSTANCE, AGENT));
-    x64_rm(b, X64_W | 0x8D, RDX, x64_at(RDX, offsetof(wag_agent, overflow)));
+    wagi_x64_rm(b, X64_W | 0x8B, RDX, wagi_x64_at(INSTANCE, AGENT));
+    wagi_x64_rm(b, X64_W | 0x8D, RDX, wagi_x64_at(RDX, offsetof(wag_agent, overflow)));
 }
 
 static bool has_buffer_params(const wagi_machine *m, const wagi_type *type)
@@ -124,60 +124,60 @@ static bool has_buffer_params(const wagi_machine *m, const wagi_type *type)
     return false;
 }
 
-static void copy_word(x64_buffer *b, int scratch, x64_mem to, x64_mem from)
+static void copy_word(wagi_x64_buffer *b, int scratch, wagi_x64_mem to, wagi_x64_mem from)
 {
-    x64_rm(b, X64_W | 0x8B, scratch, from);
-    x64_rm(b, X64_W | 0x89, scratch, to);
+    wagi_x64_rm(b, X64_W | 0x8B, scratch, from);
+    wagi_x64_rm(b, X64_W | 0x89, scratch, to);
 }
 
 static bool room(stub_maker *s, size_t size)
 {
-    return x64_reserve(s->b, size);
+    return wagi_x64_reserve(s->b, size);
 }
 
 /* ---- traps ---- */
 
 static void make_unwind(stub_maker *s)
 {
-    x64_buffer *b = s->b;
+    wagi_x64_buffer *b = s->b;
     static const int saved[] = {R15, R14, R13, R12, RBP, RBX};
     s->unwind = (uint32_t)b->n;
-    x64_rm(b, X64_W | 0x8B, RDX, x64_at(INSTANCE, AGENT));
-    x64_rm(b, X64_W | 0x8B, RSP, x64_at(RDX, offsetof(wag_agent, entry_sp)));
-    x64_rm(b, X64_W | 0x8B, RCX, x64_at(RSP, 16));
-    x64_rm(b, X64_W | 0x89, RCX, x64_at(RDX, offsetof(wag_agent, entry_sp)));
-    x64_mov_imm(b, RAX, 1, false);
-    x64_alu_imm_reg(b, 0, RSP, 24, true);
+    wagi_x64_rm(b, X64_W | 0x8B, RDX, wagi_x64_at(INSTANCE, AGENT));
+    wagi_x64_rm(b, X64_W | 0x8B, RSP, wagi_x64_at(RDX, offsetof(wag_agent, entry_sp)));
+    wagi_x64_rm(b, X64_W | 0x8B, RCX, wagi_x64_at(RSP, 16));
+    wagi_x64_rm(b, X64_W | 0x89, RCX, wagi_x64_at(RDX, offsetof(wag_agent, entry_sp)));
+    wagi_x64_mov_imm(b, RAX, 1, false);
+    wagi_x64_alu_imm_reg(b, 0, RSP, 24, true);
     for (int i = 0; i < 6; i++) {
         if (saved[i] >= 8)
-            x64_u8(b, 0x41);
-        x64_u8(b, 0x58 | (unsigned)(saved[i] & 7));
+            wagi_x64_u8(b, 0x41);
+        wagi_x64_u8(b, 0x58 | (unsigned)(saved[i] & 7));
     }
-    x64_u8(b, 0xC3);
+    wagi_x64_u8(b, 0xC3);
 }
 
 static bool make_traps(stub_maker *s)
 {
-    x64_buffer *b = s->b;
+    wagi_x64_buffer *b = s->b;
     begin_stub(b);
     make_unwind(s);
     begin_stub(b);
     s->trap_common = (uint32_t)b->n;
-    x64_u8(b, 0x58 | RSI); /* pop rsi: the pc; rsp is the function's now */
+    wagi_x64_u8(b, 0x58 | RSI); /* pop rsi: the pc; rsp is the function's now */
     s->stubs->fault = (uint32_t)b->n;
-    x64_rr(b, X64_W | 0x8B, RDI, INSTANCE);
-    x64_rr(b, X64_W | 0x8B, RDX, RSP);
-    x64_alu_imm_reg(b, 4, RSP, -16, true);
+    wagi_x64_rr(b, X64_W | 0x8B, RDI, INSTANCE);
+    wagi_x64_rr(b, X64_W | 0x8B, RDX, RSP);
+    wagi_x64_alu_imm_reg(b, 4, RSP, -16, true);
     call_c(b, (uintptr_t)s->context->abi->trap);
     jump_to(b, -1, s->unwind);
     begin_stub(b);
-    x64_u32(b, MARK_LOW);
-    x64_u32(b, MARK_HIGH);
+    wagi_x64_u32(b, MARK_LOW);
+    wagi_x64_u32(b, MARK_HIGH);
     s->restore = s->stubs->restore = (uint32_t)b->n;
-    x64_u8(b, 0x41);
-    x64_u8(b, 0x58 | (INSTANCE & 7));
+    wagi_x64_u8(b, 0x41);
+    wagi_x64_u8(b, 0x58 | (INSTANCE & 7));
     load_memory(b);
-    x64_u8(b, 0xC3);
+    wagi_x64_u8(b, 0xC3);
     return true;
 }
 
@@ -187,9 +187,9 @@ static bool make_trap(stub_maker *s, wag_err trap)
     if (!room(s, STUB_ROOM) || !WAGI_VEC_PUSH(&s->stubs->traps, stub))
         return false;
     if (trap == WAG_OK) /* in eax */
-        x64_rr(s->b, 0x8B, RCX, RAX);
+        wagi_x64_rr(s->b, 0x8B, RCX, RAX);
     else
-        x64_mov_imm(s->b, RCX, trap, false);
+        wagi_x64_mov_imm(s->b, RCX, trap, false);
     jump_to(s->b, -1, s->trap_common);
     return true;
 }
@@ -199,51 +199,51 @@ static bool make_trap(stub_maker *s, wag_err trap)
 static void entry_args(stub_maker *s, const wagi_type *type)
 {
     const wagi_machine *m = s->context->machine;
-    x64_buffer *b = s->b;
+    wagi_x64_buffer *b = s->b;
     uint32_t ints = 0, floats = 0;
     if (has_buffer_params(m, type)) {
         load_buffer(b);
-        x64_rr(b, X64_W | 0x8B, RCX, RDX);
-        x64_rm(b, X64_W | 0x8B, RDX, x64_at(RSP, 0));
+        wagi_x64_rr(b, X64_W | 0x8B, RCX, RDX);
+        wagi_x64_rm(b, X64_W | 0x8B, RDX, wagi_x64_at(RSP, 0));
         for (uint32_t i = 0; i < type->param_count && room(s, 64); i++)
             if (param_reg(m, type->params[i], &ints, &floats) < 0)
-                copy_word(b, RBX, x64_at(RCX, (int32_t)(8 * i)), x64_at(RDX, (int32_t)(8 * i)));
+                copy_word(b, RBX, wagi_x64_at(RCX, (int32_t)(8 * i)), wagi_x64_at(RDX, (int32_t)(8 * i)));
     }
     ints = floats = 0;
     for (uint32_t i = 0; i < type->param_count && room(s, 64); i++) {
         int reg = param_reg(m, type->params[i], &ints, &floats);
-        x64_mem slot = x64_at(RDX, (int32_t)(8 * i));
+        wagi_x64_mem slot = wagi_x64_at(RDX, (int32_t)(8 * i));
         if (reg >= 0 && wagi_reg_is_float(reg))
             move_float(s, type->params[i], false, reg - WAGI_FLOAT_REG, slot);
         else if (reg >= 0)
-            x64_rm(b, X64_W | 0x8B, reg, slot);
+            wagi_x64_rm(b, X64_W | 0x8B, reg, slot);
     }
 }
 
 static void entry_results(stub_maker *s, const wagi_type *type)
 {
-    x64_buffer *b = s->b;
+    wagi_x64_buffer *b = s->b;
     if (type->result_count == 0)
         return;
     if (type->result_count > 1) {
-        x64_rr(b, X64_W | 0x8B, RBX, RAX);
+        wagi_x64_rr(b, X64_W | 0x8B, RBX, RAX);
         load_buffer(b);
-        x64_rm(b, X64_W | 0x8B, RCX, x64_at(RSP, 0));
+        wagi_x64_rm(b, X64_W | 0x8B, RCX, wagi_x64_at(RSP, 0));
         for (uint32_t i = 1; i < type->result_count && room(s, 64); i++)
-            copy_word(b, RAX, x64_at(RCX, (int32_t)(8 * i)), x64_at(RDX, (int32_t)(8 * i)));
-        x64_rr(b, X64_W | 0x8B, RAX, RBX);
+            copy_word(b, RAX, wagi_x64_at(RCX, (int32_t)(8 * i)), wagi_x64_at(RDX, (int32_t)(8 * i)));
+        wagi_x64_rr(b, X64_W | 0x8B, RAX, RBX);
     }
-    x64_rm(b, X64_W | 0x8B, RCX, x64_at(RSP, 0));
+    wagi_x64_rm(b, X64_W | 0x8B, RCX, wagi_x64_at(RSP, 0));
     if (wagi_ty_is_float(wagi_ir_type_of(type->results[0])))
-        float_to_slot(s, type->results[0], 0, x64_at(RCX, 0));
+        float_to_slot(s, type->results[0], 0, wagi_x64_at(RCX, 0));
     else
-        x64_rm(b, X64_W | 0x89, RAX, x64_at(RCX, 0));
+        wagi_x64_rm(b, X64_W | 0x89, RAX, wagi_x64_at(RCX, 0));
 }
 
 static bool make_entry(stub_maker *s, const wagi_type *type)
 {
     static const int saved[] = {RBX, RBP, R12, R13, R14, R15};
-    x64_buffer *b = s->b;
+    wagi_x64_buffer *b = s->b;
     if (!room(s, STUB_ROOM))
         return false;
     begin_stub(b);
@@ -252,36 +252,36 @@ static bool make_entry(stub_maker *s, const wagi_type *type)
         return false;
     for (int i = 0; i < 6; i++) {
         if (saved[i] >= 8)
-            x64_u8(b, 0x41);
-        x64_u8(b, 0x50 | (unsigned)(saved[i] & 7));
+            wagi_x64_u8(b, 0x41);
+        wagi_x64_u8(b, 0x50 | (unsigned)(saved[i] & 7));
     }
-    x64_alu_imm_reg(b, 5, RSP, 24, true);
-    x64_rm(b, X64_W | 0x89, RDX, x64_at(RSP, 0));
-    x64_rm(b, X64_W | 0x89, RCX, x64_at(RSP, 8));
-    x64_rm(b, X64_W | 0x8B, RAX, x64_at(RCX, offsetof(wag_agent, entry_sp)));
-    x64_rm(b, X64_W | 0x89, RAX, x64_at(RSP, 16));
-    x64_rm(b, X64_W | 0x89, RSP, x64_at(RCX, offsetof(wag_agent, entry_sp)));
-    x64_rr(b, X64_W | 0x8B, INSTANCE, RSI);
-    x64_rr(b, X64_W | 0x8B, RAX, RDI);
+    wagi_x64_alu_imm_reg(b, 5, RSP, 24, true);
+    wagi_x64_rm(b, X64_W | 0x89, RDX, wagi_x64_at(RSP, 0));
+    wagi_x64_rm(b, X64_W | 0x89, RCX, wagi_x64_at(RSP, 8));
+    wagi_x64_rm(b, X64_W | 0x8B, RAX, wagi_x64_at(RCX, offsetof(wag_agent, entry_sp)));
+    wagi_x64_rm(b, X64_W | 0x89, RAX, wagi_x64_at(RSP, 16));
+    wagi_x64_rm(b, X64_W | 0x89, RSP, wagi_x64_at(RCX, offsetof(wag_agent, entry_sp)));
+    wagi_x64_rr(b, X64_W | 0x8B, INSTANCE, RSI);
+    wagi_x64_rr(b, X64_W | 0x8B, RAX, RDI);
     load_memory(b);
     entry_args(s, type);
     if (!room(s, STUB_ROOM))
         return false;
-    x64_rr(b, 0xFF, 2, RAX);
+    wagi_x64_rr(b, 0xFF, 2, RAX);
     entry_results(s, type);
     if (!room(s, STUB_ROOM))
         return false;
-    x64_rm(b, X64_W | 0x8B, RDX, x64_at(RSP, 8));
-    x64_rm(b, X64_W | 0x8B, RCX, x64_at(RSP, 16));
-    x64_rm(b, X64_W | 0x89, RCX, x64_at(RDX, offsetof(wag_agent, entry_sp)));
-    x64_rr(b, 0x33, RAX, RAX);
-    x64_alu_imm_reg(b, 0, RSP, 24, true);
+    wagi_x64_rm(b, X64_W | 0x8B, RDX, wagi_x64_at(RSP, 8));
+    wagi_x64_rm(b, X64_W | 0x8B, RCX, wagi_x64_at(RSP, 16));
+    wagi_x64_rm(b, X64_W | 0x89, RCX, wagi_x64_at(RDX, offsetof(wag_agent, entry_sp)));
+    wagi_x64_rr(b, 0x33, RAX, RAX);
+    wagi_x64_alu_imm_reg(b, 0, RSP, 24, true);
     for (int i = 5; i >= 0; i--) {
         if (saved[i] >= 8)
-            x64_u8(b, 0x41);
-        x64_u8(b, 0x58 | (unsigned)(saved[i] & 7));
+            wagi_x64_u8(b, 0x41);
+        wagi_x64_u8(b, 0x58 | (unsigned)(saved[i] & 7));
     }
-    x64_u8(b, 0xC3);
+    wagi_x64_u8(b, 0xC3);
     return true;
 }
 
@@ -290,15 +290,15 @@ static bool make_entry(stub_maker *s, const wagi_type *type)
 static void out_args(stub_maker *s, const wagi_type *type)
 {
     const wagi_machine *m = s->context->machine;
-    x64_buffer *b = s->b;
+    wagi_x64_buffer *b = s->b;
     uint32_t ints = 0, floats = 0;
     for (uint32_t i = 0; i < type->param_count && room(s, 64); i++) {
         int reg = param_reg(m, type->params[i], &ints, &floats);
-        x64_mem slot = x64_at(RSP, (int32_t)(8 * i));
+        wagi_x64_mem slot = wagi_x64_at(RSP, (int32_t)(8 * i));
         if (reg >= 0 && wagi_reg_is_float(reg))
             float_to_slot(s, type->params[i], reg - WAGI_FLOAT_REG, slot);
         else if (reg >= 0)
-            x64_rm(b, X64_W | 0x89, reg, slot);
+            wagi_x64_rm(b, X64_W | 0x89, reg, slot);
     }
     if (!has_buffer_params(m, type))
         return;
@@ -306,52 +306,52 @@ static void out_args(stub_maker *s, const wagi_type *type)
     ints = floats = 0;
     for (uint32_t i = 0; i < type->param_count && room(s, 64); i++)
         if (param_reg(m, type->params[i], &ints, &floats) < 0)
-            copy_word(b, RCX, x64_at(RSP, (int32_t)(8 * i)), x64_at(RDX, (int32_t)(8 * i)));
+            copy_word(b, RCX, wagi_x64_at(RSP, (int32_t)(8 * i)), wagi_x64_at(RDX, (int32_t)(8 * i)));
 }
 
 static void out_results(stub_maker *s, const wagi_type *type)
 {
-    x64_buffer *b = s->b;
+    wagi_x64_buffer *b = s->b;
     if (type->result_count > 1) {
         load_buffer(b);
         for (uint32_t i = 1; i < type->result_count && room(s, 64); i++)
-            copy_word(b, RCX, x64_at(RDX, (int32_t)(8 * i)), x64_at(RSP, (int32_t)(8 * i)));
+            copy_word(b, RCX, wagi_x64_at(RDX, (int32_t)(8 * i)), wagi_x64_at(RSP, (int32_t)(8 * i)));
     }
     if (type->result_count == 0)
         return;
     if (wagi_ty_is_float(wagi_ir_type_of(type->results[0])))
-        move_float(s, type->results[0], false, 0, x64_at(RSP, 0));
+        move_float(s, type->results[0], false, 0, wagi_x64_at(RSP, 0));
     else
-        x64_rm(b, X64_W | 0x8B, RAX, x64_at(RSP, 0));
+        wagi_x64_rm(b, X64_W | 0x8B, RAX, wagi_x64_at(RSP, 0));
 }
 
 /* The runtime calls the function. */
 static bool make_slots_call(stub_maker *s, const wagi_type *type)
 {
-    x64_buffer *b = s->b;
+    wagi_x64_buffer *b = s->b;
     uint32_t slots = type->param_count > type->result_count ? type->param_count : type->result_count;
     int32_t bytes = (int32_t)(8 * (slots | 1));
-    x64_alu_imm_reg(b, 5, RSP, bytes, true);
+    wagi_x64_alu_imm_reg(b, 5, RSP, bytes, true);
     out_args(s, type);
     if (!room(s, STUB_ROOM))
         return false;
-    x64_rr(b, X64_W | 0x8B, RDI, RAX);
-    x64_rr(b, X64_W | 0x8B, RSI, RSP);
+    wagi_x64_rr(b, X64_W | 0x8B, RDI, RAX);
+    wagi_x64_rr(b, X64_W | 0x8B, RSI, RSP);
     call_c(b, (uintptr_t)s->context->abi->call_out);
-    x64_rr(b, X64_W | 0x85, RAX, RAX);
+    wagi_x64_rr(b, X64_W | 0x85, RAX, RAX);
     size_t error = jump_forward(b, CC_NE);
     load_memory(b);
     out_results(s, type);
     if (!room(s, STUB_ROOM))
         return false;
-    x64_alu_imm_reg(b, 0, RSP, bytes, true);
-    x64_u8(b, 0xC3);
+    wagi_x64_alu_imm_reg(b, 0, RSP, bytes, true);
+    wagi_x64_u8(b, 0xC3);
     bind_forward(b, error);
-    x64_rr(b, X64_W | 0x8B, RCX, RAX);
-    x64_alu_imm_reg(b, 0, RSP, bytes, true);
-    x64_u8(b, 0x58 | RSI);
-    x64_rr(b, X64_W | 0x8B, RDI, INSTANCE);
-    x64_rr(b, X64_W | 0x8B, RDX, RSP);
+    wagi_x64_rr(b, X64_W | 0x8B, RCX, RAX);
+    wagi_x64_alu_imm_reg(b, 0, RSP, bytes, true);
+    wagi_x64_u8(b, 0x58 | RSI);
+    wagi_x64_rr(b, X64_W | 0x8B, RDI, INSTANCE);
+    wagi_x64_rr(b, X64_W | 0x8B, RDX, RSP);
     call_c(b, (uintptr_t)s->context->abi->error);
     jump_to(b, -1, s->unwind);
     return true;
@@ -359,55 +359,55 @@ static bool make_slots_call(stub_maker *s, const wagi_type *type)
 
 static bool make_out(stub_maker *s, const wagi_type *type)
 {
-    x64_buffer *b = s->b;
+    wagi_x64_buffer *b = s->b;
     if (!room(s, STUB_ROOM))
         return false;
     begin_stub(b);
     wagi_reloc stub = {.at = (uint32_t)b->n, .target = (uintptr_t)type};
     if (!WAGI_VEC_PUSH(&s->stubs->out, stub))
         return false;
-    x64_alu_imm_mem(b, 7, x64_at(RAX, FUNC_CODE), 0, true);
+    wagi_x64_alu_imm_mem(b, 7, wagi_x64_at(RAX, FUNC_CODE), 0, true);
     size_t slots = jump_forward(b, CC_E);
-    x64_u8(b, 0x41);
-    x64_u8(b, 0x50 | (INSTANCE & 7));
-    x64_rm(b, X64_W | 0x8B, INSTANCE, x64_at(RAX, FUNC_INSTANCE));
+    wagi_x64_u8(b, 0x41);
+    wagi_x64_u8(b, 0x50 | (INSTANCE & 7));
+    wagi_x64_rm(b, X64_W | 0x8B, INSTANCE, wagi_x64_at(RAX, FUNC_INSTANCE));
     load_memory(b);
-    x64_rm(b, 0xFF, 2, x64_at(RAX, FUNC_CODE));
-    x64_u8(b, 0x41);
-    x64_u8(b, 0x58 | (INSTANCE & 7));
+    wagi_x64_rm(b, 0xFF, 2, wagi_x64_at(RAX, FUNC_CODE));
+    wagi_x64_u8(b, 0x41);
+    wagi_x64_u8(b, 0x58 | (INSTANCE & 7));
     load_memory(b);
-    x64_u8(b, 0xC3);
+    wagi_x64_u8(b, 0xC3);
     bind_forward(b, slots);
     return make_slots_call(s, type);
 }
 
 static bool make_tail(stub_maker *s, uint32_t out, const wagi_type *type)
 {
-    x64_buffer *b = s->b;
+    wagi_x64_buffer *b = s->b;
     if (!room(s, STUB_ROOM))
         return false;
     begin_stub(b);
     wagi_reloc stub = {.at = (uint32_t)b->n, .target = (uintptr_t)type};
     if (!WAGI_VEC_PUSH(&s->stubs->tail, stub))
         return false;
-    x64_alu_imm_mem(b, 7, x64_at(RAX, FUNC_CODE), 0, true);
+    wagi_x64_alu_imm_mem(b, 7, wagi_x64_at(RAX, FUNC_CODE), 0, true);
     jump_to(b, CC_E, out);
-    x64_rm(b, X64_W | 0x8B, RDX, x64_at(RSP, 0));
-    x64_alu_imm_mem(b, 7, x64_at(RDX, -8), (int32_t)MARK_LOW, false);
+    wagi_x64_rm(b, X64_W | 0x8B, RDX, wagi_x64_at(RSP, 0));
+    wagi_x64_alu_imm_mem(b, 7, wagi_x64_at(RDX, -8), (int32_t)MARK_LOW, false);
     size_t no_frame = jump_forward(b, CC_NE);
-    x64_alu_imm_mem(b, 7, x64_at(RDX, -4), (int32_t)MARK_HIGH, false);
+    wagi_x64_alu_imm_mem(b, 7, wagi_x64_at(RDX, -4), (int32_t)MARK_HIGH, false);
     size_t has_frame = jump_forward(b, CC_E);
     bind_forward(b, no_frame);
-    x64_u8(b, 0x41);
-    x64_u8(b, 0x50 | (INSTANCE & 7));
-    x64_rm(b, X64_W | 0x8D, RDX, x64_at(X64_RIP, 0));
+    wagi_x64_u8(b, 0x41);
+    wagi_x64_u8(b, 0x50 | (INSTANCE & 7));
+    wagi_x64_rm(b, X64_W | 0x8D, RDX, wagi_x64_at(X64_RIP, 0));
     uint32_t rel = (uint32_t)(s->restore - b->n);
     memcpy(b->p + b->n - 4, &rel, 4);
-    x64_u8(b, 0x50 | RDX);
+    wagi_x64_u8(b, 0x50 | RDX);
     bind_forward(b, has_frame);
-    x64_rm(b, X64_W | 0x8B, INSTANCE, x64_at(RAX, FUNC_INSTANCE));
+    wagi_x64_rm(b, X64_W | 0x8B, INSTANCE, wagi_x64_at(RAX, FUNC_INSTANCE));
     load_memory(b);
-    x64_rm(b, 0xFF, 4, x64_at(RAX, FUNC_CODE));
+    wagi_x64_rm(b, 0xFF, 4, wagi_x64_at(RAX, FUNC_CODE));
     return true;
 }
 
@@ -486,15 +486,15 @@ static uint32_t target_of(const wagi_x64_stubs *stubs, const wagi_reloc *reloc, 
     return find_stub(stubs->traps.p, stubs->traps.n, reloc->target);
 }
 
-bool wagi_x64_link(x64_buffer *code, const wagi_code_context *context, const wagi_reloc *relocs, size_t reloc_count,
-                   const uint32_t *func_at, const wagi_type *const *entry_types, size_t entry_count,
+bool wagi_x64_link(wagi_x64_buffer *code, const wagi_code_context *context, const wagi_reloc *relocs,
+                   size_t reloc_count, const uint32_t *func_at, const wagi_type *const *entry_types, size_t entry_count,
                    wagi_x64_stubs *stubs)
 {
     stub_maker s = {.b = code, .context = context, .stubs = stubs, .has_avx = context->machine->features & X64_HAS_AVX};
     wagi_reloc *sorted = wagi_alloc((reloc_count + 1) * sizeof *sorted);
     if (!sorted)
         return false;
-    bool fine = x64_reserve(code, STUB_ROOM);
+    bool fine = wagi_x64_reserve(code, STUB_ROOM);
     if (fine) {
         begin_stub(code);
         stubs->first = (uint32_t)code->n;

@@ -34,33 +34,33 @@ enum {
     X64_HAS_SSE41 = 32
 };
 
-typedef struct x64_cold {
+typedef struct wagi_x64_cold {
     uint32_t jump; /* where the rel32 of the jump to it is */
     uint32_t source;
     uint16_t trap;
     bool in_prologue;
-} x64_cold;
+} wagi_x64_cold;
 
 /* A call whose callee belongs to another instance or tier, out of line. */
-typedef struct x64_far_call {
+typedef struct wagi_x64_far_call {
     uint32_t jump, back; /* rel32 of the jump to it; where it returns to */
     uint32_t source;
     const wagi_type *type;
-} x64_far_call;
+} wagi_x64_far_call;
 
-typedef struct x64_block_ref {
+typedef struct wagi_x64_block_ref {
     uint32_t at, block; /* a rel32 */
-} x64_block_ref;
+} wagi_x64_block_ref;
 
-typedef struct x64_const_ref {
+typedef struct wagi_x64_const_ref {
     uint32_t at;   /* a rel32 whose instruction ends behind it and `tail` bytes */
     uint32_t size; /* 4, 8, 16 (the value and zeros); 0: a jump table */
     uint64_t value;
     uint32_t tail;
-} x64_const_ref;
+} wagi_x64_const_ref;
 
-typedef struct x64_emitter {
-    x64_buffer code; /* of all functions of this unit */
+typedef struct wagi_x64_emitter {
+    wagi_x64_buffer code; /* of all functions of this unit */
     wagi_unit_code *out;
     const wagi_code_context *context;
     wagi_ir *ir;
@@ -72,104 +72,105 @@ typedef struct x64_emitter {
     int32_t out_bytes, frame_bytes; /* frame_bytes: what the prologue subtracts */
     uint32_t pushed;                /* callee-saved registers */
     WAGI_VEC(uint32_t) block_at;    /* 1 + code offset, 0: not yet */
-    WAGI_VEC(x64_block_ref) block_refs;
-    WAGI_VEC(x64_const_ref) const_refs;
-    WAGI_VEC(x64_cold) colds;
-    WAGI_VEC(x64_far_call) far_calls;
+    WAGI_VEC(wagi_x64_block_ref) block_refs;
+    WAGI_VEC(wagi_x64_const_ref) const_refs;
+    WAGI_VEC(wagi_x64_cold) colds;
+    WAGI_VEC(wagi_x64_far_call) far_calls;
     WAGI_VEC(wagi_site) sites; /* of this function */
     uint32_t ins;              /* the instruction at hand */
     uint32_t repeats;          /* of loop heads */
     size_t flags_at;           /* the flags say how flags_vreg compares with 0, if the code still ends here */
     uint32_t flags_vreg;
     uint8_t flags_type;
-} x64_emitter;
+} wagi_x64_emitter;
 
 /* ---- operands ---- */
 
-static inline bool x64_is_64(unsigned type)
+static inline bool wagi_x64_is_64(unsigned type)
 {
     return type == WAGI_TY_I64;
 }
-static inline uint32_t x64_w(unsigned type)
+static inline uint32_t wagi_x64_w(unsigned type)
 {
     return type == WAGI_TY_I64 ? X64_W : 0;
 }
-static inline const wagi_vreg *x64_vreg(const x64_emitter *e, uint32_t v)
+static inline const wagi_vreg *wagi_x64_vreg(const wagi_x64_emitter *e, uint32_t v)
 {
     return &e->ir->vregs.p[v];
 }
 /* Integer register number, or negative. */
-static inline int x64_reg(const x64_emitter *e, uint32_t v)
+static inline int wagi_x64_reg(const wagi_x64_emitter *e, uint32_t v)
 {
-    return wagi_vreg_reg(x64_vreg(e, v));
+    return wagi_vreg_reg(wagi_x64_vreg(e, v));
 }
 /* xmm number, or negative. */
-static inline int x64_xmm(const x64_emitter *e, uint32_t v)
+static inline int wagi_x64_xmm(const wagi_x64_emitter *e, uint32_t v)
 {
-    int reg = x64_reg(e, v);
+    int reg = wagi_x64_reg(e, v);
     return reg >= 0 ? reg - WAGI_FLOAT_REG : reg;
 }
-static inline x64_mem x64_slot(const x64_emitter *e, uint32_t v)
+static inline wagi_x64_mem wagi_x64_slot(const wagi_x64_emitter *e, uint32_t v)
 {
-    return x64_at(RSP, e->out_bytes + 8 * (int32_t)x64_vreg(e, v)->slot);
+    return wagi_x64_at(RSP, e->out_bytes + 8 * (int32_t)wagi_x64_vreg(e, v)->slot);
 }
 
 /* ---- emit.c ---- */
 /* The operand in a register: its own, or loaded into the scratch one. */
-int x64_use(x64_emitter *e, uint32_t v, int scratch);
-int x64_use_float(x64_emitter *e, uint32_t v, int scratch);
+int wagi_x64_use(wagi_x64_emitter *e, uint32_t v, int scratch);
+int wagi_x64_use_float(wagi_x64_emitter *e, uint32_t v, int scratch);
 /* Where to compute a result, and what follows to put it into place. */
-int x64_result(const x64_emitter *e, uint32_t v);
-void x64_put(x64_emitter *e, uint32_t v, int reg);
-int x64_result_float(const x64_emitter *e, uint32_t v);
-void x64_put_float(x64_emitter *e, uint32_t v, int xmm);
+int wagi_x64_result(const wagi_x64_emitter *e, uint32_t v);
+void wagi_x64_put(wagi_x64_emitter *e, uint32_t v, int reg);
+int wagi_x64_result_float(const wagi_x64_emitter *e, uint32_t v);
+void wagi_x64_put_float(wagi_x64_emitter *e, uint32_t v, int xmm);
 /* form reg, operand: the operand from its register or slot. */
-void x64_op(x64_emitter *e, uint32_t form, int reg, uint32_t v);
-void x64_move(x64_emitter *e, int to, int from);       /* 64 bits */
-void x64_move_float(x64_emitter *e, int to, int from); /* all bits */
-void x64_load_float(x64_emitter *e, unsigned type, int xmm, x64_mem mem);
-void x64_store_float(x64_emitter *e, unsigned type, int xmm, x64_mem mem);
+void wagi_x64_op(wagi_x64_emitter *e, uint32_t form, int reg, uint32_t v);
+void wagi_x64_move(wagi_x64_emitter *e, int to, int from);       /* 64 bits */
+void wagi_x64_move_float(wagi_x64_emitter *e, int to, int from); /* all bits */
+void wagi_x64_load_float(wagi_x64_emitter *e, unsigned type, int xmm, wagi_x64_mem mem);
+void wagi_x64_store_float(wagi_x64_emitter *e, unsigned type, int xmm, wagi_x64_mem mem);
 /* SSE forms with a separate destination: d = a op rm; one instruction with AVX. */
-void x64_sse(x64_emitter *e, uint32_t form, int d, int a, int b, bool commutative);
-void x64_sse_const(x64_emitter *e, uint32_t form, int d, int a, uint64_t value, uint32_t size);
+void wagi_x64_sse(wagi_x64_emitter *e, uint32_t form, int d, int a, int b, bool commutative);
+void wagi_x64_sse_const(wagi_x64_emitter *e, uint32_t form, int d, int a, uint64_t value, uint32_t size);
 /* SSE forms with two operands (ucomis, sqrt, round, moves); tail: bytes of immediate that follow. */
-void x64_sse_2(x64_emitter *e, uint32_t form, int reg, int rm);
-void x64_sse_mem(x64_emitter *e, uint32_t form, int reg, x64_mem mem);
-void x64_const_operand(x64_emitter *e, uint64_t value, uint32_t size, uint32_t tail); /* the rel32 just written as 0 */
-void x64_compare_stop_limit(x64_emitter *e, int reg);
+void wagi_x64_sse_2(wagi_x64_emitter *e, uint32_t form, int reg, int rm);
+void wagi_x64_sse_mem(wagi_x64_emitter *e, uint32_t form, int reg, wagi_x64_mem mem);
+void wagi_x64_const_operand(wagi_x64_emitter *e, uint64_t value, uint32_t size,
+                            uint32_t tail); /* the rel32 just written as 0 */
+void wagi_x64_compare_stop_limit(wagi_x64_emitter *e, int reg);
 /* Jumps. */
-void x64_trap_if(x64_emitter *e, int cc, wag_err trap);
-void x64_trap(x64_emitter *e, wag_err trap);
-size_t x64_jump_short(x64_emitter *e, int cc); /* cc < 0: always; to be bound */
-void x64_bind_short(x64_emitter *e, size_t at);
-void x64_jump_label(x64_emitter *e, int cc, uint32_t label);
-void x64_record(x64_emitter *e, wagi_site_kind kind);                   /* a site at the code's end */
-void x64_reloc(x64_emitter *e, wagi_reloc_kind kind, uintptr_t target); /* a rel32 here */
-void x64_epilogue(x64_emitter *e);
-bool x64_roomy(x64_emitter *e, size_t size);
-uint32_t x64_float_form(unsigned type, uint32_t op);  /* ss or sd form of an opcode */
-uint32_t x64_packed_form(unsigned type, uint32_t op); /* ps or pd form */
+void wagi_x64_trap_if(wagi_x64_emitter *e, int cc, wag_err trap);
+void wagi_x64_trap(wagi_x64_emitter *e, wag_err trap);
+size_t wagi_x64_jump_short(wagi_x64_emitter *e, int cc); /* cc < 0: always; to be bound */
+void wagi_x64_bind_short(wagi_x64_emitter *e, size_t at);
+void wagi_x64_jump_label(wagi_x64_emitter *e, int cc, uint32_t label);
+void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind);                   /* a site at the code's end */
+void wagi_x64_reloc(wagi_x64_emitter *e, wagi_reloc_kind kind, uintptr_t target); /* a rel32 here */
+void wagi_x64_epilogue(wagi_x64_emitter *e);
+bool wagi_x64_roomy(wagi_x64_emitter *e, size_t size);
+uint32_t wagi_x64_float_form(unsigned type, uint32_t op);  /* ss or sd form of an opcode */
+uint32_t wagi_x64_packed_form(unsigned type, uint32_t op); /* ps or pd form */
 
 /* ---- by kind of instruction; each returns false when the op is not its own ---- */
-bool x64_emit_int(x64_emitter *e, const wagi_ins *ins);
-bool x64_emit_float(x64_emitter *e, const wagi_ins *ins);
-bool x64_emit_memory(x64_emitter *e, const wagi_ins *ins);
-bool x64_emit_call(x64_emitter *e, const wagi_ins *ins);
+bool wagi_x64_emit_int(wagi_x64_emitter *e, const wagi_ins *ins);
+bool wagi_x64_emit_float(wagi_x64_emitter *e, const wagi_ins *ins);
+bool wagi_x64_emit_memory(wagi_x64_emitter *e, const wagi_ins *ins);
+bool wagi_x64_emit_call(wagi_x64_emitter *e, const wagi_ins *ins);
 /* The flags for a condition. Returns the condition code to use; FEQ and FNE also need the parity flag. */
-int x64_compare(x64_emitter *e, const wagi_ins *ins);
+int wagi_x64_compare(wagi_x64_emitter *e, const wagi_ins *ins);
 
 /* ---- emit_call.c ---- */
-typedef struct x64_arg_move {
+typedef struct wagi_x64_arg_move {
     int8_t to;      /* register number as in machine.h */
     int8_t from;    /* register number, or -1: from the slot or constant */
     uint32_t entry; /* pool entry */
-} x64_arg_move;
-void x64_parallel_moves(x64_emitter *e, x64_arg_move *moves, uint32_t count, int scratch);
-void x64_prologue(x64_emitter *e);
-void x64_reload_memory(x64_emitter *e);
-void x64_emit_return(x64_emitter *e, const wagi_ins *ins);
-void x64_far_calls(x64_emitter *e);
+} wagi_x64_arg_move;
+void wagi_x64_parallel_moves(wagi_x64_emitter *e, wagi_x64_arg_move *moves, uint32_t count, int scratch);
+void wagi_x64_prologue(wagi_x64_emitter *e);
+void wagi_x64_reload_memory(wagi_x64_emitter *e);
+void wagi_x64_emit_return(wagi_x64_emitter *e, const wagi_ins *ins);
+void wagi_x64_far_calls(wagi_x64_emitter *e);
 /* Bytes of helper operands that the function's calls need. */
-int32_t x64_out_bytes(const wagi_ir *ir);
+int32_t wagi_x64_out_bytes(const wagi_ir *ir);
 
 #endif
