@@ -65,6 +65,7 @@ DEMO_SRC := $(sort $(wildcard demos/*/*.c))
 UNIT_HELP := $(filter-out $(UNIT_SRC),$(sort $(wildcard tests/unit/*.c)))
 API_HELP := $(filter-out $(API_SRC),$(sort $(wildcard tests/api/*.c)))
 BENCH_HELP := $(filter-out $(BENCH_SRC),$(sort $(wildcard tests/bench/*.c)))
+FUZZ_HELP := $(filter-out $(FUZZ_SRC) tests/fuzz/replay.c,$(sort $(wildcard tests/fuzz/*.c)))
 WAT := $(sort $(wildcard demos/*.wat demos/*/*.wat tests/*/*.wat tests/*/*/*.wat))
 ALL_SRC := $(LIB_SRC) $(sort $(wildcard tests/*/*.c)) $(DEMO_SRC)
 
@@ -187,9 +188,10 @@ $(BENCH_BIN): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(BENCH_HELP)) $(LIB) | $(filt
 	$(LINK) -ljansson $(LIBS)
 $(SPEC_BIN): $(call obj,$(SPEC_SRC)) $(LIB)
 	$(LINK) -ljansson $(LIBS)
-$(REPLAY_BIN): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(LIB)
+$(REPLAY_BIN): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o \
+  $(call obj,$(FUZZ_HELP)) $(LIB)
 	$(LINK) $(LIBS)
-$(FUZZ_BIN): $(BUILD)/%: $(BUILD)/%.o $(LIB)
+$(FUZZ_BIN): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(FUZZ_HELP)) $(LIB)
 	$(LINK) -fsanitize=fuzzer $(LIBS)
 
 # Test programs may ask where the compiled .wat files are.
@@ -203,7 +205,10 @@ LOAD_COUNT ?= 2000
 LOAD = $(BUILD)/tests/load/load $(BUILD)/tests/load/load.wasm
 # A thousand threads, each with imports of its own: not one value may cross over.
 LOAD_RUN = '$(LOAD) -n 8 -m $(LOAD_COUNT)' '$(LOAD) -n 1000 -m 100 -p 0'
-REPLAY_RUN = $(foreach r,$(REPLAY_BIN),'$r tests/fuzz/corpus/$(r:$(BUILD)/tests/fuzz/replay_%=%)')
+# Modules of binaryen's fuzzer that are compared between the tiers.
+TTF_SEEDS ?= 32
+REPLAY_RUN = $(foreach r,$(REPLAY_BIN),'$r tests/fuzz/corpus/$(r:$(BUILD)/tests/fuzz/replay_%=%)') \
+  'sh tests/fuzz/ttf.sh -n $(TTF_SEEDS) $(BUILD)/tests/fuzz/replay_diff'
 DEMO_RUN = $(DEMO_BIN)
 LINT = $(sort $(wildcard tests/lint/*.sh))
 LINT_RUN = $(LINT:%='sh % $(BUILD)')

@@ -116,7 +116,7 @@ bool wagi_build_num(wagi_builder *b, wagi_op op);
 /* Top of stack compared with 0, by EQ or NE, then whatever uses the condition (wagi_build_condition). */
 void wagi_build_truth(wagi_builder *b, unsigned type, wagi_ir_cond cond);
 
-/* ---- wagi_build_control.c ---- */
+/* ---- build_control.c ---- */
 bool wagi_build_control(wagi_builder *b, wagi_op op);
 /* Use a condition: in the branch, if or select that follows, else as a value. */
 void wagi_build_condition(wagi_builder *b, wagi_test test);
@@ -124,7 +124,7 @@ void wagi_build_return(wagi_builder *b);
 void wagi_build_unreachable(wagi_builder *b); /* the rest of the block at hand cannot be reached */
 void wagi_build_push_function(wagi_builder *b);
 
-/* ---- wagi_build_memory.c, wagi_build_call.c ---- */
+/* ---- build_memory.c, build_call.c ---- */
 bool wagi_build_memory(wagi_builder *b, wagi_op op);
 bool wagi_build_call(wagi_builder *b, wagi_op op);
 void wagi_build_emit_call(wagi_builder *b, wagi_ins ins);

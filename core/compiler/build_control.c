@@ -5,6 +5,9 @@
  * so a conditional branch that carries values to a loop (or returns values) jumps around an unconditional one.
  */
 #include "compiler/build.h"
+
+#include <string.h>
+
 #include "compiler/build_entry.h"
 
 static wagi_control *control_at(wagi_builder *b, uint32_t depth)
@@ -74,10 +77,19 @@ static void jump_to_label(wagi_builder *b, uint32_t label)
     wagi_build_start_block(b, false);
 }
 
-/* The top values to the parameters of a loop. Sources may be those parameters: read such ones first. */
+/* The top values to the parameters of a loop. Sources may be those parameters: read such ones first. The stack stays as
+ * it is: where the branch is not taken, there are no copies. */
 static void move_to_loop(wagi_builder *b, uint32_t first, uint32_t count)
 {
     uint32_t base = (uint32_t)b->stack.n - count;
+    if (count == 0)
+        return;
+    if (!WAGI_VEC_RESERVE(&b->saved, count)) {
+        b->ir->failed = true;
+        return;
+    }
+    wagi_entry *before = b->saved.p + b->saved.n;
+    memcpy(before, b->stack.p + base, count * sizeof *before);
     for (uint32_t i = 0; i < count && !b->ir->failed; i++) {
         wagi_entry *entry = &b->stack.p[base + i];
         bool is_param = entry->kind == WAGI_ENTRY_TEMP && entry->vreg >= first && entry->vreg < first + count;
@@ -93,6 +105,7 @@ static void move_to_loop(wagi_builder *b, uint32_t first, uint32_t count)
         if (entry.kind != WAGI_ENTRY_TEMP || entry.vreg != first + i)
             wagi_build_move(b, first + i, entry, false);
     }
+    memcpy(b->stack.p + base, before, count * sizeof *before);
 }
 
 static void move_to_merge(wagi_builder *b, wagi_control *c, bool redirect)

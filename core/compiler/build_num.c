@@ -34,20 +34,22 @@ typedef struct op_row {
         UN(N##_sqrt, FSQRT, ty, ty), CMPF(N##_eq, FEQ, ty, false), CMPF(N##_ne, FNE, ty, false),                       \
         CMPF(N##_lt, FGT, ty, true), CMPF(N##_gt, FGT, ty, false), CMPF(N##_le, FGE, ty, true),                        \
         CMPF(N##_ge, FGE, ty, false)
-#define TRUNCS(N, I, ty, F, fty)                                                                                       \
-    UNS(N##_trunc_##F##_s, TRUNC, fty, ty, 1), UNS(N##_trunc_##F##_u, TRUNC, fty, ty, 0),                              \
-        UNS(N##_trunc_sat_##F##_s, TRUNC_SAT, fty, ty, 1), UNS(N##_trunc_sat_##F##_u, TRUNC_SAT, fty, ty, 0),          \
-        UN(F##_convert_##N##_s, CVT_S, ty, fty), UN(F##_convert_##N##_u, CVT_U, ty, fty)
+/* Truncations say whether their result is wide (2) or not: an i32 may go straight to an i64 local. */
+#define TRUNCS(N, wide, ty, F, fty)                                                                                    \
+    UNS(N##_trunc_##F##_s, TRUNC, fty, ty, wide | 1), UNS(N##_trunc_##F##_u, TRUNC, fty, ty, wide),                    \
+        UNS(N##_trunc_sat_##F##_s, TRUNC_SAT, fty, ty, wide | 1),                                                      \
+        UNS(N##_trunc_sat_##F##_u, TRUNC_SAT, fty, ty, wide), UN(F##_convert_##N##_s, CVT_S, ty, fty),                 \
+        UN(F##_convert_##N##_u, CVT_U, ty, fty)
 
 static const op_row rows[WAGI_OP_COUNT] = {
     INTS(i32, WAGI_TY_I32),
     INTS(i64, WAGI_TY_I64),
     FLOATS(f32, WAGI_TY_F32),
     FLOATS(f64, WAGI_TY_F64),
-    TRUNCS(i32, 32, WAGI_TY_I32, f32, WAGI_TY_F32),
-    TRUNCS(i32, 32, WAGI_TY_I32, f64, WAGI_TY_F64),
-    TRUNCS(i64, 64, WAGI_TY_I64, f32, WAGI_TY_F32),
-    TRUNCS(i64, 64, WAGI_TY_I64, f64, WAGI_TY_F64),
+    TRUNCS(i32, 0, WAGI_TY_I32, f32, WAGI_TY_F32),
+    TRUNCS(i32, 0, WAGI_TY_I32, f64, WAGI_TY_F64),
+    TRUNCS(i64, 2, WAGI_TY_I64, f32, WAGI_TY_F32),
+    TRUNCS(i64, 2, WAGI_TY_I64, f64, WAGI_TY_F64),
     UN(i64_extend32_s, EXTEND32_S, WAGI_TY_I64, WAGI_TY_I64),
     UN(i64_extend_i32_s, EXTEND32_S, WAGI_TY_I64, WAGI_TY_I64),
     UN(i32_wrap_i64, WRAP, WAGI_TY_I32, WAGI_TY_I32),

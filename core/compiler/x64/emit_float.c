@@ -193,7 +193,7 @@ static void truncate_to_i32(wagi_x64_emitter *e, const wagi_ins *ins, int a)
 {
     /* Through 64 bits: what does not survive the way down is out of range (as are NaN and huge values: 2^63). */
     to_int(e, ins->type, a, true);
-    if (ins->sub)
+    if (ins->sub & 1)
         wagi_x64_rr(&e->code, X64_W | 0x63, RDX, RAX);
     else
         wagi_x64_rr(&e->code, 0x8B, RDX, RAX);
@@ -240,9 +240,9 @@ static void truncate_to_u64(wagi_x64_emitter *e, const wagi_ins *ins, int a)
 static void truncate(wagi_x64_emitter *e, const wagi_ins *ins)
 {
     int a = wagi_x64_use_float(e, ins->a, XMM_A);
-    if (wagi_x64_vreg(e, ins->dst)->type == WAGI_TY_I32)
+    if (!(ins->sub & 2))
         truncate_to_i32(e, ins, a);
-    else if (ins->sub)
+    else if (ins->sub & 1)
         truncate_to_s64(e, ins, a);
     else
         truncate_to_u64(e, ins, a);
@@ -301,8 +301,8 @@ static void saturate_unsigned(wagi_x64_emitter *e, const wagi_ins *ins, int a, b
 static void truncate_sat(wagi_x64_emitter *e, const wagi_ins *ins)
 {
     int a = wagi_x64_use_float(e, ins->a, XMM_A);
-    bool is_64 = wagi_x64_vreg(e, ins->dst)->type == WAGI_TY_I64;
-    if (ins->sub)
+    bool is_64 = ins->sub & 2;
+    if (ins->sub & 1)
         saturate_signed(e, ins, a, is_64);
     else
         saturate_unsigned(e, ins, a, is_64);
