@@ -200,6 +200,8 @@ $(BUILD)/tests/%.o: DEFINES = -DWAG_TEST_BUILD='"$(abspath $(BUILD))"'
 # Commands for tests/run, one word each (quoted).
 # In every tier and memory mode.
 SPEC_RUN = $(foreach t,interp guard checked,$(SPEC_BIN:%='% $(SPEC) --tier $t'))
+# The compiler with three registers, so that everything spills, and its allocation checker on.
+SPEC_RUN += $(SPEC_BIN:%='% $(SPEC) --tier guard --few-registers --check')
 # Instantiations per worker of the short load test.
 LOAD_COUNT ?= 2000
 LOAD = $(BUILD)/tests/load/load $(BUILD)/tests/load/load.wasm
@@ -272,6 +274,12 @@ valgrind:
 	@WRAP='valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite' TEST_TIMEOUT=1800 \
 	  $(MAKE) BUILD=build/valgrind CFLAGS='-O1 -g' CPPFLAGS=-DWAG_TEST_VALGRIND check-valgrind
 
+check-switch:
+	$(call run_tests,$(SPEC_BIN) $(BUILD)/tests/unit/test_interp $(BUILD)/tests/unit/test_interp_ops,$(BUILD)/tests/unit/test_interp $(BUILD)/tests/unit/test_interp_ops '$(SPEC_BIN) $(SPEC) --tier interp')
+## switch: the interpreter's portable form, without computed goto, through its tests and the suites
+switch:
+	@$(MAKE) BUILD=build/switch CPPFLAGS=-DWAGI_INTERP_SWITCH check-switch
+
 ## clang: everything but lint, built by clang
 clang:
 	@$(MAKE) CC=clang BUILD=build/clang check-asan
@@ -341,7 +349,7 @@ clean:
 
 force:
 .PHONY: help deps deps-dev lib shared install uninstall demos demo test unit api spec load lint fuzz-replay asan ubsan tsan \
-  valgrind clang fuzzers fuzz deps-bench benches bench bench-modules \
+  valgrind clang switch check-switch fuzzers fuzz deps-bench benches bench bench-modules \
   bench-instructions bench-peers format format-check clean force check-asan check-ubsan check-tsan \
   check-valgrind
 .SECONDARY:
