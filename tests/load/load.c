@@ -1,9 +1,9 @@
 /* Load test: N workers instantiate one shared module M times each, every worker with imports of its own.
  *
- *   load MODULE.wasm [-n WORKERS] [-m INSTANTIATIONS] [-p POSTS] [--json]
+ *   load MODULE.wasm [-n WORKERS] [-m INSTANTIATIONS] [-p POSTS] [-t TIER] [--json]
  *
- * Prints throughput, latency percentiles and the verdicts wrong imports, leaked modules, leaked fds, live objects, RSS.
- * Exit status 1 when a verdict is not 0.
+ * TIER: interp, guard or checked; the library's choice by default. Prints throughput, latency percentiles and the
+ * verdicts wrong imports, leaked modules, leaked fds, live objects, RSS. Exit status 1 when a verdict is not 0.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -22,6 +22,7 @@
 typedef struct load_options {
     const char *path;
     long workers, instantiations, posts;
+    wag_tier tier;
     bool json;
 } load_options;
 
@@ -303,7 +304,8 @@ static int load(const load_options *options)
     load_run run = {.options = *options};
     load_report report = {0};
     wag_error *error = NULL;
-    if (wag_module_new(bytes, NULL, &run.module, &error) != WAG_OK) {
+    wag_compile_options compile_options = {.tier = options->tier};
+    if (wag_module_new(bytes, &compile_options, &run.module, &error) != WAG_OK) {
         fprintf(stderr, "%s: %s\n", options->path, wag_error_message(error));
         wag_error_unref(error);
         free((void *)bytes.data);
@@ -347,6 +349,20 @@ static int load(const load_options *options)
                : 1;
 }
 
+static bool tier_named(const char *name, wag_tier *ret_tier)
+{
+    static const struct {
+        const char *name;
+        wag_tier tier;
+    } tiers[] = {{"interp", WAG_TIER_INTERP}, {"guard", WAG_TIER_NATIVE_GUARD}, {"checked", WAG_TIER_NATIVE_CHECKED}};
+    for (size_t i = 0; i < sizeof tiers / sizeof *tiers; i++)
+        if (strcmp(name, tiers[i].name) == 0) {
+            *ret_tier = tiers[i].tier;
+            return true;
+        }
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     load_options options = {.workers = 2, .instantiations = 100000, .posts = 2000};
@@ -357,6 +373,8 @@ int main(int argc, char **argv)
                                                     : NULL;
         if (number && i + 1 < argc)
             *number = strtol(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "-t") == 0 && i + 1 < argc && tier_named(argv[i + 1], &options.tier))
+            i++;
         else if (strcmp(argv[i], "--json") == 0)
             options.json = true;
         else if (argv[i][0] != '-' && !options.path)
@@ -365,7 +383,9 @@ int main(int argc, char **argv)
             options.workers = 0;
     }
     if (!options.path || options.workers < 1 || options.instantiations < 1 || options.posts < 0) {
-        fprintf(stderr, "usage: load MODULE.wasm [-n WORKERS] [-m INSTANTIATIONS] [-p POSTS] [--json]\n");
+        fprintf(
+            stderr,
+            "usage: load MODULE.wasm [-n WORKERS] [-m INSTANTIATIONS] [-p POSTS] [-t interp|guard|checked] [--json]\n");
         return 2;
     }
     return load(&options);
