@@ -1,5 +1,6 @@
 /* The coercing layer: calls, globals, tables and exceptions with JavaScript values. One test per statement, named by
  * its id. */
+#define _GNU_SOURCE
 #include <math.h>
 
 #include "tests/support/check.h"
@@ -35,7 +36,6 @@ static const char *const identities =
     " (func (export \"func\") (param funcref) (result funcref) local.get 0)"
     " (func (export \"extern\") (param externref) (result externref) local.get 0)"
     " (func (export \"is_null\") (param externref) (result i32) (ref.is_null (local.get 0)))"
-    " (func (export \"v128\") (param v128))"
     " (func (export \"three\") (param i32 i64 f64) (result f64 i32 i64) local.get 2 local.get 0 local.get 1)"
     " (func (export \"none\")))";
 
@@ -138,7 +138,7 @@ static void test_A_09_floats_are_taken_by_ToNumber(void **state)
                 {"-Infinity", -INFINITY},
                 {"infinity", NAN},
                 {"nan", NAN},
-                {"0x20000000000001", 9007199254740993.0 - 1}, /* a tie, to even */
+                {"0x20000000000001", 9007199254740992.0}, /* a tie, to even */
                 {"0x20000000000003", 9007199254740996.0},
                 {"0x200000000000010000000000000001", 0x1.0000000000001p117}, /* sticky bit */
                 {"\xC2\xA0"
@@ -203,7 +203,7 @@ static void test_A_09_a_funcref_is_a_function_or_null(void **state)
 static void test_A_09_a_signature_with_v128_fails_at_each_call(void **state)
 {
     (void)state;
-    wag_instance *instance = instance_of(identities, NULL);
+    wag_instance *instance = instance_of("(module (func (export \"v128\") (param v128)))", NULL);
     wag_func *func = export_of(instance, "v128");
     for (int i = 0; i < 2; i++) {
         wag_error *error = NULL;
