@@ -23,6 +23,8 @@ uint32_t wagi_build_emit(wagi_builder *b, wagi_ins ins)
         b->last_access.p[ins.a] = index;
     if (ins.b < locals && (wagi_ir_uses[ins.op] & WAGI_IR_B))
         b->last_access.p[ins.b] = index;
+    if (wagi_ins_reads_c(&ins) && ins.c < locals)
+        b->last_access.p[ins.c] = index;
     if (ins.dst < locals && (wagi_ir_uses[ins.op] & WAGI_IR_D))
         b->last_access.p[ins.dst] = index + 1;
     return index;
@@ -342,6 +344,19 @@ void wagi_build_skip_immediate(wagi_builder *b, wagi_op op)
     case WAGI_IMM_DATA_MEMORY:
         skip_leb(in, 2);
         return;
+    case WAGI_IMM_MEMARG_LANE:
+        if (wagi_read_u32(in) & 0x40)
+            wagi_read_u32(in);
+        wagi_read_u64(in);
+        wagi_read_u8(in);
+        return;
+    case WAGI_IMM_V128:
+    case WAGI_IMM_SHUFFLE:
+        wagi_read_bytes(in, 16);
+        return;
+    case WAGI_IMM_LANE:
+        wagi_read_u8(in);
+        return;
     case WAGI_IMM_LABEL:
     case WAGI_IMM_FUNC:
     case WAGI_IMM_TYPE:
@@ -397,8 +412,6 @@ static void make_locals(wagi_ir *ir, const wagi_func_body *body)
     wagi_ir_new_vregs(ir, body->type->params, body->param_count);
     for (uint32_t r = 0, x = body->param_count; r < body->local_run_count; r++) {
         uint32_t type = wagi_ir_type_of(body->local_runs[r].type);
-        if (type == WAGI_TY_COUNT)
-            ir->failed = true;
         for (; x < body->local_runs[r].end && !ir->failed; x++)
             wagi_ir_new_vreg(ir, type);
     }
@@ -413,7 +426,7 @@ static void build_ops(wagi_builder *b)
         b->source = (uint32_t)wagi_reader_offset(&b->in);
         wagi_op op = wagi_build_read_op(b);
         if (op == WAGI_OP_NONE || !(build_local(b, op) || wagi_build_num(b, op) || wagi_build_memory(b, op) ||
-                                    wagi_build_control(b, op) || wagi_build_call(b, op)))
+                                    wagi_build_control(b, op) || wagi_build_call(b, op) || wagi_build_simd(b, op)))
             ir->failed = true;
     }
 }

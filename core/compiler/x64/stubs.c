@@ -90,6 +90,20 @@ static int param_reg(const wagi_machine *m, wagi_valtype type, uint32_t *ints, u
     return *ints < m->int_arg_count ? m->int_args[(*ints)++] : -1;
 }
 
+/* Slots of a value. */
+static uint32_t slots_of(wagi_valtype type)
+{
+    return wagi_ty_slots(wagi_ir_type_of(type));
+}
+
+static uint32_t slots_of_all(const wagi_valtype *types, uint32_t count)
+{
+    uint32_t slots = 0;
+    for (uint32_t i = 0; i < count; i++)
+        slots += slots_of(types[i]);
+    return slots;
+}
+
 static void move_float(const stub_maker *s, wagi_valtype type, bool is_store, int xmm, wagi_x64_mem mem)
 {
     uint32_t form = wagi_x64_float_form(wagi_ir_type_of(type), is_store ? 0x11 : 0x10);
@@ -125,10 +139,13 @@ static bool has_buffer_params(const wagi_machine *m, const wagi_type *type)
     return false;
 }
 
-static void copy_word(wagi_x64_buffer *b, int scratch, wagi_x64_mem to, wagi_x64_mem from)
+/* The slots of a value from one array of slots to another. */
+static void copy_slots(wagi_x64_buffer *b, int scratch, int to, int from, uint32_t slot, wagi_valtype type)
 {
-    wagi_x64_rm(b, X64_W | 0x8B, scratch, from);
-    wagi_x64_rm(b, X64_W | 0x89, scratch, to);
+    for (uint32_t i = slot; i < slot + slots_of(type); i++) {
+        wagi_x64_rm(b, X64_W | 0x8B, scratch, wagi_x64_at(from, (int32_t)(8 * i)));
+        wagi_x64_rm(b, X64_W | 0x89, scratch, wagi_x64_at(to, (int32_t)(8 * i)));
+    }
 }
 
 static bool room(stub_maker *s, size_t size)
@@ -216,14 +233,14 @@ static void entry_args(stub_maker *s, const wagi_type *type)
         load_buffer(b);
         wagi_x64_rr(b, X64_W | 0x8B, RCX, RDX);
         wagi_x64_rm(b, X64_W | 0x8B, RDX, wagi_x64_at(RSP, 0));
-        for (uint32_t i = 0; i < type->param_count && room(s, 64); i++)
+        for (uint32_t i = 0, at = 0; i < type->param_count && room(s, 64); at += slots_of(type->params[i++]))
             if (param_reg(m, type->params[i], &ints, &floats) < 0)
-                copy_word(b, RBX, wagi_x64_at(RCX, (int32_t)(8 * i)), wagi_x64_at(RDX, (int32_t)(8 * i)));
+                copy_slots(b, RBX, RCX, RDX, at, type->params[i]);
     }
     ints = floats = 0;
-    for (uint32_t i = 0; i < type->param_count && room(s, 64); i++) {
+    for (uint32_t i = 0, at = 0; i < type->param_count && room(s, 64); at += slots_of(type->params[i++])) {
         int reg = param_reg(m, type->params[i], &ints, &floats);
-        wagi_x64_mem slot = wagi_x64_at(RDX, (int32_t)(8 * i));
+        wagi_x64_mem slot = wagi_x64_at(RDX, (int32_t)(8 * at));
         if (reg >= 0 && wagi_reg_is_float(reg))
             move_float(s, type->params[i], false, reg - WAGI_FLOAT_REG, slot);
         else if (reg >= 0)
@@ -240,8 +257,9 @@ static void entry_results(stub_maker *s, const wagi_type *type)
         wagi_x64_rr(b, X64_W | 0x8B, RBX, RAX);
         load_buffer(b);
         wagi_x64_rm(b, X64_W | 0x8B, RCX, wagi_x64_at(RSP, 0));
-        for (uint32_t i = 1; i < type->result_count && room(s, 64); i++)
-            copy_word(b, RAX, wagi_x64_at(RCX, (int32_t)(8 * i)), wagi_x64_at(RDX, (int32_t)(8 * i)));
+        uint32_t at = slots_of(type->results[0]);
+        for (uint32_t i = 1; i < type->result_count && room(s, 64); at += slots_of(type->results[i++]))
+            copy_slots(b, RAX, RCX, RDX, at, type->results[i]);
         wagi_x64_rr(b, X64_W | 0x8B, RAX, RBX);
     }
     wagi_x64_rm(b, X64_W | 0x8B, RCX, wagi_x64_at(RSP, 0));
@@ -306,9 +324,9 @@ static void out_args(stub_maker *s, const wagi_type *type)
     const wagi_machine *m = s->context->machine;
     wagi_x64_buffer *b = s->b;
     uint32_t ints = 0, floats = 0;
-    for (uint32_t i = 0; i < type->param_count && room(s, 64); i++) {
+    for (uint32_t i = 0, at = 0; i < type->param_count && room(s, 64); at += slots_of(type->params[i++])) {
         int reg = param_reg(m, type->params[i], &ints, &floats);
-        wagi_x64_mem slot = wagi_x64_at(RSP, (int32_t)(8 * i));
+        wagi_x64_mem slot = wagi_x64_at(RSP, (int32_t)(8 * at));
         if (reg >= 0 && wagi_reg_is_float(reg))
             float_to_slot(s, type->params[i], reg - WAGI_FLOAT_REG, slot);
         else if (reg >= 0)
@@ -318,9 +336,9 @@ static void out_args(stub_maker *s, const wagi_type *type)
         return;
     load_buffer(b);
     ints = floats = 0;
-    for (uint32_t i = 0; i < type->param_count && room(s, 64); i++)
+    for (uint32_t i = 0, at = 0; i < type->param_count && room(s, 64); at += slots_of(type->params[i++]))
         if (param_reg(m, type->params[i], &ints, &floats) < 0)
-            copy_word(b, RCX, wagi_x64_at(RSP, (int32_t)(8 * i)), wagi_x64_at(RDX, (int32_t)(8 * i)));
+            copy_slots(b, RCX, RSP, RDX, at, type->params[i]);
 }
 
 static void out_results(stub_maker *s, const wagi_type *type)
@@ -328,8 +346,9 @@ static void out_results(stub_maker *s, const wagi_type *type)
     wagi_x64_buffer *b = s->b;
     if (type->result_count > 1) {
         load_buffer(b);
-        for (uint32_t i = 1; i < type->result_count && room(s, 64); i++)
-            copy_word(b, RCX, wagi_x64_at(RDX, (int32_t)(8 * i)), wagi_x64_at(RSP, (int32_t)(8 * i)));
+        uint32_t at = slots_of(type->results[0]);
+        for (uint32_t i = 1; i < type->result_count && room(s, 64); at += slots_of(type->results[i++]))
+            copy_slots(b, RCX, RDX, RSP, at, type->results[i]);
     }
     if (type->result_count == 0)
         return;
@@ -343,7 +362,10 @@ static void out_results(stub_maker *s, const wagi_type *type)
 static bool make_slots_call(stub_maker *s, const wagi_type *type)
 {
     wagi_x64_buffer *b = s->b;
-    uint32_t slots = type->param_count > type->result_count ? type->param_count : type->result_count;
+    uint32_t slots = slots_of_all(type->params, type->param_count);
+    uint32_t results = slots_of_all(type->results, type->result_count);
+    if (results > slots)
+        slots = results;
     int32_t bytes = (int32_t)(8 * (slots | 1));
     wagi_x64_alu_imm_reg(b, 5, RSP, bytes, true);
     size_t framed = b->n;
