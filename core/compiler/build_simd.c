@@ -121,20 +121,15 @@ static bool is_commutative(wagi_op op)
     case WAGI_OP_##shape##_add:                                                                                        \
     case WAGI_OP_##shape##_eq:                                                                                         \
     case WAGI_OP_##shape##_ne
-        SHAPE(i8x16):
-        SHAPE(i16x8):
-        SHAPE(i32x4):
-        SHAPE(i64x2):
-        SHAPE_32(i8x16):
-        SHAPE_32(i16x8):
-        SHAPE_32(i32x4):
-    case WAGI_OP_i16x8_mul:
-    case WAGI_OP_i32x4_mul:
-    case WAGI_OP_i64x2_mul:
-    case WAGI_OP_v128_and:
-    case WAGI_OP_v128_or:
-    case WAGI_OP_v128_xor:
-        return true;
+        SHAPE(i8x16)
+            : SHAPE(i16x8)
+            : SHAPE(i32x4)
+            : SHAPE(i64x2)
+            : SHAPE_32(i8x16)
+            : SHAPE_32(i16x8)
+            : SHAPE_32(i32x4)
+            : case WAGI_OP_i16x8_mul : case WAGI_OP_i32x4_mul : case WAGI_OP_i64x2_mul : case WAGI_OP_v128_and
+            : case WAGI_OP_v128_or : case WAGI_OP_v128_xor : return true;
     default:
         return false;
     }

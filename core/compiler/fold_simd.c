@@ -90,23 +90,23 @@ static inline void apply_store_lane(v128_store_lane *op, uint64_t *slots, const 
 }
 
 #define APPLY(op)                                                                                                      \
-    _Generic(&(op),                                                                                                    \
-             v128_unary *: apply_unary,                                                                                \
-             v128_binary *: apply_binary,                                                                              \
-             v128_ternary *: apply_ternary,                                                                            \
-             v128_shift *: apply_shift,                                                                                \
-             v128_test *: apply_test,                                                                                  \
-             v128_splat32 *: apply_splat32,                                                                            \
-             v128_splat64 *: apply_splat64,                                                                            \
-             v128_extract32 *: apply_extract32,                                                                        \
-             v128_extract64 *: apply_extract64,                                                                        \
-             v128_replace32 *: apply_replace32,                                                                        \
-             v128_replace64 *: apply_replace64,                                                                        \
-             v128_shuffle *: apply_shuffle,                                                                            \
-             v128_load *: apply_load,                                                                                  \
-             v128_store *: apply_store,                                                                                \
-             v128_load_lane *: apply_load_lane,                                                                        \
-             v128_store_lane *: apply_store_lane)
+    _Generic(&(op), v128_unary *                                                                                       \
+             : apply_unary, v128_binary *                                                                              \
+             : apply_binary, v128_ternary *                                                                            \
+             : apply_ternary, v128_shift *                                                                             \
+             : apply_shift, v128_test *                                                                                \
+             : apply_test, v128_splat32 *                                                                              \
+             : apply_splat32, v128_splat64 *                                                                           \
+             : apply_splat64, v128_extract32 *                                                                         \
+             : apply_extract32, v128_extract64 *                                                                       \
+             : apply_extract64, v128_replace32 *                                                                       \
+             : apply_replace32, v128_replace64 *                                                                       \
+             : apply_replace64, v128_shuffle *                                                                         \
+             : apply_shuffle, v128_load *                                                                              \
+             : apply_load, v128_store *                                                                                \
+             : apply_store, v128_load_lane *                                                                           \
+             : apply_load_lane, v128_store_lane *                                                                      \
+             : apply_store_lane)
 
 /* Rows of op.def by their prefix: a case for each of 0xFD. */
 #define CASE_0(name)
