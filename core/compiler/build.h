@@ -21,7 +21,7 @@ typedef enum wagi_entry_kind { WAGI_ENTRY_CONST, WAGI_ENTRY_LOCAL, WAGI_ENTRY_TE
 typedef struct wagi_entry {
     uint8_t kind, type;
     uint32_t vreg;
-    uint32_t def; /* TEMP: its instruction, or NONE; LOCAL: 1 + stack index of the next reference to it, or 0 */
+    uint32_t def;  /* TEMP: its instruction, or NONE; LOCAL: 1 + stack index of the next reference to it, or 0 */
     uint64_t bits; /* V128: index of a constant */
 } wagi_entry;
 

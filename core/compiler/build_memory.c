@@ -57,8 +57,7 @@ void wagi_build_load(wagi_builder *b, wagi_access access, unsigned type, uint32_
 /* True when the machine can store the constant without a register; then its 32 bits. */
 static bool store_constant(const wagi_entry *value, unsigned type, uint64_t offset, uint32_t *ret_bits)
 {
-    if (value->kind != WAGI_ENTRY_CONST || type == WAGI_TY_F64 || type == WAGI_TY_V128 ||
-        offset > UINT32_MAX)
+    if (value->kind != WAGI_ENTRY_CONST || type == WAGI_TY_F64 || type == WAGI_TY_V128 || offset > UINT32_MAX)
         return false;
     if (type == WAGI_TY_I64 && (int64_t)value->bits != (int32_t)value->bits)
         return false;

@@ -133,7 +133,8 @@ typedef enum wagi_access {
 } wagi_access;
 static inline unsigned wagi_access_width(unsigned access)
 {
-    static const uint8_t widths[WAGI_ACCESS_COUNT] = {4, 8, 4, 8, 1, 1, 2, 2, 1, 2, 4, 4, 16, 8, 8, 8, 8, 8, 8, 1, 2, 4, 8};
+    static const uint8_t widths[WAGI_ACCESS_COUNT] = {4,  8, 4, 8, 1, 1, 2, 2, 1, 2, 4, 4,
+                                                      16, 8, 8, 8, 8, 8, 8, 1, 2, 4, 8};
     return widths[access];
 }
 

@@ -9,9 +9,9 @@
  * of 16 in the body and does not move there, so a frame's size is a constant of the function.
  *
  * Calls between wasm functions: integers in rdi rsi rcx r8-r11, floats and vectors in xmm0-xmm7, what is more in the
- * agent's overflow buffer at its slot (8 * parameter index; a vector is two slots), read by the callee before anything else can use the buffer. First result in
- * rax or xmm0, the others in the buffer at their slots, read by the caller at once. Callees keep r14 and r15's meaning
- * for the caller's instance. An i32 is zero-extended.
+ * agent's overflow buffer at its slot (8 * parameter index; a vector is two slots), read by the callee before anything
+ * else can use the buffer. First result in rax or xmm0, the others in the buffer at their slots, read by the caller at
+ * once. Callees keep r14 and r15's meaning for the caller's instance. An i32 is zero-extended.
  */
 #ifndef WAGI_COMPILER_X64_X64_H
 #define WAGI_COMPILER_X64_X64_H
