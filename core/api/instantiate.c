@@ -297,7 +297,7 @@ wag_promise_source *wag_instantiate_bytes(wag_bytes bytes, wag_imports *imports)
 
 typedef struct instantiation {
     wagi_task task;
-    wag_linked *linked; /* own */
+    wag_linked *linked;            /* own */
     wag_promise_instance *promise; /* one reference */
 } instantiation;
 

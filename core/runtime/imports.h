@@ -10,8 +10,8 @@ struct wag_imports {
     bool is_builder;           /* wag_imports_set may be used: root is a map of ours */
     wag_imports_getter getter; /* NULL: look up in root */
     void *context;
-    wag_value root; /* own; a map of namespaces, or whatever the host gave */
-    bool is_shared; /* a map of the host's is in it, which may change without our knowing */
+    wag_value root;    /* own; a map of namespaces, or whatever the host gave */
+    bool is_shared;    /* a map of the host's is in it, which may change without our knowing */
     wag_linked *links; /* what was read from it and would be read again (linked.c); pool.h */
 };
 
