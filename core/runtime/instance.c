@@ -275,8 +275,9 @@ static wag_err init_memories(wag_instance *instance, wag_error **reterr_error)
     const wagi_module_data *data = instance->data;
     wag_err err = guard_imports(instance, reterr_error);
     for (uint32_t i = data->memory_import_count; err == WAG_OK && i < data->memory_count; i++)
-        err = wagi_memory_open(instance->memories[i], data->memories[i],
-                               instance->module->guarded && wagi_memory_can_be_guarded(data->memories[i]), reterr_error);
+        err =
+            wagi_memory_open(instance->memories[i], data->memories[i],
+                             instance->module->guarded && wagi_memory_can_be_guarded(data->memories[i]), reterr_error);
     return err;
 }
 
