@@ -29,7 +29,7 @@ static bool measure(const wagi_module_data *data, uint32_t memory, maker *m)
     const wagi_memory_type *type = &data->memories[memory];
     uint64_t limit = UINT64_MAX >> type->page_size_log2, bytes = 0, end = 0;
     uint64_t size = type->limits.minimum > limit ? UINT64_MAX : type->limits.minimum << type->page_size_log2;
-    if (type->page_size_log2 != 16)
+    if (type->page_size_log2 != 16 || type->limits.is_shared)
         return false;
     for (uint32_t i = 0; i < data->data_count; i++) {
         const wagi_data_segment *segment = &data->datas[i];
