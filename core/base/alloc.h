@@ -25,10 +25,13 @@ void wagi_alloc_fail_after(uint64_t successes);
         type *p;                                                                                                       \
         size_t n, cap;                                                                                                 \
     }
-#define WAGI_VEC_RESERVE(v, extra) wagi_vec_reserve((void **)&(v)->p, (v)->n, &(v)->cap, (extra), sizeof *(v)->p)
+#define WAGI_VEC_RESERVE(v, extra)                                                                                     \
+    ((v)->cap - (v)->n >= (size_t)(extra) ||                                                                           \
+     wagi_vec_grow((void **)&(v)->p, (v)->n, &(v)->cap, (extra), sizeof *(v)->p))
 #define WAGI_VEC_PUSH(v, x) (WAGI_VEC_RESERVE(v, 1) ? ((v)->p[(v)->n++] = (x), true) : false)
 #define WAGI_VEC_FREE(v) (wagi_free((v)->p), (v)->p = NULL, (v)->n = (v)->cap = 0)
 #include <stdbool.h>
-bool wagi_vec_reserve(void **block, size_t count, size_t *capacity, size_t extra, size_t element_size);
+/* What WAGI_VEC_RESERVE does when there is no room. */
+bool wagi_vec_grow(void **block, size_t count, size_t *capacity, size_t extra, size_t element_size);
 
 #endif

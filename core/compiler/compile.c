@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/os.h"
 #include "compiler/build.h"
 #include "compiler/check.h"
 #include "compiler/liveness.h"
@@ -24,7 +25,8 @@ bool wagi_compiler_available(void)
 
 void wagi_image_fini(wagi_image *image)
 {
-    wagi_free(image->code);
+    if (image->code)
+        wagi_os_unmap(image->code, image->code_mapped);
     wagi_free(image->funcs);
     wagi_free(image->sites);
     wagi_free(image->entries);
@@ -155,6 +157,7 @@ static void fill_image(worker *w, wagi_x64_stubs *stubs, wagi_image *image)
     wagi_x64_buffer *code = wagi_x64_code(w->emitter);
     image->code = code->p;
     image->code_size = code->n;
+    image->code_mapped = code->cap;
     *code = (wagi_x64_buffer){NULL, 0, 0};
     image->funcs = w->out.funcs.p;
     image->func_count = (uint32_t)w->out.funcs.n;
@@ -320,7 +323,7 @@ static bool place_chunks(team *team, uint32_t threads)
         out = worker_out;
         code = worker_code;
     }
-    wagi_free(code.p);
+    wagi_x64_buffer_free(&code);
     WAGI_VEC_FREE(&out.funcs);
     WAGI_VEC_FREE(&out.relocs);
     WAGI_VEC_FREE(&out.sites);

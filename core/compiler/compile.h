@@ -12,8 +12,8 @@ typedef struct wagi_image_entry {
 
 /* Machine code with what traps and backtraces want to know of it. */
 typedef struct wagi_image {
-    uint8_t *code;
-    size_t code_size;
+    uint8_t *code; /* pages of its own, code_mapped bytes of them */
+    size_t code_size, code_mapped;
     wagi_func_code *funcs;           /* func_count, by start, which is by index */
     uint32_t func_count, first_func; /* the index of funcs[0] */
     uint8_t *sites;

@@ -700,14 +700,22 @@ static uint32_t find_stub(const wagi_reloc *stubs, size_t count, uintptr_t targe
     return stubs[low].at;
 }
 
-/* The distinct targets of the relocations of one kind, ascending, into `*sorted` (capacity count). */
+/* The distinct targets of the relocations of one kind, ascending, into `*sorted` (capacity count). Most targets repeat,
+ * so that little is left to sort when those that were seen a moment ago are left out. */
 static size_t distinct_targets(const wagi_reloc *relocs, size_t count, wagi_reloc_kind kind, wagi_reloc_kind or_kind,
                                wagi_reloc *sorted)
 {
     size_t n = 0, out = 0;
-    for (size_t i = 0; i < count; i++)
-        if (relocs[i].kind == kind || relocs[i].kind == or_kind)
-            sorted[n++] = relocs[i];
+    uintptr_t seen[256] = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (relocs[i].kind != kind && relocs[i].kind != or_kind)
+            continue;
+        uintptr_t target = relocs[i].target, *place = &seen[(target ^ target >> 4 ^ target >> 12) % 256];
+        if (*place == target && target != 0)
+            continue;
+        *place = target;
+        sorted[n++] = relocs[i];
+    }
     qsort(sorted, n, sizeof *sorted, by_target);
     for (size_t i = 0; i < n; i++)
         if (out == 0 || sorted[out - 1].target != sorted[i].target)
