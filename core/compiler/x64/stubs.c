@@ -1,6 +1,6 @@
-/* Code that belongs to no function: the way in, the way out, traps, and the linking of a module's code.
+/* Code that belongs to no function: the way in, the way out, traps.
  *
- * Entry (C to wasm):  uint64_t entry(const void *code, wag_instance *, wagi_slot *slots, wag_agent *)
+ * Entry (C to wasm):  int entry(const void *code, wag_instance *, wagi_slot *slots, wag_agent *)
  *   keeps C's registers, remembers rsp in agent->entry_sp, so that a trap can come back here with one move, and gives
  *   0, or WAGI_ENTER_FAILED when the call ended with an error. Its frame is a wagi_entry_frame below C's registers. For
  *   types of numbers alone there is one more, a wagi_enter: all of wag_call but its check of the agent.
@@ -10,9 +10,7 @@
  * frame stays below it: the instance and the address of `restore`. When the return address is such a `restore` already,
  * ours or another module's, nothing more is needed. It is known by the mark in front of it, which cannot end a call.
  */
-#include <stdlib.h>
-
-#include "compiler/x64/emit.h"
+#include "compiler/x64/stubs.h"
 #include "compiler/x64/x64.h"
 
 #define AGENT ((int32_t)offsetof(wag_instance, unit.agent))
@@ -31,13 +29,7 @@
 #define STUB_ROOM 512
 #define MOST_VALS 64 /* parameters and results; more go through slots */
 
-typedef struct stub_maker {
-    wagi_x64_buffer *b;
-    const wagi_code_context *context;
-    wagi_x64_stubs *stubs;
-    bool has_avx;
-    uint32_t unwind, trap_common, restore, error, enter_ended, call_vals;
-} stub_maker;
+typedef wagi_x64_stub_maker stub_maker;
 
 /* What an entry keeps for C; debuggers know the order (wagi_stub_code). */
 static const int c_registers[] = {RBX, RBP, R12, R13, R14, R15};
@@ -303,10 +295,13 @@ static void make_unwind(stub_maker *s)
     jump_to(b, -1, s->unwind);
 }
 
-static bool make_traps(stub_maker *s)
+bool wagi_x64_make_traps(stub_maker *s)
 {
     wagi_x64_buffer *b = s->b;
+    if (!room(s, STUB_ROOM))
+        return false;
     begin_stub(b);
+    s->stubs->first = (uint32_t)b->n;
     make_unwind(s);
     begin_stub(b);
     s->trap_common = (uint32_t)b->n;
@@ -329,7 +324,7 @@ static bool make_traps(stub_maker *s)
     return true;
 }
 
-static bool make_trap(stub_maker *s, wag_err trap)
+bool wagi_x64_make_trap(stub_maker *s, wag_err trap)
 {
     wagi_reloc stub = {.at = (uint32_t)s->b->n, .target = trap};
     if (!room(s, STUB_ROOM) || !WAGI_VEC_PUSH(&s->stubs->traps, stub))
@@ -464,8 +459,9 @@ static void entry_end(const stub_maker *s, form form)
     wagi_x64_u8(b, 0xC3);
 }
 
-static bool make_entry(stub_maker *s, const wagi_type *type, form form)
+bool wagi_x64_make_entry(stub_maker *s, const wagi_type *type, bool vals)
 {
+    form form = vals ? VALS : SLOTS;
     wagi_x64_buffer *b = s->b;
     if (!room(s, STUB_ROOM))
         return false;
@@ -624,7 +620,7 @@ static bool make_vals_call(stub_maker *s, const wagi_type *type)
     return true;
 }
 
-static bool make_out(stub_maker *s, const wagi_type *type)
+bool wagi_x64_make_out(stub_maker *s, const wagi_type *type)
 {
     wagi_x64_buffer *b = s->b;
     if (!room(s, STUB_ROOM))
@@ -649,7 +645,7 @@ static bool make_out(stub_maker *s, const wagi_type *type)
     return wagi_x64_takes_vals(type) ? make_vals_call(s, type) : make_slots_call(s, type);
 }
 
-static bool make_tail(stub_maker *s, uint32_t out, const wagi_type *type)
+bool wagi_x64_make_tail(stub_maker *s, uint32_t out, const wagi_type *type)
 {
     wagi_x64_buffer *b = s->b;
     if (!room(s, STUB_ROOM))
@@ -675,115 +671,5 @@ static bool make_tail(stub_maker *s, uint32_t out, const wagi_type *type)
     wagi_x64_rm(b, X64_W | 0x8B, INSTANCE, wagi_x64_at(RAX, FUNC_INSTANCE));
     load_memory(b);
     wagi_x64_rm(b, 0xFF, 4, wagi_x64_at(RAX, FUNC_CODE));
-    return true;
-}
-
-/* ---- linking ---- */
-
-static int by_target(const void *x, const void *y)
-{
-    const wagi_reloc *a = x, *b = y;
-    return a->target < b->target ? -1 : a->target > b->target;
-}
-
-/* Stubs of one kind are in ascending order of their target. */
-static uint32_t find_stub(const wagi_reloc *stubs, size_t count, uintptr_t target)
-{
-    size_t low = 0, high = count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (stubs[middle].target < target)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return stubs[low].at;
-}
-
-/* The distinct targets of the relocations of one kind, ascending, into `*sorted` (capacity count). Most targets repeat,
- * so that little is left to sort when those that were seen a moment ago are left out. */
-static size_t distinct_targets(const wagi_reloc *relocs, size_t count, wagi_reloc_kind kind, wagi_reloc_kind or_kind,
-                               wagi_reloc *sorted)
-{
-    size_t n = 0, out = 0;
-    uintptr_t seen[256] = {0};
-    for (size_t i = 0; i < count; i++) {
-        if (relocs[i].kind != kind && relocs[i].kind != or_kind)
-            continue;
-        uintptr_t target = relocs[i].target, *place = &seen[(target ^ target >> 4 ^ target >> 12) % 256];
-        if (*place == target && target != 0)
-            continue;
-        *place = target;
-        sorted[n++] = relocs[i];
-    }
-    qsort(sorted, n, sizeof *sorted, by_target);
-    for (size_t i = 0; i < n; i++)
-        if (out == 0 || sorted[out - 1].target != sorted[i].target)
-            sorted[out++] = sorted[i];
-    return out;
-}
-
-static bool make_stubs(stub_maker *s, const wagi_reloc *relocs, size_t count, wagi_reloc *sorted)
-{
-    if (!room(s, STUB_ROOM) || !make_traps(s))
-        return false;
-    size_t n = distinct_targets(relocs, count, WAGI_RELOC_TRAP, WAGI_RELOC_TRAP, sorted);
-    for (size_t i = 0; i < n; i++)
-        if (!make_trap(s, (wag_err)sorted[i].target))
-            return false;
-    n = distinct_targets(relocs, count, WAGI_RELOC_OUT, WAGI_RELOC_TAIL, sorted);
-    s->stubs->far_start = (uint32_t)s->b->n;
-    for (size_t i = 0; i < n; i++)
-        if (!make_out(s, (const wagi_type *)sorted[i].target))
-            return false;
-    s->stubs->far_end = (uint32_t)s->b->n;
-    n = distinct_targets(relocs, count, WAGI_RELOC_TAIL, WAGI_RELOC_TAIL, sorted);
-    for (size_t i = 0; i < n; i++) {
-        uint32_t out = find_stub(s->stubs->out.p, s->stubs->out.n, sorted[i].target);
-        if (!make_tail(s, out, (const wagi_type *)sorted[i].target))
-            return false;
-    }
-    return true;
-}
-
-static uint32_t target_of(const wagi_x64_stubs *stubs, const wagi_reloc *reloc, const uint32_t *func_at)
-{
-    switch ((wagi_reloc_kind)reloc->kind) {
-    case WAGI_RELOC_FUNC:
-        return func_at[reloc->target];
-    case WAGI_RELOC_OUT:
-        return find_stub(stubs->out.p, stubs->out.n, reloc->target);
-    case WAGI_RELOC_TAIL:
-        return find_stub(stubs->tail.p, stubs->tail.n, reloc->target);
-    case WAGI_RELOC_TRAP:
-        break;
-    }
-    return find_stub(stubs->traps.p, stubs->traps.n, reloc->target);
-}
-
-bool wagi_x64_link(wagi_x64_buffer *code, const wagi_code_context *context, const wagi_reloc *relocs,
-                   size_t reloc_count, const uint32_t *func_at, const wagi_type *const *entry_types, size_t entry_count,
-                   wagi_x64_stubs *stubs)
-{
-    stub_maker s = {.b = code, .context = context, .stubs = stubs, .has_avx = context->machine->features & X64_HAS_AVX};
-    wagi_reloc *sorted = wagi_alloc((reloc_count + 1) * sizeof *sorted);
-    if (!sorted)
-        return false;
-    bool fine = wagi_x64_reserve(code, STUB_ROOM);
-    if (fine) {
-        begin_stub(code);
-        stubs->first = (uint32_t)code->n;
-        fine = make_stubs(&s, relocs, reloc_count, sorted);
-    }
-    for (size_t i = 0; fine && i < entry_count; i++)
-        fine = make_entry(&s, entry_types[i], SLOTS) &&
-               (!wagi_x64_takes_vals(entry_types[i]) || make_entry(&s, entry_types[i], VALS));
-    wagi_free(sorted);
-    if (!fine || code->n > INT32_MAX / 2)
-        return false;
-    for (size_t i = 0; i < reloc_count; i++) {
-        uint32_t rel = target_of(stubs, &relocs[i], func_at) - (relocs[i].at + 4);
-        memcpy(code->p + relocs[i].at, &rel, 4);
-    }
     return true;
 }
