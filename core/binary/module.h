@@ -179,6 +179,7 @@ typedef struct wagi_module_data {
     const wagi_table_def *tables;
     uint32_t memory_count, memory_import_count;
     const wagi_memory_type *memories;
+    bool has_shared_memory;
     uint32_t global_count, global_import_count;
     const wagi_global_def *globals;
     uint32_t tag_count, tag_import_count;

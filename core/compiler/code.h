@@ -95,8 +95,7 @@ typedef struct wagi_code_context {
 /* Memories whose bounds the guard pages check. */
 static inline bool wagi_memory_is_guarded(const wagi_code_context *context, uint32_t memory)
 {
-    const wagi_memory_type *type = &context->data->memories[memory];
-    return context->guard && !type->limits.is_64 && type->page_size_log2 == 16;
+    return context->guard && wagi_memory_can_be_guarded(context->data->memories[memory]);
 }
 
 #endif

@@ -82,6 +82,8 @@ wag_err wagi_agent_open(wag_cluster *cluster)
     agent->depth_limit = depth_limit < UINT32_MAX ? (uint32_t)depth_limit : UINT32_MAX;
     atomic_init(&agent->interrupt, false);
     atomic_init(&agent->terminated, false);
+    wagi_parker_init(&agent->parker);
+    agent->can_block = true;
     agent->native_limit = native_limit();
     agent->stop_limit = &stop_limit;
     atomic_store(&stop_limit, agent->native_limit);

@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "base/park.h"
 #include "base/sync.h"
 #include "runtime/heap.h"
 
@@ -64,6 +65,8 @@ struct wag_agent {
     /* Set from any thread by wag_agent_interrupt; polled by loops, function entries and every wait.
      * relaxed is enough for the poll: the flag publishes nothing but itself. */
     atomic_bool interrupt;
+    wagi_parker parker; /* where the thread waits at an address of a shared memory; an interrupt wakes it */
+    bool can_block;     /* it may do that */
     /* Set once, from any thread, when a worker is terminated: the interrupt is never cleared again. */
     atomic_bool terminated;
 
@@ -149,6 +152,7 @@ static inline void wagi_agent_raise(wag_agent *agent)
 {
     atomic_store(&agent->interrupt, true);
     atomic_store(agent->stop_limit, UINTPTR_MAX);
+    wagi_parker_wake(&agent->parker);
 }
 
 /* The native stack that is below this may hold references in frames of native code; NULL: there are none. */

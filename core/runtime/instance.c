@@ -259,16 +259,11 @@ wag_error *wagi_const_eval(wag_instance *instance, const wagi_const_expr *expr, 
     return NULL;
 }
 
-static bool can_be_guarded(wagi_memory_type type)
-{
-    return !type.limits.is_64 && type.page_size_log2 == 16;
-}
-
 static wag_err guard_imports(wag_instance *instance, wag_error **reterr_error)
 {
     const wagi_module_data *data = instance->data;
     for (uint32_t i = 0; instance->module->guarded && i < data->memory_import_count; i++)
-        if (can_be_guarded(data->memories[i]) && !wagi_memory_guard(instance->memories[i]))
+        if (wagi_memory_can_be_guarded(data->memories[i]) && !wagi_memory_guard(instance->memories[i]))
             return wagi_fail(
                 wagi_error_new(WAG_RANGE, "no address space for the guard pages of imported memory %u", (unsigned)i),
                 reterr_error);
@@ -280,8 +275,9 @@ static wag_err init_memories(wag_instance *instance, wag_error **reterr_error)
     const wagi_module_data *data = instance->data;
     wag_err err = guard_imports(instance, reterr_error);
     for (uint32_t i = data->memory_import_count; err == WAG_OK && i < data->memory_count; i++)
-        err = wagi_memory_open(instance->memories[i], data->memories[i],
-                               instance->module->guarded && can_be_guarded(data->memories[i]), reterr_error);
+        err =
+            wagi_memory_open(instance->memories[i], data->memories[i],
+                             instance->module->guarded && wagi_memory_can_be_guarded(data->memories[i]), reterr_error);
     return err;
 }
 

@@ -65,7 +65,7 @@ static wagi_table_type table_type_now(const wag_table *table)
 static wagi_memory_type memory_type_now(const wag_memory *memory)
 {
     wagi_memory_type type = memory->type;
-    type.limits.minimum = memory->pages;
+    type.limits.minimum = wagi_memory_pages(memory);
     return type;
 }
 

@@ -42,6 +42,7 @@
 #define WAGI_RUNTIME_OBJECT_H
 
 #include "binary/module.h"
+#include "runtime/shared_memory.h"
 #include "waggle/agent.h"
 #include "waggle/instance.h"
 
@@ -92,16 +93,31 @@ struct wag_func {
 
 struct wag_memory {
     wagi_object object;
-    uint8_t *base;             /* never NULL; moves when the memory grows */
-    uint64_t size;             /* bytes */
+    uint8_t *base;             /* never NULL; moves when the memory grows, unless it is shared */
+    uint64_t size;             /* bytes; of a shared memory 0: wagi_memory_size knows */
     uint64_t pages, max_pages; /* max_pages: smaller of declared and run-time limit */
     wagi_memory_type type;     /* as declared: the minimum does not follow growth */
     bool is_mapped;            /* pages of the system's, else (small) a heap block or nothing */
     bool is_guarded;           /* WAGI_GUARD_BYTES are reserved at base, which never moves; what is not memory faults */
+    wag_shared_memory *shared; /* what a shared memory aliases, one reference; else NULL */
 };
 
 /* What a guarded memory reserves: every 32-bit index plus every 32-bit offset plus an access. */
 #define WAGI_GUARD_BYTES ((8ull << 30) + 65536)
+static inline bool wagi_memory_can_be_guarded(wagi_memory_type type)
+{
+    return !type.limits.is_64 && type.page_size_log2 == 16;
+}
+
+/* The size now, in bytes and in pages: of a shared memory other threads may make it larger at any time. */
+static inline uint64_t wagi_memory_size(const wag_memory *memory)
+{
+    return memory->shared ? atomic_load(&memory->shared->size) : memory->size;
+}
+static inline uint64_t wagi_memory_pages(const wag_memory *memory)
+{
+    return memory->shared ? atomic_load(&memory->shared->pages) : memory->pages;
+}
 
 struct wag_table {
     wagi_object object;

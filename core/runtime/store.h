@@ -43,6 +43,8 @@ wag_func *wagi_func_new(wag_agent *agent, const wagi_type *type, wag_host_func h
 /* A typed function for an untyped one. type: borrow. */
 wag_func *wagi_func_specialise(wag_func *origin, const wagi_type *type);
 wag_err wagi_memory_new(wag_agent *agent, wagi_memory_type type, wag_memory **ret_memory, wag_error **reterr_error);
+/* One that aliases a shared block. shared: borrow. NULL without memory. */
+wag_memory *wagi_memory_new_alias(wag_agent *agent, wag_shared_memory *shared);
 wag_err wagi_table_new(wag_agent *agent, wagi_table_type type, wagi_slot init, wag_table **ret_table,
                        wag_error **reterr_error);
 /* A concrete content type's group must be held by the caller; the global takes a reference of its own. */
