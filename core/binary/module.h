@@ -93,6 +93,13 @@ typedef struct wagi_local_run {
     wagi_valtype type;
 } wagi_local_run;
 
+/* A short way into a wasm function of numbers alone, instead of wagi_call_vals, which says what it has to do. It gives
+ * what that gives, or WAGI_ENTER_FAILED: agent->trap_error says why; host_depth and the unit's handle are still to be
+ * given back. */
+typedef int wagi_enter(wag_func *func, const wag_val *args, size_t arg_count, wag_val *results, size_t result_count,
+                       wag_error **reterr_error);
+#define WAGI_ENTER_FAILED (-1) /* no wag_err */
+
 typedef struct wagi_func_body {
     const uint8_t *code; /* first instruction, behind the local declarations */
     const uint8_t *end;  /* one past the final `end` */
@@ -108,6 +115,7 @@ typedef struct wagi_func_body {
     uint32_t local_run_count;
     const wagi_local_run *local_runs; /* the declared locals, in order; parameters are in `type` */
     bool uses_v128;                   /* a local, operand or block type is v128 */
+    wagi_enter *enter;                /* the tier's short way in, or NULL; set when the module is compiled */
 } wagi_func_body;
 
 typedef struct wagi_global_def {

@@ -119,6 +119,7 @@ static void unit_settle(wagi_unit *unit)
     }
     agent->escaped_dead++;
     agent->escaped_dead_bytes += unit_weight(unit);
+    agent->poll_due = true;
 }
 
 void wagi_unit_hold(wagi_unit *unit)
@@ -170,14 +171,18 @@ void wagi_unit_unref(wagi_unit *unit)
 void wagi_store_poll(wag_agent *agent)
 {
     wagi_gc *gc = &agent->gc;
+    if (!agent->poll_due)
+        return;
     if (gc->marking) {
         wagi_store_mark(agent, POLL_STEP);
         return;
     }
     size_t threshold = agent->collect_threshold ? agent->collect_threshold : COLLECT_FIRST;
     if (agent->escaped_dead < threshold && agent->escaped_dead_bytes < COLLECT_BYTES &&
-        !(agent->collect_stress && agent->escaped_dead))
+        !(agent->collect_stress && agent->escaped_dead)) {
+        agent->poll_due = false; /* until another one dies */
         return;
+    }
     /* A trace goes through the heap as well: not at once when that is large. */
     if (agent->collect_stress || gc->live + gc->debt <= SMALL_HEAP)
         wagi_store_collect(agent);
@@ -194,6 +199,7 @@ void wagi_store_collected(wag_agent *agent)
 void wagi_store_stress(wag_agent *agent, bool on)
 {
     agent->collect_stress = on;
+    agent->poll_due = true;
 }
 
 void wagi_unit_strong_edges(wagi_unit *unit, wagi_unit_visitor visit, void *context)
