@@ -96,7 +96,11 @@ wag_err wag_memory_new_value(wag_value descriptor, wag_memory **ret_memory, wag_
         error = read_sizes(descriptor, &sizes);
     if (error)
         return wagi_fail(error, reterr_error);
-    return wag_memory_new(sizes.initial, sizes.maximum, ret_memory, reterr_error);
+    wag_memory_descriptor given = {.initial = sizes.initial,
+                                   .maximum = sizes.maximum,
+                                   .address_i64 = sizes.is_64,
+                                   .shared = wagi_to_boolean(wag_map_get(descriptor, "shared"))};
+    return wag_memory_create(&given, ret_memory, reterr_error);
 }
 
 wag_err wag_table_new_value(wag_value descriptor, wag_value init, wag_table **ret_table, wag_error **reterr_error)

@@ -497,6 +497,22 @@ static void test_MEM_01_a_memory_is_made_of_a_descriptor(void **state)
     ASSERT_ERR(wag_memory_new_value(WAG_UNDEFINED, NULL, NULL), WAG_TYPE);
 }
 
+static void test_MEM_02_a_shared_memory_needs_a_maximum(void **state)
+{
+    (void)state;
+    wag_value descriptor = map_of("initial", WAG_NUMBER(1));
+    wag_memory *memory = NULL;
+    ASSERT_OK(wag_map_set(descriptor, "shared", WAG_BOOL(true)));
+    wag_error *error = NULL;
+    ASSERT_ERR(wag_memory_new_value(descriptor, &memory, &error), WAG_TYPE);
+    assert_class(error, WAG_CLASS_TYPE_ERROR);
+    ASSERT_OK(wag_map_set(descriptor, "maximum", WAG_NUMBER(2)));
+    ASSERT_OK(wag_memory_new_value(descriptor, &memory, NULL));
+    assert_true(wag_memory_is_shared(memory));
+    wag_memory_unref(memory);
+    wag_value_unref(descriptor);
+}
+
 static void test_TAG_01_a_tag_is_made_of_its_parameters(void **state)
 {
     (void)state;
@@ -552,6 +568,7 @@ int main(void)
         cmocka_unit_test(test_T_01_a_table_is_made_of_a_descriptor_with_a_default_for_a_missing_value),
         cmocka_unit_test(test_T_03_T_04_set_and_grow_check_the_value_and_the_range),
         cmocka_unit_test(test_MEM_01_a_memory_is_made_of_a_descriptor),
+        cmocka_unit_test(test_MEM_02_a_shared_memory_needs_a_maximum),
         cmocka_unit_test(test_TAG_01_a_tag_is_made_of_its_parameters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,7 @@
 #define MAX_REPEATED 8
 #define MAX_REPEATS 128
 
-bool wagi_x64_roomy(wagi_x64_emitter *e, size_t size)
+bool wagi_x64_make_room(wagi_x64_emitter *e, size_t size)
 {
     if (!e->failed && !wagi_x64_reserve(&e->code, size))
         e->failed = true;
@@ -35,7 +35,7 @@ static bool has_avx(const wagi_x64_emitter *e)
 
 uint32_t wagi_x64_float_form(unsigned type, uint32_t op)
 {
-    return X64_0F | (type == WAGI_TY_F64 ? X64_F2 : X64_F3) | op;
+    return X64_0F | (type == WAGI_TY_F64 ? X64_F2 : type == WAGI_TY_F32 ? X64_F3 : 0) | op; /* moves of V128: movups */
 }
 
 uint32_t wagi_x64_packed_form(unsigned type, uint32_t op)
@@ -160,11 +160,21 @@ void wagi_x64_sse(wagi_x64_emitter *e, uint32_t form, int d, int a, int b, bool 
     wagi_x64_rr(&e->code, form, d, b);
 }
 
-void wagi_x64_const_operand(wagi_x64_emitter *e, uint64_t value, uint32_t size, uint32_t tail)
+static void const_operand(wagi_x64_emitter *e, wagi_x64_const_ref ref)
 {
-    wagi_x64_const_ref ref = {.at = (uint32_t)e->code.n - 4, .size = size, .value = value, .tail = tail};
+    ref.at = (uint32_t)e->code.n - 4;
     if (!WAGI_VEC_PUSH(&e->const_refs, ref))
         e->failed = true;
+}
+
+void wagi_x64_const_operand(wagi_x64_emitter *e, uint64_t value, uint32_t size, uint32_t tail)
+{
+    const_operand(e, (wagi_x64_const_ref){.size = size, .value = value, .tail = tail});
+}
+
+void wagi_x64_vector_operand(wagi_x64_emitter *e, uint64_t low, uint64_t high, uint32_t tail)
+{
+    const_operand(e, (wagi_x64_const_ref){.size = 16, .value = low, .high = high, .tail = tail});
 }
 
 void wagi_x64_sse_const(wagi_x64_emitter *e, uint32_t form, int d, int a, uint64_t value, uint32_t size)
@@ -385,7 +395,7 @@ static bool repeat_head(wagi_x64_emitter *e, uint32_t block, uint32_t label)
     return true;
 }
 
-static void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
+static void emit_control(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
 {
     switch (ins->op) {
     case WAGI_IR_NOP:
@@ -410,10 +420,20 @@ static void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
         wagi_x64_emit_return(e, ins);
         break;
     default:
-        if (!wagi_x64_emit_int(e, ins) && !wagi_x64_emit_float(e, ins) && !wagi_x64_emit_memory(e, ins) &&
-            !wagi_x64_emit_call(e, ins))
+        if (!wagi_x64_emit_call(e, ins) && !wagi_x64_emit_float(e, ins) && !wagi_x64_emit_int(e, ins) &&
+            !wagi_x64_emit_memory(e, ins) && !wagi_x64_emit_vector(e, ins))
             e->failed = true;
     }
+}
+
+/* Asks the family first that the op's place in ir.def suggests. */
+static void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
+{
+    if (ins->op > WAGI_IR_NOP && ins->op < WAGI_IR_BRCC && wagi_x64_emit_int(e, ins))
+        return;
+    if (ins->op >= WAGI_IR_LOAD && ins->op < WAGI_IR_FADD && wagi_x64_emit_memory(e, ins))
+        return;
+    emit_control(e, block, ins);
 }
 
 /* ---- edits ---- */
@@ -454,15 +474,15 @@ static void apply_edit(wagi_x64_emitter *e, const wagi_edit *edit)
     }
 }
 
+static bool is_edit_due(const wagi_homes *homes, size_t next, uint32_t block, uint32_t ins)
+{
+    return next < homes->edits.n && homes->edits.p[next].ins == ins && homes->edits.p[next].block == block;
+}
+
 static size_t apply_edits(wagi_x64_emitter *e, size_t next, uint32_t block, uint32_t ins)
 {
-    const wagi_homes *homes = e->homes;
-    for (; next < homes->edits.n && wagi_x64_roomy(e, INS_ROOM); next++) {
-        const wagi_edit *edit = &homes->edits.p[next];
-        if (edit->block != block || edit->ins != ins)
-            break;
-        apply_edit(e, edit);
-    }
+    for (; is_edit_due(e->homes, next, block, ins) && wagi_x64_roomy(e, INS_ROOM); next++)
+        apply_edit(e, &e->homes->edits.p[next]);
     return next;
 }
 
@@ -489,7 +509,8 @@ static void emit_blocks(wagi_x64_emitter *e)
         begin_block(e, b);
         for (uint32_t i = block->first; i < block->last && wagi_x64_roomy(e, INS_ROOM); i++) {
             e->ins = i;
-            next = apply_edits(e, next, b, i);
+            if (is_edit_due(e->homes, next, b, i))
+                next = apply_edits(e, next, b, i);
             emit_ins(e, b, &ir->ins.p[i]);
         }
         next = apply_edits(e, next, b, block->last);
@@ -544,7 +565,8 @@ static void emit_constants(wagi_x64_emitter *e)
     for (size_t i = 0; i < e->const_refs.n && wagi_x64_roomy(e, INS_ROOM); i++) {
         const wagi_x64_const_ref *ref = &e->const_refs.p[i];
         size_t j = i > 32 ? i - 32 : 0; /* equal constants are mostly near */
-        while (j < i && (e->const_refs.p[j].size != ref->size || e->const_refs.p[j].value != ref->value))
+        while (j < i && (e->const_refs.p[j].size != ref->size || e->const_refs.p[j].value != ref->value ||
+                         e->const_refs.p[j].high != ref->high))
             j++;
         size_t at;
         if (j < i) {
@@ -560,7 +582,7 @@ static void emit_constants(wagi_x64_emitter *e)
             at = e->code.n;
             wagi_x64_u64(&e->code, ref->value);
             if (ref->size == 16)
-                wagi_x64_u64(&e->code, 0);
+                wagi_x64_u64(&e->code, ref->high);
         }
         set_rel32(e, ref->at, at - ref->tail);
     }
@@ -600,6 +622,8 @@ static void layout_frame(wagi_x64_emitter *e)
             pushes++;
         }
     e->out_bytes = wagi_x64_out_bytes(e->ir);
+    if (e->homes->wide_slots)
+        e->out_bytes = (e->out_bytes + 15) & ~15; /* rsp is aligned; so are vectors */
     uint64_t bytes = (uint64_t)(uint32_t)e->out_bytes + 8ull * e->homes->slot_count;
     /* return address + pushes + bytes is a multiple of 16 */
     if ((8 + 8 * pushes + bytes) % 16)
@@ -621,7 +645,7 @@ bool wagi_x64_emit(wagi_x64_emitter *e, wagi_ir *ir, wagi_homes *homes)
     e->homes = homes;
     e->block_refs.n = e->const_refs.n = e->colds.n = e->far_calls.n = e->sites.n = e->block_at.n = 0;
     e->flags_at = 0;
-    e->ins = e->repeats = 0;
+    e->ins = e->repeats = e->used_xmm = 0;
     if (!wagi_x64_roomy(e, INS_ROOM) || !WAGI_VEC_RESERVE(&e->block_at, ir->blocks.n + 1)) {
         e->failed = true;
         return false;
@@ -669,7 +693,7 @@ void wagi_x64_emitter_free(wagi_x64_emitter *e)
 {
     if (!e)
         return;
-    wagi_free(e->code.p);
+    wagi_x64_buffer_free(&e->code);
     WAGI_VEC_FREE(&e->block_at);
     WAGI_VEC_FREE(&e->block_refs);
     WAGI_VEC_FREE(&e->const_refs);

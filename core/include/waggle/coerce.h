@@ -47,9 +47,10 @@ WAG_API wag_err wag_func_new_value(const char *signature, wag_host_value_func fu
 WAG_API wag_err wag_imports_set_func_value(wag_imports *imports, const char *module, const char *field,
                                            wag_host_value_func func, void *context, void (*finalize)(void *context));
 
-/* new WebAssembly.Memory(descriptor): a map {initial, maximum?, address?: "i32" | "i64"}. WAG_TYPE for a missing or
- * unconvertible member or a number outside of the address type's range, WAG_RANGE for maximum < initial, more than the
- * limits allow, or when memory cannot be had. descriptor: borrow. ret_memory: own. */
+/* new WebAssembly.Memory(descriptor): a map {initial, maximum?, address?: "i32" | "i64", shared?}. WAG_TYPE for a
+ * missing or unconvertible member, a number outside of the address type's range, and a shared one without maximum;
+ * WAG_RANGE for maximum < initial, more than the limits allow, or when memory cannot be had. descriptor: borrow.
+ * ret_memory: own. */
 WAG_API wag_err wag_memory_new_value(wag_value descriptor, wag_memory **ret_memory, wag_error **reterr_error);
 /* new WebAssembly.Table(descriptor, init): a map {element, initial, maximum?, address?}; element: "anyfunc" (funcref),
  * "externref" ... init undefined is the element type's default. */
