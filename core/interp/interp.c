@@ -226,8 +226,9 @@ static wag_error *do_tail_call(wagi_interp_state *state)
 
 static wagi_interp_exit run(wagi_interp_state *state)
 {
-    /* Without a body there is only the exit left to run. */
-    return state->body && state->body->uses_v128 ? wagi_interp_loop_wide(state) : wagi_interp_loop(state);
+    if (state->body && state->body->uses_v128) /* without a body there is only the exit left to run */
+        return wagi_interp_loop_wide(state);
+    return state->instance->data->has_shared_memory ? wagi_interp_loop_shared(state) : wagi_interp_loop(state);
 }
 
 static wag_error *drive(wagi_interp_state *state)
@@ -308,11 +309,9 @@ static wag_error *interp_eval(wag_instance *instance, const wagi_const_expr *exp
     return enter(instance->unit.agent, instance, expr->body, ret_value);
 }
 
-#define FEATURE_BIT(name) ((uint64_t)1 << WAGI_FEATURE_##name)
-
 const wagi_tier wagi_tier_interp = {
     .name = "interp",
-    .features = ~FEATURE_BIT(THREADS) & (((uint64_t)1 << WAGI_FEATURE_COUNT) - 1),
+    .features = ((uint64_t)1 << WAGI_FEATURE_COUNT) - 1,
     .compile = NULL, /* the side tables that the validator made are all it needs */
     .release = NULL,
     .invoke = interp_invoke,

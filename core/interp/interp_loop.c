@@ -18,15 +18,16 @@
  * (other compilers, WAGI_INTERP_SWITCH) one switch over state and opcode; the tables and case numbers come from
  * binary/op.def.
  *
- * Functions with v128 values run in a second instantiation of this file (interp_wide.c sets WAGI_INTERP_WIDE). A v128
- * has its low half where other values are and its high half at a constant distance from there (frame.h), so only the
- * ops that move values of any type differ; they are in ops_wide.inc, with the vector ops. a and b never hold a v128
+ * Functions with v128 values run in a second instantiation of this file (interp_loop_wide.c sets WAGI_INTERP_WIDE). A
+ * v128 has its low half where other values are and its high half at a constant distance from there (frame.h), so only
+ * the ops that move values of any type differ; they are in ops_wide.inc, with the vector ops. a and b never hold a v128
  * there, so what leaves one leaves it in state 0.
  */
 #include "binary/op.h"
 #include "interp/frame.h"
 #include "interp/gc.h"
 #include "ops/access.h"
+#include "ops/atomic.h"
 #include "ops/num.h"
 
 #if defined(__GNUC__) && !defined(WAGI_INTERP_SWITCH)
@@ -43,11 +44,9 @@
 
 #if defined(WAGI_INTERP_WIDE)
 #define WIDE 1
-#define LOOP_NAME wagi_interp_loop_wide
 #include "interp/wide.h"
 #else
 #define WIDE 0
-#define LOOP_NAME wagi_interp_loop
 #endif
 
 #if defined(__GNUC__)
@@ -58,6 +57,26 @@
 #define LIKELY(x) (x)
 #define UNLIKELY(x) (x)
 #define INLINE inline
+#endif
+
+#if WIDE
+#define LOOP_NAME wagi_interp_loop_wide
+#elif defined(WAGI_INTERP_SHARED)
+#define LOOP_NAME wagi_interp_loop_shared
+#else
+#define LOOP_NAME wagi_interp_loop
+#endif
+
+/* Memories that other threads may write and grow have a loop of their own (interp_loop_shared.c): their plain accesses
+ * are relaxed atomics, and their size is not kept. The wide loop does so for all memories. */
+#ifdef WAGI_INTERP_SHARED
+#define PLAIN_LOAD(bits, from) atomic_plain_load##bits(from)
+#define PLAIN_STORE(bits, to, value) atomic_plain_store##bits(to, value)
+#define MEMORY_SIZE wagi_memory_size(instance->memory0)
+#else
+#define PLAIN_LOAD(bits, from) access_load##bits(from)
+#define PLAIN_STORE(bits, to, value) access_store##bits(to, value)
+#define MEMORY_SIZE memory_size
 #endif
 
 /* Opcodes by name; for prefixed ones the number behind the prefix. */
@@ -142,7 +161,7 @@ static INLINE address memarg(const wag_instance *instance, const uint8_t *at, ui
     leb offset = leb_u(which.next);
     const wag_memory *memory = instance->memories[which.value];
     uint64_t effective;
-    if (!access_address(index, offset.value, width, memory->size, &effective))
+    if (!access_address(index, offset.value, width, wagi_memory_size(memory), &effective))
         return (address){NULL, offset.next};
     return (address){memory->base + effective, offset.next};
 }
@@ -351,13 +370,15 @@ wagi_interp_exit LOOP_NAME(wagi_interp_state *state)
 #include "binary/op.def"
 #undef OP
         ROW_0(0, CODE_prefix_misc, prefix_misc, MVP) ROW_0(0, CODE_prefix_gc, prefix_gc, MVP)
-            ROW_0(0, CODE_exit_, exit_, MVP) ROW_0(1, CODE_prefix_misc, prefix_misc, MVP)
-                ROW_0(1, CODE_prefix_gc, prefix_gc, MVP) ROW_0(1, CODE_exit_, exit_, MVP)
-                    ROW_0(2, CODE_prefix_misc, prefix_misc, MVP) ROW_0(2, CODE_prefix_gc, prefix_gc, MVP)
-                        ROW_0(2, CODE_exit_, exit_, MVP)
+            ROW_0(0, CODE_prefix_threads, prefix_threads, MVP) ROW_0(0, CODE_exit_, exit_, MVP)
+                ROW_0(1, CODE_prefix_misc, prefix_misc, MVP) ROW_0(1, CODE_prefix_gc, prefix_gc, MVP)
+                    ROW_0(1, CODE_prefix_threads, prefix_threads, MVP) ROW_0(1, CODE_exit_, exit_, MVP)
+                        ROW_0(2, CODE_prefix_misc, prefix_misc, MVP) ROW_0(2, CODE_prefix_gc, prefix_gc, MVP)
+                            ROW_0(2, CODE_prefix_threads, prefix_threads, MVP) ROW_0(2, CODE_exit_, exit_, MVP)
 #if WIDE
-                            ROW_0(0, CODE_prefix_simd, prefix_simd, MVP) ROW_0(1, CODE_prefix_simd, prefix_simd, MVP)
-                                ROW_0(2, CODE_prefix_simd, prefix_simd, MVP)
+                                ROW_0(0, CODE_prefix_simd, prefix_simd, MVP)
+                                    ROW_0(1, CODE_prefix_simd, prefix_simd, MVP)
+                                        ROW_0(2, CODE_prefix_simd, prefix_simd, MVP)
 #endif
     };
     /* Hide what it is: the address is worth a register, the compiler would make it anew for every op. */
@@ -375,7 +396,9 @@ wagi_interp_exit LOOP_NAME(wagi_interp_state *state)
     wag_instance *const instance = state->instance;
     const ptrdiff_t high = WIDE ? state->agent->stack_end - state->agent->stack : 0; /* from a low half to its high */
     uint8_t *memory_base = NULL;
+#ifndef WAGI_INTERP_SHARED
     uint64_t memory_size = 0;
+#endif
     /* Operands of the tails that several ops share. */
     const wagi_func_body *target;
     uintptr_t mark;
@@ -385,7 +408,9 @@ wagi_interp_exit LOOP_NAME(wagi_interp_state *state)
 
     if (instance->data->memory_count) {
         memory_base = instance->memories[0]->base;
+#ifndef WAGI_INTERP_SHARED
         memory_size = instance->memories[0]->size;
+#endif
     }
     NEXT(0);
 
@@ -506,6 +531,7 @@ next:
     switch (dispatch) {
 #endif
 
+#include "interp/ops_atomic.inc"
 #include "interp/ops_control.inc"
 #include "interp/ops_gc.inc"
 #include "interp/ops_memory.inc"

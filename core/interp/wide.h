@@ -4,6 +4,7 @@
 #ifndef WAGI_INTERP_WIDE_H
 #define WAGI_INTERP_WIDE_H
 
+#include "ops/atomic.h"
 #include "ops/v128.h"
 #include "runtime/object.h"
 
@@ -121,33 +122,86 @@ WIDE_FUNC(load) /* a constant */
              : wide_shuffle, v128_load *                                                                               \
              : wide_load)
 
-/* ---- with memory; at: the bytes of the access ---- */
+/* ---- with memory; at: the bytes of the access, `width` of them. What other threads may write is read and written by
+ * relaxed atomics (ops/atomic.h), from and to a copy. ---- */
 
-static WIDE_INLINE wagi_slot *wide_access_load(v128_load *f, wagi_slot *sp, ptrdiff_t high, uint8_t *at)
+static inline void wide_copy_in(uint8_t *copy, const uint8_t *at, unsigned width)
 {
-    wide_put(sp - 1, high, f(at));
+    if (width == 16) {
+        access_store64(copy, atomic_plain_load64(at));
+        access_store64(copy + 8, atomic_plain_load64(at + 8));
+    } else if (width == 8) {
+        access_store64(copy, atomic_plain_load64(at));
+    } else if (width == 4) {
+        access_store32(copy, atomic_plain_load32(at));
+    } else if (width == 2) {
+        access_store16(copy, atomic_plain_load16(at));
+    } else {
+        *copy = atomic_plain_load8(at);
+    }
+}
+static inline void wide_copy_out(uint8_t *at, const uint8_t *copy, unsigned width)
+{
+    if (width == 16) {
+        atomic_plain_store64(at, access_load64(copy));
+        atomic_plain_store64(at + 8, access_load64(copy + 8));
+    } else if (width == 8) {
+        atomic_plain_store64(at, access_load64(copy));
+    } else if (width == 4) {
+        atomic_plain_store32(at, access_load32(copy));
+    } else if (width == 2) {
+        atomic_plain_store16(at, access_load16(copy));
+    } else {
+        atomic_plain_store8(at, *copy);
+    }
+}
+
+typedef struct wide_bytes {
+    uint8_t *at;
+    unsigned width;
+    bool shared;
+    unsigned lane;
+} wide_bytes;
+
+static WIDE_INLINE wagi_slot *wide_access_load(v128_load *f, wagi_slot *sp, ptrdiff_t high, wide_bytes bytes)
+{
+    uint8_t copy[16];
+    if (bytes.shared)
+        wide_copy_in(copy, bytes.at, bytes.width);
+    wide_put(sp - 1, high, f(bytes.shared ? copy : bytes.at));
     return sp;
 }
-static WIDE_INLINE wagi_slot *wide_access_store(v128_store *f, wagi_slot *sp, ptrdiff_t high, uint8_t *at)
+static WIDE_INLINE wagi_slot *wide_access_store(v128_store *f, wagi_slot *sp, ptrdiff_t high, wide_bytes bytes)
 {
-    f(at, wide_get(sp - 1, high));
+    uint8_t copy[16];
+    f(bytes.shared ? copy : bytes.at, wide_get(sp - 1, high));
+    if (bytes.shared)
+        wide_copy_out(bytes.at, copy, bytes.width);
     return sp - 2;
 }
-static WIDE_INLINE wagi_slot *wide_load_lane(v128_load_lane *f, wagi_slot *sp, ptrdiff_t high, uint8_t *at,
-                                             unsigned lane)
+static WIDE_INLINE wagi_slot *wide_load_lane(v128_load_lane *f, wagi_slot *sp, ptrdiff_t high, wide_bytes bytes)
 {
-    wide_put(sp - 2, high, f(at, wide_get(sp - 1, high), lane));
+    uint8_t copy[16];
+    if (bytes.shared)
+        wide_copy_in(copy, bytes.at, bytes.width);
+    wide_put(sp - 2, high, f(bytes.shared ? copy : bytes.at, wide_get(sp - 1, high), bytes.lane));
     return sp - 1;
 }
-static WIDE_INLINE wagi_slot *wide_store_lane(v128_store_lane *f, wagi_slot *sp, ptrdiff_t high, uint8_t *at,
-                                              unsigned lane)
+static WIDE_INLINE wagi_slot *wide_store_lane(v128_store_lane *f, wagi_slot *sp, ptrdiff_t high, wide_bytes bytes)
 {
-    f(at, wide_get(sp - 1, high), lane);
+    uint8_t copy[16];
+    f(bytes.shared ? copy : bytes.at, wide_get(sp - 1, high), bytes.lane);
+    if (bytes.shared)
+        wide_copy_out(bytes.at, copy, bytes.width);
     return sp - 2;
 }
-#define WIDE_ACCESS(f) _Generic(&(f), v128_load * : wide_access_load, v128_store * : wide_access_store)
-#define WIDE_ACCESS_LANE(f) _Generic(&(f), v128_load_lane * : wide_load_lane, v128_store_lane * : wide_store_lane)
+#define WIDE_ACCESS(f)                                                                                                 \
+    _Generic(&(f), v128_load *                                                                                         \
+             : wide_access_load, v128_store *                                                                          \
+             : wide_access_store, v128_load_lane *                                                                     \
+             : wide_load_lane, v128_store_lane *                                                                       \
+             : wide_store_lane)
 /* The index operand of a load or store. */
-#define WIDE_INDEX(f, sp) ((sp)[_Generic(&(f), v128_load * : -1, v128_store * : -2)])
+#define WIDE_INDEX(f, sp) ((sp)[_Generic(&(f), v128_load * : -1, default : -2)])
 
 #endif

@@ -13,7 +13,7 @@
 #define MAX_REPEATED 8
 #define MAX_REPEATS 128
 
-bool wagi_x64_roomy(wagi_x64_emitter *e, size_t size)
+bool wagi_x64_make_room(wagi_x64_emitter *e, size_t size)
 {
     if (!e->failed && !wagi_x64_reserve(&e->code, size))
         e->failed = true;
@@ -385,7 +385,7 @@ static bool repeat_head(wagi_x64_emitter *e, uint32_t block, uint32_t label)
     return true;
 }
 
-static void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
+static void emit_control(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
 {
     switch (ins->op) {
     case WAGI_IR_NOP:
@@ -410,10 +410,20 @@ static void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
         wagi_x64_emit_return(e, ins);
         break;
     default:
-        if (!wagi_x64_emit_int(e, ins) && !wagi_x64_emit_float(e, ins) && !wagi_x64_emit_memory(e, ins) &&
-            !wagi_x64_emit_call(e, ins))
+        if (!wagi_x64_emit_call(e, ins) && !wagi_x64_emit_float(e, ins) && !wagi_x64_emit_int(e, ins) &&
+            !wagi_x64_emit_memory(e, ins))
             e->failed = true;
     }
+}
+
+/* Asks the family first that the op's place in ir.def suggests. */
+static void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
+{
+    if (ins->op > WAGI_IR_NOP && ins->op < WAGI_IR_BRCC && wagi_x64_emit_int(e, ins))
+        return;
+    if (ins->op >= WAGI_IR_LOAD && ins->op < WAGI_IR_FADD && wagi_x64_emit_memory(e, ins))
+        return;
+    emit_control(e, block, ins);
 }
 
 /* ---- edits ---- */
@@ -454,15 +464,15 @@ static void apply_edit(wagi_x64_emitter *e, const wagi_edit *edit)
     }
 }
 
+static bool is_edit_due(const wagi_homes *homes, size_t next, uint32_t block, uint32_t ins)
+{
+    return next < homes->edits.n && homes->edits.p[next].ins == ins && homes->edits.p[next].block == block;
+}
+
 static size_t apply_edits(wagi_x64_emitter *e, size_t next, uint32_t block, uint32_t ins)
 {
-    const wagi_homes *homes = e->homes;
-    for (; next < homes->edits.n && wagi_x64_roomy(e, INS_ROOM); next++) {
-        const wagi_edit *edit = &homes->edits.p[next];
-        if (edit->block != block || edit->ins != ins)
-            break;
-        apply_edit(e, edit);
-    }
+    for (; is_edit_due(e->homes, next, block, ins) && wagi_x64_roomy(e, INS_ROOM); next++)
+        apply_edit(e, &e->homes->edits.p[next]);
     return next;
 }
 
@@ -489,7 +499,8 @@ static void emit_blocks(wagi_x64_emitter *e)
         begin_block(e, b);
         for (uint32_t i = block->first; i < block->last && wagi_x64_roomy(e, INS_ROOM); i++) {
             e->ins = i;
-            next = apply_edits(e, next, b, i);
+            if (is_edit_due(e->homes, next, b, i))
+                next = apply_edits(e, next, b, i);
             emit_ins(e, b, &ir->ins.p[i]);
         }
         next = apply_edits(e, next, b, block->last);
@@ -669,7 +680,7 @@ void wagi_x64_emitter_free(wagi_x64_emitter *e)
 {
     if (!e)
         return;
-    wagi_free(e->code.p);
+    wagi_x64_buffer_free(&e->code);
     WAGI_VEC_FREE(&e->block_at);
     WAGI_VEC_FREE(&e->block_refs);
     WAGI_VEC_FREE(&e->const_refs);
