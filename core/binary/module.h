@@ -116,7 +116,7 @@ typedef struct wagi_func_body {
     const wagi_local_run *local_runs; /* the declared locals, in order; parameters are in `type` */
     /* local_count + max_height; UINT32_MAX when uses_v128, so that one test with the room on a stack finds both. */
     uint32_t scalar_slots;
-    bool uses_v128; /* a local, operand or block type is v128 */
+    bool uses_v128;    /* a local, operand or block type is v128 */
     wagi_enter *enter; /* the tier's short way in, or NULL; set when the module is compiled */
 } wagi_func_body;
 

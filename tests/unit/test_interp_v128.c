@@ -340,8 +340,7 @@ static void test_globals_hold_vectors_also_across_instances(void **state)
     wag_imports *imports = wag_imports_new();
     static const char *const names[] = {"c", "m"};
     for (size_t i = 0; i < 2; i++)
-        ASSERT_OK(
-            wag_imports_set(imports, "o", names[i], wag_exports_get(wag_instance_exports(owner), names[i])));
+        ASSERT_OK(wag_imports_set(imports, "o", names[i], wag_exports_get(wag_instance_exports(owner), names[i])));
     wag_instance *user =
         interp_of("(module (import \"o\" \"c\" (global $c v128)) (import \"o\" \"m\" (global $m (mut v128)))"
                   "  (global $copy v128 (global.get $c))"
