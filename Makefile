@@ -315,9 +315,13 @@ bench: deps-bench
 	@$(MAKE) benches
 	@set -e; for b in $(BENCH_BIN); do echo "== $${b##*/}"; $$b $(BENCH_ARGS); done
 
-## bench-modules: fetch real modules from npm into $(BUILD)/modules, for bench and bench-peers to compile
-bench-modules:
-	sh tests/bench/fetch_modules.sh $(BUILD)/modules
+fetch-modules:
+	@sh tests/bench/fetch_modules.sh $(BUILD)/modules
+## bench-modules: fetch real modules from npm into $(BUILD)/modules (bench and bench-peers then compile them, too) and compile
+## : each in turn by Waggle and by V8's Liftoff, one thread: MB/s, ratios, code size, memory; a table and JSON (ROUNDS=5)
+bench-modules: fetch-modules
+	@$(MAKE) $(BUILD)/tests/bench/bench_compile
+	@sh tests/bench/modules.sh $(BUILD)
 
 ## bench-instructions: machine instructions per byte compiled, under callgrind
 bench-instructions: deps-bench
@@ -353,7 +357,7 @@ clean:
 
 force:
 .PHONY: help deps deps-dev lib shared install uninstall demos demo test unit api spec load lint fuzz-replay asan ubsan tsan \
-  valgrind clang switch check-switch fuzzers fuzz deps-bench benches bench bench-modules \
+  valgrind clang switch check-switch fuzzers fuzz deps-bench benches bench fetch-modules bench-modules \
   bench-instructions bench-peers format format-check clean force check-asan check-ubsan check-tsan \
   check-valgrind
 .SECONDARY:

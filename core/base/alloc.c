@@ -47,10 +47,8 @@ void wagi_free(void *block)
     free(block);
 }
 
-bool wagi_vec_reserve(void **block, size_t count, size_t *capacity, size_t extra, size_t element_size)
+bool wagi_vec_grow(void **block, size_t count, size_t *capacity, size_t extra, size_t element_size)
 {
-    if (*capacity - count >= extra)
-        return true;
     if (extra > SIZE_MAX / 2 - count)
         return false;
     size_t wanted = *capacity < 8 ? 8 : *capacity * 2;

@@ -16,6 +16,23 @@ void wagi_free(void *block); /* NULL is a no-op */
  * Process-wide; any thread. */
 void wagi_alloc_fail_after(uint64_t successes);
 
+/* Memory that is kept, but that nobody may touch: only AddressSanitizer minds. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WAGI_ASAN 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define WAGI_ASAN 1
+#endif
+#ifdef WAGI_ASAN
+#include <sanitizer/asan_interface.h>
+#define WAGI_POISON(block, size) ASAN_POISON_MEMORY_REGION(block, size)
+#define WAGI_UNPOISON(block, size) ASAN_UNPOISON_MEMORY_REGION(block, size)
+#else
+#define WAGI_POISON(block, size) ((void)(block), (void)(size))
+#define WAGI_UNPOISON(block, size) ((void)(block), (void)(size))
+#endif
+
 #define WAGI_NEW(type) ((type *)wagi_alloc_zero(1, sizeof(type)))
 
 /* Vectors: a pointer, a count and a capacity, as three members p, n and cap of any struct.
@@ -25,10 +42,13 @@ void wagi_alloc_fail_after(uint64_t successes);
         type *p;                                                                                                       \
         size_t n, cap;                                                                                                 \
     }
-#define WAGI_VEC_RESERVE(v, extra) wagi_vec_reserve((void **)&(v)->p, (v)->n, &(v)->cap, (extra), sizeof *(v)->p)
+#define WAGI_VEC_RESERVE(v, extra)                                                                                     \
+    ((v)->cap - (v)->n >= (size_t)(extra) ||                                                                           \
+     wagi_vec_grow((void **)&(v)->p, (v)->n, &(v)->cap, (extra), sizeof *(v)->p))
 #define WAGI_VEC_PUSH(v, x) (WAGI_VEC_RESERVE(v, 1) ? ((v)->p[(v)->n++] = (x), true) : false)
 #define WAGI_VEC_FREE(v) (wagi_free((v)->p), (v)->p = NULL, (v)->n = (v)->cap = 0)
 #include <stdbool.h>
-bool wagi_vec_reserve(void **block, size_t count, size_t *capacity, size_t extra, size_t element_size);
+/* What WAGI_VEC_RESERVE does when there is no room. */
+bool wagi_vec_grow(void **block, size_t count, size_t *capacity, size_t extra, size_t element_size);
 
 #endif

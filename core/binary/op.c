@@ -20,7 +20,7 @@ const wagi_op_info wagi_ops[WAGI_OP_COUNT] = {
 /* One dense array for all prefixes, each with a range of its own: two rows with one code would be two initialisers of
  * one element, which the compiler reports. Entries are op + 1, so that 0 is a hole. */
 enum {
-    BASE_PLAIN = 0,
+    BASE_PLAIN = 0, /* wagi_op_plain relies on it */
     BASE_GC = BASE_PLAIN + 0x100,
     BASE_MISC = BASE_GC + 0x20,
     BASE_SIMD = BASE_MISC + 0x20,
@@ -34,7 +34,7 @@ enum {
      : (prefix) == 0xFD ? BASE_SIMD                                                                                    \
                         : BASE_THREADS)
 
-static const uint16_t op_by_code[BASE_END] = {
+const uint16_t wagi_op_by_code[BASE_END] = {
 #define OP(name, text, prefix, code, imm, signature, align, feature, effects)                                          \
     [BASE_OF(prefix) + (code)] = WAGI_OP_##name + 1,
 #include "binary/op.def"
@@ -65,6 +65,6 @@ wagi_op wagi_op_find(uint8_t prefix, uint32_t code)
     }
     if (code >= limit - base)
         return WAGI_OP_NONE;
-    uint16_t entry = op_by_code[base + code];
+    uint16_t entry = wagi_op_by_code[base + code];
     return entry ? (wagi_op)(entry - 1) : WAGI_OP_NONE;
 }

@@ -80,5 +80,12 @@ typedef struct wagi_op_info {
 extern const wagi_op_info wagi_ops[WAGI_OP_COUNT];
 /* WAGI_OP_NONE when there is no such opcode. */
 wagi_op wagi_op_find(uint8_t prefix, uint32_t code);
+/* The same for an opcode of one byte. Entries: op + 1, 0 when there is none. */
+extern const uint16_t wagi_op_by_code[];
+static inline wagi_op wagi_op_plain(uint8_t code)
+{
+    uint16_t entry = wagi_op_by_code[code];
+    return entry ? (wagi_op)(entry - 1) : WAGI_OP_NONE;
+}
 
 #endif

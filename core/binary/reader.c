@@ -1,10 +1,36 @@
 /* The out-of-line part of reading: LEB128 of all lengths, ranges of bytes, names. */
 #include "binary/reader.h"
 
+/* Bytes whose seven bits all count need no look at the size. True when the number ends within them. *ret_value has the
+ * bits read, *ret_shift how many those are. */
+static inline bool read_whole_bytes(wagi_reader *reader, unsigned bits, uint64_t *ret_value, unsigned *ret_shift)
+{
+    const uint8_t *pos = reader->pos;
+    unsigned whole = bits / 7 * 7;
+    if ((size_t)(reader->end - pos) < whole / 7)
+        return false;
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < whole;) {
+        uint8_t byte = *pos++;
+        value |= (uint64_t)(byte & 0x7Fu) << shift;
+        shift += 7;
+        if (byte < 0x80) {
+            reader->pos = pos;
+            *ret_value = value;
+            *ret_shift = shift;
+            return true;
+        }
+    }
+    return false;
+}
+
 uint64_t wagi_read_leb_u(wagi_reader *reader, unsigned bits)
 {
     const uint8_t *start = reader->pos;
     uint64_t value = 0;
+    unsigned width;
+    if (read_whole_bytes(reader, bits, &value, &width))
+        return value;
     for (unsigned shift = 0;; shift += 7) {
         if (shift >= bits) {
             wagi_reader_fail_at(reader, start, "integer representation too long");
@@ -30,6 +56,9 @@ int64_t wagi_read_leb_s(wagi_reader *reader, unsigned bits)
 {
     const uint8_t *start = reader->pos;
     uint64_t value = 0;
+    unsigned width;
+    if (read_whole_bytes(reader, bits, &value, &width))
+        return (int64_t)(value >> (width - 1) & 1 ? value | UINT64_MAX << width : value);
     for (unsigned shift = 0;; shift += 7) {
         if (shift >= bits) {
             wagi_reader_fail_at(reader, start, "integer representation too long");

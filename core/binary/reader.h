@@ -66,11 +66,15 @@ static inline uint32_t wagi_read_u32(wagi_reader *reader)
 
 static inline uint64_t wagi_read_u64(wagi_reader *reader)
 {
+    if (reader->pos < reader->end && *reader->pos < 0x80)
+        return *reader->pos++;
     return wagi_read_leb_u(reader, 64);
 }
 
 static inline int32_t wagi_read_s32(wagi_reader *reader)
 {
+    if (reader->pos < reader->end && *reader->pos < 0x80)
+        return (*reader->pos++ ^ 0x40) - 0x40;
     return (int32_t)wagi_read_leb_s(reader, 32);
 }
 
@@ -81,6 +85,8 @@ static inline int64_t wagi_read_s33(wagi_reader *reader)
 
 static inline int64_t wagi_read_s64(wagi_reader *reader)
 {
+    if (reader->pos < reader->end && *reader->pos < 0x80)
+        return (*reader->pos++ ^ 0x40) - 0x40;
     return wagi_read_leb_s(reader, 64);
 }
 

@@ -335,7 +335,7 @@ static bool step(wagi_validator *v)
         if (v->r.error)
             return wagi_v_fail_reader(v);
     }
-    wagi_op op = wagi_op_find(prefix, code);
+    wagi_op op = prefix ? wagi_op_find(prefix, code) : wagi_op_plain(byte);
     if (op == WAGI_OP_NONE)
         return fail_opcode(v, byte, code);
     v->op = op;

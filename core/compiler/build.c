@@ -7,27 +7,6 @@
 
 /* ---- instructions and blocks ---- */
 
-uint32_t wagi_build_emit(wagi_builder *b, wagi_ins ins)
-{
-    wagi_ir *ir = b->ir;
-    uint32_t index = (uint32_t)ir->ins.n;
-    if (index >= WAGI_IR_MAX_INS || !WAGI_VEC_RESERVE(&ir->ins, 1) || !WAGI_VEC_RESERVE(&ir->source, 1)) {
-        ir->failed = true;
-        return 0;
-    }
-    ir->ins.p[index] = ins;
-    ir->source.p[index] = b->source;
-    ir->ins.n = ir->source.n = index + 1;
-    uint32_t locals = ir->local_count;
-    if (ins.a < locals && (wagi_ir_uses[ins.op] & WAGI_IR_A))
-        b->last_access.p[ins.a] = index;
-    if (ins.b < locals && (wagi_ir_uses[ins.op] & WAGI_IR_B))
-        b->last_access.p[ins.b] = index;
-    if (ins.dst < locals && (wagi_ir_uses[ins.op] & WAGI_IR_D))
-        b->last_access.p[ins.dst] = index + 1;
-    return index;
-}
-
 void wagi_build_start_block(wagi_builder *b, bool falls)
 {
     wagi_ir *ir = b->ir;
@@ -77,55 +56,10 @@ wagi_ins *wagi_build_last_def(wagi_builder *b, const wagi_entry *entry)
 
 /* ---- the stack ---- */
 
-void wagi_build_push(wagi_builder *b, wagi_entry entry)
-{
-    if (!WAGI_VEC_RESERVE(&b->stack, 1)) {
-        b->ir->failed = true;
-        return;
-    }
-    if (entry.kind == WAGI_ENTRY_LOCAL) {
-        entry.def = b->pending.p[entry.vreg];
-        b->pending.p[entry.vreg] = (uint32_t)b->stack.n + 1;
-    }
-    b->stack.p[b->stack.n++] = entry;
-}
-
-void wagi_build_push_const(wagi_builder *b, unsigned type, uint64_t bits)
-{
-    wagi_build_push(
-        b,
-        (wagi_entry){.kind = WAGI_ENTRY_CONST, .type = (uint8_t)type, .vreg = WAGI_NIL, .def = WAGI_NIL, .bits = bits});
-}
-
-void wagi_build_push_vreg(wagi_builder *b, unsigned type, uint32_t vreg)
-{
-    wagi_build_push(b, (wagi_entry){.kind = WAGI_ENTRY_TEMP, .type = (uint8_t)type, .vreg = vreg, .def = WAGI_NIL});
-}
-
-void wagi_build_push_result(wagi_builder *b, unsigned type, uint32_t vreg)
-{
-    wagi_build_push(
-        b,
-        (wagi_entry){.kind = WAGI_ENTRY_TEMP, .type = (uint8_t)type, .vreg = vreg, .def = (uint32_t)b->ir->ins.n - 1});
-}
-
 static void forget_reference(wagi_builder *b, const wagi_entry *entry)
 {
     if (entry->kind == WAGI_ENTRY_LOCAL)
         b->pending.p[entry->vreg] = entry->def;
-}
-
-wagi_entry wagi_build_pop(wagi_builder *b)
-{
-    if (b->stack.n == 0) { /* only after a failure */
-        b->ir->failed = true;
-        return (wagi_entry){.kind = WAGI_ENTRY_CONST, .vreg = WAGI_NIL, .def = WAGI_NIL};
-    }
-    wagi_entry entry = b->stack.p[--b->stack.n];
-    forget_reference(b, &entry);
-    if (b->synced > b->stack.n)
-        b->synced = (uint32_t)b->stack.n;
-    return entry;
 }
 
 wagi_entry *wagi_build_top(wagi_builder *b)
@@ -266,11 +200,11 @@ static bool build_local(wagi_builder *b, wagi_op op)
 
 /* ---- the decode loop ---- */
 
-wagi_op wagi_build_read_op(wagi_builder *b)
+static inline wagi_op read_op(wagi_builder *b)
 {
     uint8_t byte = wagi_read_u8(&b->in);
     if (byte < 0xFB)
-        return wagi_op_find(0, byte);
+        return wagi_op_plain(byte);
     return wagi_op_find(byte, wagi_read_u32(&b->in));
 }
 
@@ -364,7 +298,7 @@ static void skip_unreachable(wagi_builder *b)
     uint32_t depth = 0;
     while (!b->in.error && !b->ir->failed && b->in.pos < b->in.end) {
         const uint8_t *start = b->in.pos;
-        wagi_op op = wagi_build_read_op(b);
+        wagi_op op = read_op(b);
         if (op == WAGI_OP_NONE) {
             b->ir->failed = true;
             return;
@@ -404,6 +338,33 @@ static void make_locals(wagi_ir *ir, const wagi_func_body *body)
     }
 }
 
+/* Ask locals and constants first, which are half of all ops, then the family that the op's immediate suggests, then the
+ * others. */
+static bool build_op(wagi_builder *b, wagi_op op)
+{
+    if (build_local(b, op))
+        return true;
+    switch ((wagi_imm)wagi_ops[op].imm) {
+    case WAGI_IMM_NONE:
+        if (wagi_build_num(b, op))
+            return true;
+        break;
+    case WAGI_IMM_MEMARG:
+    case WAGI_IMM_GLOBAL:
+        if (wagi_build_memory(b, op))
+            return true;
+        break;
+    case WAGI_IMM_BLOCK:
+    case WAGI_IMM_LABEL:
+        if (wagi_build_control(b, op))
+            return true;
+        break;
+    default:
+        break;
+    }
+    return wagi_build_control(b, op) || wagi_build_num(b, op) || wagi_build_memory(b, op) || wagi_build_call(b, op);
+}
+
 static void build_ops(wagi_builder *b)
 {
     wagi_ir *ir = b->ir;
@@ -411,9 +372,8 @@ static void build_ops(wagi_builder *b)
         if (!b->control.p[b->control.n - 1].live)
             skip_unreachable(b);
         b->source = (uint32_t)wagi_reader_offset(&b->in);
-        wagi_op op = wagi_build_read_op(b);
-        if (op == WAGI_OP_NONE || !(build_local(b, op) || wagi_build_num(b, op) || wagi_build_memory(b, op) ||
-                                    wagi_build_control(b, op) || wagi_build_call(b, op)))
+        wagi_op op = read_op(b);
+        if (op == WAGI_OP_NONE || !build_op(b, op))
             ir->failed = true;
     }
 }

@@ -82,13 +82,7 @@ void wagi_builder_fini(wagi_builder *builder);
 /* Make the IR of a validated body. False: out of memory, a cap, or an op that this compiler has no code for. */
 bool wagi_build(wagi_builder *builder, wagi_ir *ir, const wagi_machine *machine, const wagi_module_data *data,
                 const wagi_func_body *body, bool poll);
-/* ---- build.c: instructions, stack, locals ---- */
-uint32_t wagi_build_emit(wagi_builder *b, wagi_ins ins); /* its index */
-void wagi_build_push(wagi_builder *b, wagi_entry entry);
-void wagi_build_push_const(wagi_builder *b, unsigned type, uint64_t bits);
-void wagi_build_push_vreg(wagi_builder *b, unsigned type, uint32_t vreg);   /* no redirectable definition */
-void wagi_build_push_result(wagi_builder *b, unsigned type, uint32_t vreg); /* of the last instruction */
-wagi_entry wagi_build_pop(wagi_builder *b);
+/* ---- build.c: instructions, stack, locals (and build_inline.h) ---- */
 wagi_entry *wagi_build_top(wagi_builder *b);
 /* Make a constant entry a temporary. Call it for all operands before their instruction is emitted. */
 void wagi_build_materialize(wagi_builder *b, wagi_entry *entry);
@@ -102,7 +96,6 @@ void wagi_build_start_block(wagi_builder *b, bool falls);
 void wagi_build_place(wagi_builder *b, uint32_t label);
 uint32_t wagi_build_pool_entry(wagi_builder *b, wagi_entry entry);
 void wagi_build_skip_immediate(wagi_builder *b, wagi_op op);
-wagi_op wagi_build_read_op(wagi_builder *b);
 /* A block type: a function type, or one result, or (WAGI_KIND_NONE) nothing. */
 typedef struct wagi_block_type {
     const wagi_type *type;
@@ -137,5 +130,7 @@ void wagi_build_helper(wagi_builder *b, wagi_helper helper, uint32_t operand_cou
 bool wagi_fold_binary(wagi_ir_op op, unsigned type, uint64_t a, uint64_t b, uint64_t *ret_value);
 bool wagi_fold_unary(wagi_ir_op op, unsigned type, uint64_t a, uint64_t *ret_value);
 bool wagi_fold_condition(wagi_ir_cond cond, unsigned type, uint64_t a, uint64_t b, bool *ret_value);
+
+#include "compiler/build_inline.h"
 
 #endif

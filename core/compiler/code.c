@@ -2,15 +2,12 @@
  * module (signed), as LEBs. They are read from the function's start, which only traps and backtraces do. */
 #include "compiler/code.h"
 
-static bool put_leb(wagi_unit_code *unit, uint64_t x)
+static uint8_t *put_leb(uint8_t *at, uint64_t x)
 {
-    do {
-        uint8_t byte = x & 0x7F;
-        x >>= 7;
-        if (!WAGI_VEC_PUSH(&unit->sites, (uint8_t)(byte | (x ? 0x80 : 0))))
-            return false;
-    } while (x);
-    return true;
+    for (; x >= 0x80; x >>= 7)
+        *at++ = (uint8_t)(x | 0x80);
+    *at++ = (uint8_t)x;
+    return at;
 }
 
 static const uint8_t *get_leb(const uint8_t *position, uint64_t *ret_value)
@@ -32,16 +29,21 @@ static uint64_t zigzag(int64_t x)
     return (uint64_t)x << 1 ^ (x < 0 ? UINT64_MAX : 0);
 }
 
+#define MAX_SITE_BYTES 10 /* 34 bits and 33 bits */
+
 bool wagi_sites_encode(wagi_unit_code *unit, const wagi_site *sites, size_t count)
 {
     uint32_t code = 0, source = 0;
+    if (!WAGI_VEC_RESERVE(&unit->sites, count * MAX_SITE_BYTES))
+        return false;
+    uint8_t *at = unit->sites.p + unit->sites.n;
     for (size_t i = 0; i < count; i++) {
-        if (!put_leb(unit, (uint64_t)(sites[i].code - code) << 2 | sites[i].kind) ||
-            !put_leb(unit, zigzag((int64_t)sites[i].source - source)))
-            return false;
+        at = put_leb(at, (uint64_t)(sites[i].code - code) << 2 | sites[i].kind);
+        at = put_leb(at, zigzag((int64_t)sites[i].source - source));
         code = sites[i].code;
         source = sites[i].source;
     }
+    unit->sites.n = (size_t)(at - unit->sites.p);
     return true;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/os.h"
 #include "compiler/build.h"
 #include "compiler/check.h"
 #include "compiler/liveness.h"
@@ -24,7 +25,8 @@ bool wagi_compiler_available(void)
 
 void wagi_image_fini(wagi_image *image)
 {
-    wagi_free(image->code);
+    if (image->code)
+        wagi_os_unmap(image->code, image->code_mapped);
     wagi_free(image->funcs);
     wagi_free(image->sites);
     wagi_free(image->entries);
@@ -133,13 +135,13 @@ static const wagi_type **entry_types(const wagi_module_data *data, size_t *ret_c
     return types;
 }
 
-static uint32_t entry_of(const wagi_x64_stubs *stubs, const wagi_type *type)
+static uint32_t entry_of(const wagi_reloc *stubs, size_t count, const wagi_type *type)
 {
-    for (size_t low = 0, high = stubs->entry.n; low < high;) {
+    for (size_t low = 0, high = count; low < high;) {
         size_t middle = (low + high) / 2;
-        uintptr_t target = stubs->entry.p[middle].target;
+        uintptr_t target = stubs[middle].target;
         if (target == (uintptr_t)type)
-            return stubs->entry.p[middle].at;
+            return stubs[middle].at;
         if (target < (uintptr_t)type)
             low = middle + 1;
         else
@@ -155,6 +157,7 @@ static void fill_image(worker *w, wagi_x64_stubs *stubs, wagi_image *image)
     wagi_x64_buffer *code = wagi_x64_code(w->emitter);
     image->code = code->p;
     image->code_size = code->n;
+    image->code_mapped = code->cap;
     *code = (wagi_x64_buffer){NULL, 0, 0};
     image->funcs = w->out.funcs.p;
     image->func_count = (uint32_t)w->out.funcs.n;
@@ -172,8 +175,10 @@ static void fill_image(worker *w, wagi_x64_stubs *stubs, wagi_image *image)
     image->far_end = stubs->far_end;
     for (uint32_t i = 0; i < image->func_count; i++) {
         uint32_t index = image->first_func + i;
+        const wagi_type *type = data->func_types[index];
         if (is_entered(data, index))
-            image->entries[i] = entry_of(stubs, data->func_types[index]);
+            image->entries[i] = (wagi_image_entry){entry_of(stubs->entry.p, stubs->entry.n, type),
+                                                   entry_of(stubs->vals_entry.p, stubs->vals_entry.n, type)};
     }
 }
 
@@ -318,7 +323,7 @@ static bool place_chunks(team *team, uint32_t threads)
         out = worker_out;
         code = worker_code;
     }
-    wagi_free(code.p);
+    wagi_x64_buffer_free(&code);
     WAGI_VEC_FREE(&out.funcs);
     WAGI_VEC_FREE(&out.relocs);
     WAGI_VEC_FREE(&out.sites);

@@ -119,8 +119,12 @@ static void walk_ins(tracker *t, uint32_t index)
     }
     if (ins->op == WAGI_IR_CALL)
         at_call(t, wagi_ir_pos(index));
-    if ((uses & WAGI_IR_D) || ins->op == WAGI_IR_CALL)
+    if (uses & WAGI_IR_D) {
+        uint32_t dst = ins->dst;
+        written(t, &dst);
+    } else if (ins->op == WAGI_IR_CALL) {
         wagi_ir_each_def(ir, index, written, t);
+    }
 }
 
 static void enter_loop(tracker *t, uint32_t loop)
@@ -161,10 +165,20 @@ static void leave_loops(tracker *t, size_t *open, size_t *stack)
     }
 }
 
+/* The first call at or behind an instruction; calls are asked for in ascending order. NONE: there is none. */
+static uint32_t next_call_from(const tracker *t, size_t *next, uint32_t ins)
+{
+    const wagi_homes *homes = t->homes;
+    while (*next < homes->call_pos.n && homes->call_pos.p[*next] < wagi_ir_pos(ins))
+        ++*next;
+    return *next < homes->call_pos.n ? (homes->call_pos.p[*next] - wagi_ir_pos(0)) / 2 : WAGI_NIL;
+}
+
 static void walk_blocks(tracker *t, size_t *stack)
 {
     wagi_ir *ir = t->ir;
     size_t open = 0;
+    size_t next_call = 0;
     for (uint32_t b = 0; b < ir->blocks.n && !t->full; b++) {
         const wagi_block *block = &ir->blocks.p[b];
         t->block = b;
@@ -174,8 +188,15 @@ static void walk_blocks(tracker *t, size_t *stack)
             t->saved = t->pending = 0;
         if (block->loop_head && t->homes->caches.n)
             stack[open++] = block->loop;
-        for (uint32_t i = block->first; i < block->last; i++)
+        for (uint32_t i = block->first; i < block->last; i++) {
+            if (!(t->pending | t->saved) && open == 0) {
+                /* Nothing to keep in mind: on to the block's next call. */
+                i = next_call_from(t, &next_call, i);
+                if (i >= block->last)
+                    break;
+            }
             walk_ins(t, i);
+        }
         if (b + 1 == ir->blocks.n || !block->falls)
             continue;
         t->ins = block->last;

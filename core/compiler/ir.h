@@ -216,10 +216,25 @@ typedef struct wagi_ir {
     bool failed;
 } wagi_ir;
 
+static inline uint32_t wagi_ir_new_vreg(wagi_ir *ir, unsigned type)
+{
+    if (ir->vregs.n >= WAGI_IR_MAX_VREGS || !WAGI_VEC_RESERVE(&ir->vregs, 1)) {
+        ir->failed = true;
+        return 0;
+    }
+    ir->vregs.p[ir->vregs.n] = (wagi_vreg){.start = WAGI_NIL,
+                                           .hint = WAGI_NIL,
+                                           .slot = WAGI_NIL,
+                                           .type = (uint8_t)type,
+                                           .home = WAGI_HOME_NONE,
+                                           .hint_reg = -1,
+                                           .cached = -1};
+    return (uint32_t)ir->vregs.n++;
+}
+
 void wagi_ir_init(wagi_ir *ir);
 void wagi_ir_fini(wagi_ir *ir);
 void wagi_ir_reset(wagi_ir *ir, const wagi_module_data *data, const wagi_func_body *body);
-uint32_t wagi_ir_new_vreg(wagi_ir *ir, unsigned type);
 /* `count` consecutive vregs of the given value types; the first. */
 uint32_t wagi_ir_new_vregs(wagi_ir *ir, const wagi_valtype *types, uint32_t count);
 uint32_t wagi_ir_new_label(wagi_ir *ir);

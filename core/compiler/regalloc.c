@@ -19,6 +19,7 @@ typedef struct scan {
     const wagi_machine *machine;
     uint32_t occupant[WAGI_REG_COUNT]; /* vreg or NONE */
     uint32_t busy_until[WAGI_REG_COUNT];
+    size_t next_call; /* the first at or behind the start of the vreg at hand */
 } scan;
 
 void wagi_homes_init(wagi_homes *homes)
@@ -127,11 +128,21 @@ static float density(const wagi_vreg *v)
     return v->weight / (float)(v->end - v->start + 4);
 }
 
-/* Crossing calls in a register that they clobber costs more than a slot. */
-static bool calls_forbid(const wagi_homes *homes, const wagi_vreg *v)
+/* Crossing calls of this weight in a register that they clobber costs more than a slot. */
+static bool forbids(float calls, const wagi_vreg *v)
 {
-    float calls = wagi_homes_call_weight(homes, v->start, v->end);
     return calls > 0 && CALL_COST * calls >= v->weight;
+}
+
+/* Weight of the calls inside of the vreg's interval. Vregs come in the order of their start. */
+static float calls_inside(scan *s, const wagi_vreg *v)
+{
+    const wagi_homes *homes = s->homes;
+    while (s->next_call < homes->call_pos.n && homes->call_pos.p[s->next_call] < v->start)
+        s->next_call++;
+    if (s->next_call == homes->call_pos.n || homes->call_pos.p[s->next_call] >= v->end)
+        return 0;
+    return homes->call_weight.p[calls_before(homes, v->end)] - homes->call_weight.p[s->next_call];
 }
 
 static bool is_free(const scan *s, const wagi_vreg *v, int reg)
@@ -214,8 +225,9 @@ static bool spill(wagi_homes *homes, uint32_t vreg)
 static bool place_vreg(scan *s, uint32_t vreg)
 {
     wagi_vreg *v = &s->ir->vregs.p[vreg];
-    v->crosses = wagi_homes_call_weight(s->homes, v->start, v->end) > 0;
-    bool no_clobbered = calls_forbid(s->homes, v);
+    float calls = calls_inside(s, v);
+    bool no_clobbered = forbids(calls, v);
+    v->crosses = calls > 0;
     int reg = hinted_register(s, v);
     if (reg < 0)
         reg = free_register(s, v, no_clobbered);
@@ -284,7 +296,7 @@ static bool retry(wagi_homes *homes, wagi_vreg *v)
 {
     const uint8_t *regs;
     uint32_t count = wagi_homes_class(homes->machine, v->type, &regs);
-    bool no_clobbered = calls_forbid(homes, v), full = false;
+    bool no_clobbered = forbids(wagi_homes_call_weight(homes, v->start, v->end), v), full = false;
     for (int round = 0; round < 2; round++) /* a vreg that crosses calls asks for callee-saved registers first */
         for (uint32_t i = 0; i < count; i++) {
             int reg = regs[i];

@@ -98,29 +98,25 @@ wagi_code *wagi_code_new(wagi_image *image, const wagi_module_data *data, bool *
     wagi_code *code = WAGI_NEW(wagi_code);
     if (!code)
         return NULL;
-    uint8_t *at = wagi_os_map(image->code_size, WAGI_PROT_READ_WRITE);
+    uint8_t *at = wagi_os_remap(image->code, image->code_mapped, image->code_size); /* gives the rest back */
     if (!at) {
         wagi_free(code);
         return NULL;
     }
-    memcpy(at, image->code, image->code_size);
+    image->code = at;
+    image->code_mapped = image->code_size;
     if (!wagi_os_protect(at, image->code_size, WAGI_PROT_READ_EXEC)) {
         *ret_forbidden = true;
-        wagi_os_unmap(at, image->code_size);
         wagi_free(code);
         return NULL;
     }
     code->mapped = image->code_size;
     code->data = data;
-    uint8_t *heap_copy = image->code;
     code->image = *image;
-    code->image.code = at;
     if (!register_code(code)) {
-        wagi_os_unmap(at, code->mapped);
         wagi_free(code);
         return NULL;
     }
-    wagi_free(heap_copy);
     memset(image, 0, sizeof *image);
     return code;
 }
@@ -130,8 +126,6 @@ void wagi_code_free(wagi_code *code)
     if (!code)
         return;
     unregister_code(code);
-    wagi_os_unmap(code->image.code, code->mapped);
-    code->image.code = NULL;
     wagi_image_fini(&code->image);
     wagi_free(code);
 }

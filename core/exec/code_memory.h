@@ -7,15 +7,15 @@
 
 /* A module's code: the tier's data of a native module. Immutable once it is registered. */
 typedef struct wagi_code {
-    wagi_image image; /* image.code is the mapping */
-    size_t mapped;
+    wagi_image image;
+    size_t mapped; /* bytes of code */
     const wagi_module_data *data;
     struct wagi_gdb_entry *gdb; /* what gdb knows of it (exec/gdb_jit.h), or NULL */
     uint32_t registered;        /* its slot in the registry, 1 + index */
 } wagi_code;
 
-/* Map the image's code. image: own on success. NULL without memory or when the process may not map executable memory
- * (then *ret_forbidden is true). */
+/* Make the image's code executable. image: own on success. NULL without memory or when the process may not map
+ * executable memory (then *ret_forbidden is true). */
 wagi_code *wagi_code_new(wagi_image *image, const wagi_module_data *data, bool *ret_forbidden);
 void wagi_code_free(wagi_code *code); /* nothing may run in it any more */
 

@@ -1,8 +1,10 @@
 /* How fast modules compile: megabytes of code section per second of CPU time (all threads), decoding and validation
  * included; validation alone; and the size of the machine code.
  *
- *   bench_compile [--tier NAME] [--rounds N] [--json FILE] [FILE.wasm | FOLDER ...]
- *   bench_compile [--tier NAME] [--rounds N] --one FILE.wasm     one line for scripts: CODE_BYTES COMPILE_CPU_MS - -
+ *   bench_compile [--tier NAME] [--rounds N] [--threads N] [--json FILE] [FILE.wasm | FOLDER ...]
+ *   bench_compile [--tier NAME] [--rounds N] [--threads N] --one FILE.wasm
+ *       one line for scripts: CODE_BYTES COMPILE_CPU_MS MACHINE_CODE_BYTES PEAK_BYTES; the last says by how much the
+ *       first compilation raised the most memory that this process ever had resident, the bytes of the file not counted
  *
  * Without a file or folder: $(BUILD)/modules, where `make bench-modules` puts real modules from npm; when it is not
  * there, the C programs of the benchmark. Modules are compiled one after the other, round by round. A module that the
@@ -158,16 +160,20 @@ static void show(const options *o, subjects *all)
     report_end(r);
 }
 
-/* For peers.sh and instructions.sh: nothing but compiling in the rounds. */
+/* For peers.sh, modules.sh and instructions.sh: nothing but compiling in the rounds. */
 static void one_line(const options *o, subject *s)
 {
+    double peak = peak_resident_bytes();
     for (int round = 0; round < o->rounds; round++) {
         compile_once(o, s, round, false);
+        if (round == 0) {
+            peak = peak_resident_bytes() - peak;
+        }
         if (s->refusal != NULL) {
             fail("%s: %s", s->path, wag_error_message(s->refusal));
         }
     }
-    printf("%.0f %.3f - -\n", s->code, median(s->cpu, o->rounds) * 1e3);
+    printf("%.0f %.3f %.0f %.0f\n", s->code, median(s->cpu, o->rounds) * 1e3, s->machine_code, peak);
 }
 
 int main(int argc, char **argv)

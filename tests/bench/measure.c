@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,8 +48,8 @@ options options_read(int argc, char **argv, int default_rounds)
     options o = {.tier_name = "default", .rounds = default_rounds, .rest = argv + 1};
     for (int i = 1; i < argc; i++) {
         const char *argument = argv[i];
-        bool known =
-            strcmp(argument, "--tier") == 0 || strcmp(argument, "--rounds") == 0 || strcmp(argument, "--json") == 0;
+        bool known = strcmp(argument, "--tier") == 0 || strcmp(argument, "--rounds") == 0 ||
+                     strcmp(argument, "--threads") == 0 || strcmp(argument, "--json") == 0;
         if (!known) {
             o.rest[o.rest_count++] = argv[i];
             continue;
@@ -56,16 +57,21 @@ options options_read(int argc, char **argv, int default_rounds)
         if (++i == argc) {
             fail("%s needs a value", argument);
         }
-        if (argument[2] == 't') {
+        if (strcmp(argument, "--tier") == 0) {
             o.tier_name = argv[i];
-        } else if (argument[2] == 'j') {
+        } else if (strcmp(argument, "--json") == 0) {
             o.json = argv[i];
+        } else if (strcmp(argument, "--threads") == 0) {
+            o.threads = (int)strtol(argv[i], NULL, 10);
         } else {
             o.rounds = (int)strtol(argv[i], NULL, 10);
         }
     }
     if (o.rounds < 1 || o.rounds > 1000) {
         fail("--rounds takes 1 to 1000");
+    }
+    if (o.threads < 0 || o.threads > 64) {
+        fail("--threads takes 0 to 64");
     }
     for (size_t i = 0; i < sizeof tiers / sizeof tiers[0]; i++) {
         if (strcmp(tiers[i].name, o.tier_name) == 0) {
@@ -104,6 +110,12 @@ double resident_bytes(void)
         fclose(file);
     }
     return read ? (double)pages * (double)sysconf(_SC_PAGESIZE) : NAN;
+}
+
+double peak_resident_bytes(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (double)usage.ru_maxrss * 1024 : NAN; /* Linux: in kilobytes */
 }
 
 /* Machine code that a compiler made: executable mappings that come from no file on disk. */
@@ -161,8 +173,13 @@ wag_bytes file_read(const char *path)
 
 wag_module *module_compile(const options *o, wag_bytes bytes, wag_error **reterr_error)
 {
+    static wag_cluster *cluster; /* of the options' threads, for as long as the program runs */
+    if (o->threads != 0 && cluster == NULL &&
+        wag_cluster_new(&(wag_cluster_options){.compile_threads = (uint32_t)o->threads}, &cluster) != WAG_OK) {
+        fail("out of memory");
+    }
     wag_module *module = NULL;
-    wag_compile_options compile = {.tier = o->tier};
+    wag_compile_options compile = {.tier = o->tier, .cluster = cluster};
     return wag_module_new(bytes, &compile, &module, reterr_error) == WAG_OK ? module : NULL;
 }
 

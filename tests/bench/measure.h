@@ -9,12 +9,14 @@
 /* Options of every benchmark program:
  *   --tier NAME      default, interp, or what else the library has
  *   --rounds N       how often each thing is measured; the report has medians over the rounds
+ *   --threads N      threads that compile a module; by default as many as the library chooses
  *   --json FILE      the report as JSON, too ("-": instead of the table, to standard output)
  * What else there is belongs to the program. */
 typedef struct options {
     wag_tier tier;
     const char *tier_name;
     int rounds;
+    int threads;
     const char *json;
     char **rest; /* arguments that are no option of these; borrow from argv */
     int rest_count;
@@ -26,8 +28,10 @@ options options_read(int argc, char **argv, int default_rounds);
 /* Seconds of all threads of this process; seconds of the wall clock. */
 double cpu_seconds(void);
 double wall_seconds(void);
-/* Bytes of this process: resident, and mapped executable outside files; NAN when the system does not say. */
+/* Bytes of this process: resident, resident at most so far, and mapped executable outside files; NAN when the
+ * system does not say. */
 double resident_bytes(void);
+double peak_resident_bytes(void);
 double code_bytes(void);
 
 /* Sorts values. count > 0. */
@@ -36,7 +40,7 @@ double median(double *values, int count);
 /* A whole file; the program ends with a message when it cannot be read. own: free(). */
 wag_bytes file_read(const char *path);
 
-/* Compile with the options' tier. NULL when that failed: then *reterr_error (own). */
+/* Compile with the options' tier and threads. NULL when that failed: then *reterr_error (own). */
 wag_module *module_compile(const options *o, wag_bytes bytes, wag_error **reterr_error);
 
 /* End the program: "bench: " and a message. */

@@ -27,7 +27,7 @@ for path in core/include/waggle.h core/include/waggle/*.h; do
     done
 done
 for path in $(find core ipc workers -name '*.h' ! -path 'core/include/*'); do
-    try "${path#core/}" "${CC:-gcc}" -x c -std=c11 -Icore/include -Icore -I. -Wno-unused-function
+    try "${path#core/}" ${CC:-gcc} -x c -std=c11 -Icore/include -Icore -I. -Wno-unused-function
 done
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "compiler/x64/encode.h"
 
 enum { TEXT = 96 };
@@ -493,7 +492,7 @@ static void test_padding_is_nops_of_exactly_its_size(void **state)
 static int finish(void **state)
 {
     (void)state;
-    wagi_free(code.p);
+    wagi_x64_buffer_free(&code);
     free(lines);
     return 0;
 }

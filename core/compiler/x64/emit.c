@@ -18,7 +18,7 @@
 #define UNROLL 4
 #define MIN_UNROLLED_CODE 64
 
-bool wagi_x64_roomy(wagi_x64_emitter *e, size_t size)
+bool wagi_x64_make_room(wagi_x64_emitter *e, size_t size)
 {
     if (!e->failed && !wagi_x64_reserve(&e->code, size))
         e->failed = true;
@@ -310,7 +310,7 @@ static bool repeat_head(wagi_x64_emitter *e, uint32_t block, uint32_t label)
     return true;
 }
 
-static void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
+static void emit_control(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
 {
     switch (ins->op) {
     case WAGI_IR_NOP:
@@ -336,10 +336,20 @@ static void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
         wagi_x64_emit_return(e, ins);
         break;
     default:
-        if (!wagi_x64_emit_int(e, ins) && !wagi_x64_emit_float(e, ins) && !wagi_x64_emit_memory(e, ins) &&
-            !wagi_x64_emit_call(e, ins))
+        if (!wagi_x64_emit_call(e, ins) && !wagi_x64_emit_float(e, ins) && !wagi_x64_emit_int(e, ins) &&
+            !wagi_x64_emit_memory(e, ins))
             e->failed = true;
     }
+}
+
+/* Asks the family first that the op's place in ir.def suggests. */
+static void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
+{
+    if (ins->op > WAGI_IR_NOP && ins->op < WAGI_IR_BRCC && wagi_x64_emit_int(e, ins))
+        return;
+    if (ins->op >= WAGI_IR_LOAD && ins->op < WAGI_IR_FADD && wagi_x64_emit_memory(e, ins))
+        return;
+    emit_control(e, block, ins);
 }
 
 /* ---- edits ---- */
@@ -380,15 +390,15 @@ static void apply_edit(wagi_x64_emitter *e, const wagi_edit *edit)
     }
 }
 
+static bool is_edit_due(const wagi_homes *homes, size_t next, uint32_t block, uint32_t ins)
+{
+    return next < homes->edits.n && homes->edits.p[next].ins == ins && homes->edits.p[next].block == block;
+}
+
 static void apply_edits(wagi_x64_emitter *e, uint32_t block, uint32_t ins)
 {
-    const wagi_homes *homes = e->homes;
-    for (; e->next_edit < homes->edits.n && wagi_x64_roomy(e, INS_ROOM); e->next_edit++) {
-        const wagi_edit *edit = &homes->edits.p[e->next_edit];
-        if (edit->block != block || edit->ins != ins)
-            break;
-        apply_edit(e, edit);
-    }
+    for (; is_edit_due(e->homes, e->next_edit, block, ins) && wagi_x64_roomy(e, INS_ROOM); e->next_edit++)
+        apply_edit(e, &e->homes->edits.p[e->next_edit]);
 }
 
 /* ---- blocks ---- */
@@ -411,7 +421,8 @@ static void emit_block(wagi_x64_emitter *e, uint32_t b, uint32_t end)
     begin_block(e, b);
     for (uint32_t i = block->first; i < end && wagi_x64_roomy(e, INS_ROOM); i++) {
         e->ins = i;
-        apply_edits(e, b, i);
+        if (is_edit_due(e->homes, e->next_edit, b, i))
+            apply_edits(e, b, i);
         emit_ins(e, b, &e->ir->ins.p[i]);
     }
     if (end == block->last)
@@ -690,7 +701,7 @@ void wagi_x64_emitter_free(wagi_x64_emitter *e)
 {
     if (!e)
         return;
-    wagi_free(e->code.p);
+    wagi_x64_buffer_free(&e->code);
     WAGI_VEC_FREE(&e->block_at);
     WAGI_VEC_FREE(&e->block_refs);
     WAGI_VEC_FREE(&e->const_refs);

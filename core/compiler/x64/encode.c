@@ -1,11 +1,33 @@
 /* The encoder's longer functions. */
 #include "compiler/x64/encode.h"
 
-#include "base/alloc.h"
+#include "base/os.h"
+
+#define FIRST_PAGES ((size_t)64 << 10)
 
 bool wagi_x64_reserve(wagi_x64_buffer *b, size_t size)
 {
-    return wagi_vec_reserve((void **)&b->p, b->n, &b->cap, size, 1);
+    size += X64_SLACK;
+    if (b->cap - b->n >= size)
+        return true;
+    if (size > SIZE_MAX / 4 - b->n)
+        return false;
+    size_t wanted = b->cap ? b->cap * 2 : FIRST_PAGES;
+    while (wanted < b->n + size)
+        wanted *= 2;
+    uint8_t *pages = b->p ? wagi_os_remap(b->p, b->cap, wanted) : wagi_os_map(wanted, WAGI_PROT_READ_WRITE);
+    if (!pages)
+        return false;
+    b->p = pages;
+    b->cap = wanted;
+    return true;
+}
+
+void wagi_x64_buffer_free(wagi_x64_buffer *b)
+{
+    if (b->p)
+        wagi_os_unmap(b->p, b->cap);
+    *b = (wagi_x64_buffer){NULL, 0, 0};
 }
 
 void wagi_x64_mov_imm(wagi_x64_buffer *b, int reg, uint64_t value, bool w)

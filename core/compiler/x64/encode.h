@@ -1,7 +1,8 @@
 /* x86-64 instruction encoding. A form is one word: opcode byte, map, mandatory prefix, operand size.
  *
  * The functions append to a buffer without looking at its room: reserve first (wagi_x64_reserve), at most X64_MAX_INS
- * bytes an instruction. Registers are 0..15; for SSE and AVX forms the same numbers mean xmm registers.
+ * bytes an instruction. They may write up to X64_SLACK bytes behind what they append. Registers are 0..15; for SSE and
+ * AVX forms the same numbers mean xmm registers.
  */
 #ifndef WAGI_COMPILER_X64_ENCODE_H
 #define WAGI_COMPILER_X64_ENCODE_H
@@ -32,6 +33,7 @@ enum {
 };
 #define X64_NO_INDEX (-1)
 #define X64_MAX_INS 16
+#define X64_SLACK 8
 
 /* Parts of a form. */
 enum {
@@ -49,6 +51,7 @@ enum {
 /* Condition codes; c ^ 1 is the opposite. */
 enum { CC_O, CC_NO, CC_B, CC_AE, CC_E, CC_NE, CC_BE, CC_A, CC_S, CC_NS, CC_P, CC_NP, CC_L, CC_GE, CC_LE, CC_G };
 
+/* Pages of its own, so that growing copies nothing and the code can be made executable where it is. */
 typedef struct wagi_x64_buffer {
     uint8_t *p;
     size_t n, cap;
@@ -69,8 +72,9 @@ static inline wagi_x64_mem wagi_x64_indexed(int base, int index, unsigned scale,
     return (wagi_x64_mem){(int8_t)base, (int8_t)index, (uint8_t)scale, disp};
 }
 
-/* Room for `size` more bytes; false without memory. */
+/* Room for `size` more bytes and the slack; false without memory. */
 bool wagi_x64_reserve(wagi_x64_buffer *b, size_t size);
+void wagi_x64_buffer_free(wagi_x64_buffer *b);
 
 static inline void wagi_x64_u8(wagi_x64_buffer *b, unsigned x)
 {
@@ -87,86 +91,115 @@ static inline void wagi_x64_u64(wagi_x64_buffer *b, uint64_t x)
     b->n += 8;
 }
 
-static inline void wagi_x64_prefixes(wagi_x64_buffer *b, uint32_t form, int reg, int index, int base, bool needs_rex)
+/* The first bytes of an instruction are gathered in one word, lowest first, and stored at once: a store of a byte could
+ * change the buffer's own members, for all the compiler knows. */
+static inline void wagi_x64_word(wagi_x64_buffer *b, uint64_t word, unsigned bits)
 {
-    static const uint8_t mandatory[4] = {0, 0x66, 0xF3, 0xF2};
-    if (form >> 12 & 3)
-        wagi_x64_u8(b, mandatory[form >> 12 & 3]);
-    unsigned rex = (form >> 16 & 1) << 3 | (unsigned)(reg >> 3 & 1) << 2 | (unsigned)(index >> 3 & 1) << 1 |
-                   (unsigned)(base >> 3 & 1);
-    if (rex || needs_rex)
-        wagi_x64_u8(b, 0x40 | rex);
-    unsigned map = form >> 8 & 3;
-    if (map)
-        wagi_x64_u8(b, 0x0F);
-    if (map >= 2)
-        wagi_x64_u8(b, map == 2 ? 0x38 : 0x3A);
-    wagi_x64_u8(b, form & 0xFF);
+    memcpy(b->p + b->n, &word, 8);
+    b->n += bits / 8;
 }
 
-static inline void wagi_x64_modrm_mem(wagi_x64_buffer *b, int reg, wagi_x64_mem mem)
+/* Prefixes and opcode: at most five bytes. *ret_bits receives their size in bits. */
+static inline uint64_t wagi_x64_opcode(uint32_t form, int reg, int index, int base, bool needs_rex, unsigned *ret_bits)
 {
+    uint64_t word = 0;
+    unsigned bits = 0, mandatory = form >> 12 & 3, map = form >> 8 & 3;
+    if (mandatory) {
+        word = mandatory == 1 ? 0x66 : mandatory == 2 ? 0xF3 : 0xF2;
+        bits = 8;
+    }
+    unsigned rex = (form >> 16 & 1) << 3 | (unsigned)(reg >> 3 & 1) << 2 | (unsigned)(index >> 3 & 1) << 1 |
+                   (unsigned)(base >> 3 & 1);
+    if (rex || needs_rex) {
+        word |= (uint64_t)(0x40 | rex) << bits;
+        bits += 8;
+    }
+    if (map) {
+        word |= (uint64_t)0x0F << bits;
+        bits += 8;
+    }
+    if (map >= 2) {
+        word |= (uint64_t)(map == 2 ? 0x38 : 0x3A) << bits;
+        bits += 8;
+    }
+    *ret_bits = bits + 8;
+    return word | (uint64_t)(form & 0xFF) << bits;
+}
+
+static inline unsigned wagi_x64_modrm(unsigned mode, int reg, int rm)
+{
+    return mode << 6 | (unsigned)(reg & 7) << 3 | (unsigned)(rm & 7);
+}
+
+/* What follows the opcode: at most two bytes into the word, then the displacement. */
+static inline void wagi_x64_put_mem(wagi_x64_buffer *b, uint64_t word, unsigned bits, int reg, wagi_x64_mem mem)
+{
+    uint32_t disp = (uint32_t)mem.disp;
     if (mem.base == X64_RIP) {
-        wagi_x64_u8(b, (unsigned)(reg & 7) << 3 | 5);
-        wagi_x64_u32(b, (uint32_t)mem.disp);
+        wagi_x64_word(b, word | (uint64_t)wagi_x64_modrm(0, reg, RBP) << bits, bits + 8);
+        wagi_x64_u32(b, disp);
         return;
     }
     int base = mem.base & 7;
     unsigned mode = mem.disp == 0 && base != RBP ? 0 : mem.disp == (int8_t)mem.disp ? 1 : 2;
     if (mem.index < 0 && base != RSP) {
-        wagi_x64_u8(b, mode << 6 | (unsigned)(reg & 7) << 3 | (unsigned)base);
+        word |= (uint64_t)wagi_x64_modrm(mode, reg, base) << bits;
+        bits += 8;
     } else {
         unsigned index = mem.index < 0 ? RSP : (unsigned)mem.index & 7;
-        wagi_x64_u8(b, mode << 6 | (unsigned)(reg & 7) << 3 | RSP);
-        wagi_x64_u8(b, (unsigned)mem.scale << 6 | index << 3 | (unsigned)base);
+        unsigned sib = (unsigned)mem.scale << 6 | index << 3 | (unsigned)base;
+        word |= (uint64_t)(wagi_x64_modrm(mode, reg, RSP) | sib << 8) << bits;
+        bits += 16;
     }
-    if (mode == 1)
-        wagi_x64_u8(b, (uint8_t)mem.disp);
-    else if (mode == 2)
-        wagi_x64_u32(b, (uint32_t)mem.disp);
+    wagi_x64_word(b, word, bits);
+    memcpy(b->p + b->n, &disp, 4);
+    b->n += mode == 2 ? 4 : mode;
 }
 
 /* form reg, rm (or rm, reg: the form says which) */
 static inline void wagi_x64_rr(wagi_x64_buffer *b, uint32_t form, int reg, int rm)
 {
     bool rex = ((form & X64_BYTE_REG) && reg >= 4) || ((form & X64_BYTE_RM) && rm >= 4);
-    wagi_x64_prefixes(b, form, reg, 0, rm, rex);
-    wagi_x64_u8(b, 0xC0 | (unsigned)(reg & 7) << 3 | (unsigned)(rm & 7));
+    unsigned bits;
+    uint64_t word = wagi_x64_opcode(form, reg, 0, rm, rex, &bits);
+    wagi_x64_word(b, word | (uint64_t)wagi_x64_modrm(3, reg, rm) << bits, bits + 8);
 }
 
 static inline void wagi_x64_rm(wagi_x64_buffer *b, uint32_t form, int reg, wagi_x64_mem mem)
 {
-    wagi_x64_prefixes(b, form, reg, mem.index < 0 ? 0 : mem.index, mem.base == X64_RIP ? 0 : mem.base,
-                      (form & X64_BYTE_REG) && reg >= 4);
-    wagi_x64_modrm_mem(b, reg, mem);
+    unsigned bits;
+    uint64_t word = wagi_x64_opcode(form, reg, mem.index < 0 ? 0 : mem.index, mem.base == X64_RIP ? 0 : mem.base,
+                                    (form & X64_BYTE_REG) && reg >= 4, &bits);
+    wagi_x64_put_mem(b, word, bits, reg, mem);
 }
 
-static inline void wagi_x64_vex(wagi_x64_buffer *b, uint32_t form, int reg, int second, int index, int base)
+/* VEX prefix and opcode: three or four bytes. */
+static inline uint64_t wagi_x64_vex(uint32_t form, int reg, int second, int index, int base, unsigned *ret_bits)
 {
     unsigned r = !(reg & 8), x = !(index & 8), bb = !(base & 8), w = form >> 16 & 1, map = form >> 8 & 3;
-    unsigned pp = form >> 12 & 3, vvvv = (unsigned)~second & 15;
+    unsigned pp = form >> 12 & 3, vvvv = (unsigned)~second & 15, opcode = form & 0xFF;
     if (x && bb && !w && map == 1) {
-        wagi_x64_u8(b, 0xC5);
-        wagi_x64_u8(b, r << 7 | vvvv << 3 | pp);
-    } else {
-        wagi_x64_u8(b, 0xC4);
-        wagi_x64_u8(b, r << 7 | x << 6 | bb << 5 | map);
-        wagi_x64_u8(b, w << 7 | vvvv << 3 | pp);
+        *ret_bits = 24;
+        return 0xC5 | (r << 7 | vvvv << 3 | pp) << 8 | opcode << 16;
     }
-    wagi_x64_u8(b, form & 0xFF);
+    *ret_bits = 32;
+    return 0xC4 | (r << 7 | x << 6 | bb << 5 | map) << 8 | (w << 7 | vvvv << 3 | pp) << 16 | opcode << 24;
 }
 
 /* VEX forms: reg, second, rm. A form without a second operand takes 0. */
 static inline void wagi_x64_vrr(wagi_x64_buffer *b, uint32_t form, int reg, int second, int rm)
 {
-    wagi_x64_vex(b, form, reg, second, 0, rm);
-    wagi_x64_u8(b, 0xC0 | (unsigned)(reg & 7) << 3 | (unsigned)(rm & 7));
+    unsigned bits;
+    uint64_t word = wagi_x64_vex(form, reg, second, 0, rm, &bits);
+    wagi_x64_word(b, word | (uint64_t)wagi_x64_modrm(3, reg, rm) << bits, bits + 8);
 }
 
 static inline void wagi_x64_vrm(wagi_x64_buffer *b, uint32_t form, int reg, int second, wagi_x64_mem mem)
 {
-    wagi_x64_vex(b, form, reg, second, mem.index < 0 ? 0 : mem.index, mem.base == X64_RIP ? 0 : mem.base);
-    wagi_x64_modrm_mem(b, reg, mem);
+    unsigned bits;
+    uint64_t word =
+        wagi_x64_vex(form, reg, second, mem.index < 0 ? 0 : mem.index, mem.base == X64_RIP ? 0 : mem.base, &bits);
+    wagi_x64_put_mem(b, word, bits, reg, mem);
 }
 
 /* Load a constant the shortest way; w: 64 bits. Leaves the flags alone. */

@@ -163,7 +163,12 @@ void wagi_x64_bind_copy(wagi_x64_emitter *e, size_t first_ref);
 void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind);                   /* a site at the code's end */
 void wagi_x64_reloc(wagi_x64_emitter *e, wagi_reloc_kind kind, uintptr_t target); /* a rel32 here */
 void wagi_x64_epilogue(wagi_x64_emitter *e);
-bool wagi_x64_roomy(wagi_x64_emitter *e, size_t size);
+/* Room for `size` more bytes of code; false when emission has failed, or fails now for want of memory. */
+bool wagi_x64_make_room(wagi_x64_emitter *e, size_t size);
+static inline bool wagi_x64_roomy(wagi_x64_emitter *e, size_t size)
+{
+    return (!e->failed && e->code.cap - e->code.n >= size + X64_SLACK) || wagi_x64_make_room(e, size);
+}
 uint32_t wagi_x64_float_form(unsigned type, uint32_t op);  /* ss or sd form of an opcode */
 uint32_t wagi_x64_packed_form(unsigned type, uint32_t op); /* ps or pd form */
 
