@@ -1,8 +1,7 @@
 /* Loops in native code, which emits small ones several times over: the same results and the same traps at the same
  * places as the interpreter, whichever copy is left and in whatever way. */
-#include "tests/support/check.h"
-
 #include "exec/native.h"
+#include "tests/support/text.h"
 
 /* Each takes an i32 and gives one; the argument says how many rounds. */
 static const struct {
@@ -124,13 +123,14 @@ static void test_every_number_of_rounds_gives_what_the_interpreter_gives(void **
 static size_t code_size_of(int count)
 {
     enum { LOOP_TEXT = 100 };
-    static const char head[] = "(module (func (export \"f\") (param i32) (result i32)", tail[] = "(local.get 0)))";
-    char *text = malloc(sizeof head + sizeof tail + (size_t)count * LOOP_TEXT);
+    size_t size_of_text = 200 + (size_t)count * LOOP_TEXT;
+    char *text = malloc(size_of_text);
     assert_non_null(text);
-    char *at = text + sprintf(text, "%s", head);
+    const char *end = text + size_of_text;
+    char *at = append(text, end, "(module (func (export \"f\") (param i32) (result i32)");
     for (int i = 0; i < count; i++)
-        at += sprintf(at, "(loop $l (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))");
-    sprintf(at, "%s", tail);
+        at = append(at, end, "(loop $l (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))");
+    append(at, end, "(local.get 0)))");
     wag_bytes bytes = wat(text);
     wag_module *module = NULL;
     wag_compile_options options = {.tier = WAG_TIER_NATIVE_GUARD};
