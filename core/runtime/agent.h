@@ -21,8 +21,8 @@ struct wag_cluster {
     wagi_mutex lock;
 };
 
-/* As many as a function may have parameters or results (limits.def). */
-#define WAGI_OVERFLOW_SLOTS 1000
+/* As many slots as a function may have parameters or results (limits.def), all of them vectors. */
+#define WAGI_OVERFLOW_SLOTS 2000
 
 /* A guarded address range (memory.c) that no memory uses: its first `size` bytes are usable and zero. */
 #define WAGI_SPARES 16
