@@ -1,7 +1,8 @@
 /* Loops in native code, which emits small ones several times over: the same results and the same traps at the same
  * places as the interpreter, whichever copy is left and in whatever way. */
-#include "exec/native.h"
 #include "tests/support/text.h"
+
+#include "exec/native.h"
 
 /* Each takes an i32 and gives one; the argument says how many rounds. */
 static const struct {
