@@ -212,6 +212,9 @@ struct wag_module {
     const struct wagi_tier *tier; /* how its code runs (runtime/tier.h); NULL until compiled */
     void *tier_data;              /* the tier's own */
     bool guarded;                 /* its code leaves bounds checks of 32-bit memories to guard pages */
+    const struct wagi_memory_image
+        *images;         /* of its own memories (runtime/image.h), in the arena; NULL until compiled */
+    atomic_size_t pools; /* references among `count` that agents keep for themselves (runtime/pool.h) */
 };
 
 /* Decode and validate the whole module. bytes: copied first, into the arena. On success the module is unsealed, without

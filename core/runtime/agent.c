@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/os.h"
 #include "runtime/loop.h"
+#include "runtime/pool.h"
 #include "runtime/promise.h"
 
 _Thread_local WAGI_NEAR_THREAD wag_agent *wagi_agent_of_thread;
@@ -41,6 +42,7 @@ static void agent_free(wag_agent *agent)
         wagi_loop_close(agent->loop);
     wagi_promises_free_all(agent);
     wagi_store_free_all(agent);
+    wagi_pools_free(agent);
     wagi_memory_free_spares(agent);
     wagi_promises_free_all(agent); /* a finalizer may have made some */
     wagi_loop_free(agent->loop);

@@ -21,8 +21,8 @@ struct wag_cluster {
     wagi_mutex lock;
 };
 
-/* As many as a function may have parameters or results (limits.def). */
-#define WAGI_OVERFLOW_SLOTS 1000
+/* As many slots as a function may have parameters or results (limits.def), all of them vectors. */
+#define WAGI_OVERFLOW_SLOTS 2000
 
 /* A guarded address range (memory.c) that no memory uses: its first `size` bytes are usable and zero. */
 #define WAGI_SPARES 16
@@ -41,6 +41,7 @@ struct wag_agent {
 
     /* store */
     wagi_unit *units;                /* all of them */
+    size_t linked_units;             /* those of them that are links: nothing that a host made */
     size_t unit_count, escaped_dead; /* escaped_dead: escaped units whose counts fell to 0 since the last collection */
     size_t escaped_dead_bytes;       /* about what they hold */
     size_t collect_threshold;        /* collect when escaped_dead reaches it; 0: a default */
@@ -81,6 +82,15 @@ struct wag_agent {
      * NULL: none. Nothing but the end of that call happens between. */
     wag_func *tail_func;
     wagi_slot overflow[WAGI_OVERFLOW_SLOTS]; /* arguments and results beyond the registers, on their way */
+
+    struct {                      /* runtime/pool.c */
+        struct wagi_pool **table; /* by module; a list each */
+        size_t size, count;
+        struct wagi_pool *last; /* looked up */
+        size_t ready_bytes;
+        uint32_t ready_guarded;
+    } pools;
+    uint64_t linked_serial; /* of the last link */
 
     wagi_spare spares[WAGI_SPARES]; /* last in, first out: the warmest is taken */
     uint32_t spare_count;
@@ -296,15 +306,11 @@ void wagi_exception_reap(wag_agent *agent);
 void wagi_exception_close_all(wag_agent *agent);
 
 /* ---- instances ---- */
-/* Imports that have been read: one object per import, each held by one handle. */
-typedef struct wagi_linked {
-    wag_module *module;    /* one reference */
-    wagi_object **objects; /* import_count */
-} wagi_linked;
-/* Read the imports (JS API "read the imports"), import by import, in order. */
-wag_err wagi_imports_read(wag_module *module, wag_imports *imports, wagi_linked *ret_linked, wag_error **reterr_error);
-void wagi_linked_fini(wagi_linked *linked);
+/* Read the imports (JS API "read the imports"), import by import, in order; or find what has been read from the same
+ * import object before, when it has not changed and reading it again could not be noticed. ret_linked: own, give it
+ * back by wagi_linked_drop (pool.h). */
+wag_err wagi_link(wag_module *module, wag_imports *imports, wag_linked **ret_linked, wag_error **reterr_error);
 /* Check the types, make the instance, run segments and start. linked: stays the caller's. ret_instance: own. */
-wag_err wagi_instantiate(const wagi_linked *linked, wag_instance **ret_instance, wag_error **reterr_error);
+wag_err wagi_instantiate(wag_linked *linked, wag_instance **ret_instance, wag_error **reterr_error);
 
 #endif

@@ -323,12 +323,20 @@ bool wagi_store_begin_mark(wag_agent *agent)
 
 /* An edge from a dead unit: a dead target needs no count any more, a live one loses it. Rule 3 of object.h: a function
  * that it defines may have been passed on by the dead one, or by one that held the dead one and died with it. */
-static void cut(wagi_unit *target, void *context)
+static void escape_import(wagi_unit *target, void *context)
 {
     (void)context;
-    target->refs--;
     if (!target->dying && (target->kind == WAGI_OBJECT_INSTANCE || target->kind == WAGI_OBJECT_FUNC))
         wagi_unit_escape(target);
+}
+
+static void cut(wagi_unit *target, void *context)
+{
+    target->refs--;
+    if (!target->dying && target->kind == WAGI_OBJECT_LINKED)
+        wagi_unit_strong_edges(target, escape_import, NULL);
+    else
+        escape_import(target, context);
 }
 
 static void sweep(wag_agent *agent)

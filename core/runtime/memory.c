@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/os.h"
+#include "runtime/image.h"
 #include "runtime/store.h"
 
 enum { HEAP_BYTES = 2 * 65536 };
@@ -184,6 +185,21 @@ wag_err wagi_memory_new(wag_agent *agent, wagi_memory_type type, wag_memory **re
     else
         *ret_memory = memory;
     return err;
+}
+
+uint64_t wagi_memory_resident(const wag_memory *memory)
+{
+    return memory->size;
+}
+
+enum { RESET_BYTES = 2 << 20 };
+
+bool wagi_memory_reset(wag_memory *memory, const wagi_memory_image *image)
+{
+    if (memory->pages != memory->type.limits.minimum || memory->size > RESET_BYTES || memory->type.page_size_log2 != 16)
+        return false;
+    wagi_memory_image_restore(image, memory->base, 0, memory->size / WAGI_IMAGE_PAGE);
+    return true;
 }
 
 uint64_t wagi_memory_grow(wag_memory *memory, uint64_t delta_pages)

@@ -137,6 +137,20 @@ static int param_reg(const wagi_machine *m, wagi_valtype type, uint32_t *ints, u
     return *ints < m->int_arg_count ? m->int_args[(*ints)++] : -1;
 }
 
+/* Slots of a value. */
+static uint32_t slots_of(wagi_valtype type)
+{
+    return wagi_ty_slots(wagi_ir_type_of(type));
+}
+
+static uint32_t slots_of_all(const wagi_valtype *types, uint32_t count)
+{
+    uint32_t slots = 0;
+    for (uint32_t i = 0; i < count; i++)
+        slots += slots_of(types[i]);
+    return slots;
+}
+
 static void move_float(const stub_maker *s, wagi_valtype type, bool is_store, int xmm, wagi_x64_mem mem)
 {
     uint32_t form = wagi_x64_float_form(wagi_ir_type_of(type), is_store ? 0x11 : 0x10);
@@ -172,22 +186,18 @@ static bool has_buffer_params(const wagi_machine *m, const wagi_type *type)
     return false;
 }
 
-static void copy_word(wagi_x64_buffer *b, int scratch, wagi_x64_mem to, wagi_x64_mem from)
-{
-    wagi_x64_rm(b, X64_W | 0x8B, scratch, from);
-    wagi_x64_rm(b, X64_W | 0x89, scratch, to);
-}
-
-/* The same from C's memory. Of 32 bits a wag_val says nothing more. */
+/* A value from C's memory or from slots to slots. Of 32 bits a wag_val says nothing more. */
 static void copy_value(wagi_x64_buffer *b, form form, wagi_valtype type, int scratch, wagi_x64_mem to,
                        wagi_x64_mem from)
 {
     bool is_32 = form == VALS && (type == WAGI_I32 || type == WAGI_F32);
-    wagi_x64_rm(b, (is_32 ? 0 : X64_W) | 0x8B, scratch, from);
-    wagi_x64_rm(b, X64_W | 0x89, scratch, to);
+    for (uint32_t i = 0; i < slots_of(type); i++, to.disp += 8, from.disp += 8) {
+        wagi_x64_rm(b, (is_32 ? 0 : X64_W) | 0x8B, scratch, from);
+        wagi_x64_rm(b, X64_W | 0x89, scratch, to);
+    }
 }
 
-/* The i-th value of an array in C's memory. */
+/* The i-th value of an array in C's memory, the i-th slot of slots. */
 static wagi_x64_mem value_at(form form, int base, int32_t disp, uint32_t i)
 {
     if (form == SLOTS)
@@ -348,15 +358,16 @@ static void entry_args(stub_maker *s, const wagi_type *type, form form)
     if (has_buffer_params(m, type)) {
         wagi_x64_rm(b, X64_W | 0x8B, RCX, wagi_x64_at(INSTANCE, AGENT));
         wagi_x64_rm(b, X64_W | 0x8D, RCX, wagi_x64_at(RCX, offsetof(wag_agent, overflow)));
-        for (uint32_t i = 0; i < type->param_count && room(s, 64); i++)
+        for (uint32_t i = 0, at = 0; i < type->param_count && room(s, 64); at += slots_of(type->params[i++]))
             if (param_reg(m, type->params[i], &ints, &floats) < 0)
-                copy_value(b, form, type->params[i], R8, wagi_x64_at(RCX, (int32_t)(8 * i)), value_at(form, RDX, 0, i));
+                copy_value(b, form, type->params[i], R8, wagi_x64_at(RCX, (int32_t)(8 * at)),
+                           value_at(form, RDX, 0, at));
     }
     ints = floats = 0;
-    for (uint32_t i = 0; i < type->param_count && room(s, 64); i++) {
+    for (uint32_t i = 0, at = 0; i < type->param_count && room(s, 64); at += slots_of(type->params[i++])) {
         int reg = param_reg(m, type->params[i], &ints, &floats);
         bool is_32 = form == VALS && type->params[i] == WAGI_I32;
-        wagi_x64_mem value = value_at(form, RDX, 0, i);
+        wagi_x64_mem value = value_at(form, RDX, 0, at);
         if (reg >= 0 && wagi_reg_is_float(reg))
             move_float(s, type->params[i], false, reg - WAGI_FLOAT_REG, value);
         else if (reg >= 0)
@@ -378,12 +389,13 @@ static void entry_results(stub_maker *s, const wagi_type *type, form form)
         wagi_x64_rm(b, X64_W | 0x89, RAX, wagi_x64_at(ENTRY_RESULTS, 0));
     if (type->result_count > 1)
         load_buffer(b);
-    for (uint32_t i = 1; i < type->result_count && room(s, 64); i++) {
-        wagi_x64_mem slot = wagi_x64_at(RDX, (int32_t)(8 * i));
+    uint32_t at = slots_of(type->results[0]);
+    for (uint32_t i = 1; i < type->result_count && room(s, 64); at += slots_of(type->results[i++])) {
+        wagi_x64_mem slot = wagi_x64_at(RDX, (int32_t)(8 * at));
         if (form == VALS)
             store_val_of_slot(b, type->results[i], slot, val_at(ENTRY_RESULTS, 0, i), RCX);
         else
-            copy_word(b, RCX, wagi_x64_at(ENTRY_RESULTS, (int32_t)(8 * i)), slot);
+            copy_value(b, SLOTS, type->results[i], RCX, wagi_x64_at(ENTRY_RESULTS, (int32_t)(8 * at)), slot);
     }
 }
 
@@ -499,9 +511,9 @@ static void out_args(stub_maker *s, const wagi_type *type, form form, int32_t di
     const wagi_machine *m = s->context->machine;
     wagi_x64_buffer *b = s->b;
     uint32_t ints = 0, floats = 0;
-    for (uint32_t i = 0; i < type->param_count && room(s, 64); i++) {
+    for (uint32_t i = 0, at = 0; i < type->param_count && room(s, 64); at += slots_of(type->params[i++])) {
         int reg = param_reg(m, type->params[i], &ints, &floats);
-        wagi_x64_mem slot = wagi_x64_at(RSP, disp + (int32_t)(8 * i));
+        wagi_x64_mem slot = wagi_x64_at(RSP, disp + (int32_t)(8 * at));
         if (reg < 0)
             continue;
         if (form == VALS)
@@ -515,14 +527,14 @@ static void out_args(stub_maker *s, const wagi_type *type, form form, int32_t di
         return;
     load_buffer(b);
     ints = floats = 0;
-    for (uint32_t i = 0; i < type->param_count && room(s, 64); i++) {
-        wagi_x64_mem from = wagi_x64_at(RDX, (int32_t)(8 * i));
+    for (uint32_t i = 0, at = 0; i < type->param_count && room(s, 64); at += slots_of(type->params[i++])) {
+        wagi_x64_mem from = wagi_x64_at(RDX, (int32_t)(8 * at));
         if (param_reg(m, type->params[i], &ints, &floats) >= 0)
             continue;
         if (form == VALS)
             store_val_of_slot(b, type->params[i], from, val_at(RSP, disp, i), RCX);
         else
-            copy_word(b, RCX, wagi_x64_at(RSP, disp + (int32_t)(8 * i)), from);
+            copy_value(b, SLOTS, type->params[i], RCX, wagi_x64_at(RSP, disp + (int32_t)(8 * at)), from);
     }
 }
 
@@ -531,9 +543,10 @@ static void out_results(stub_maker *s, const wagi_type *type, form form, int32_t
     wagi_x64_buffer *b = s->b;
     if (type->result_count > 1) {
         load_buffer(b);
-        for (uint32_t i = 1; i < type->result_count && room(s, 64); i++)
-            copy_value(b, form, type->results[i], RCX, wagi_x64_at(RDX, (int32_t)(8 * i)),
-                       value_at(form, RSP, disp, i));
+        uint32_t at = slots_of(type->results[0]);
+        for (uint32_t i = 1; i < type->result_count && room(s, 64); at += slots_of(type->results[i++]))
+            copy_value(b, form, type->results[i], RCX, wagi_x64_at(RDX, (int32_t)(8 * at)),
+                       value_at(form, RSP, disp, at));
     }
     if (type->result_count == 0)
         return;
@@ -548,7 +561,10 @@ static void out_results(stub_maker *s, const wagi_type *type, form form, int32_t
 static bool make_slots_call(stub_maker *s, const wagi_type *type, uintptr_t c_function)
 {
     wagi_x64_buffer *b = s->b;
-    uint32_t slots = type->param_count > type->result_count ? type->param_count : type->result_count;
+    uint32_t slots = slots_of_all(type->params, type->param_count);
+    uint32_t results = slots_of_all(type->results, type->result_count);
+    if (results > slots)
+        slots = results;
     int32_t bytes = (int32_t)(8 * (slots | 1));
     wagi_x64_alu_imm_reg(b, 5, RSP, bytes, true);
     size_t framed = b->n;

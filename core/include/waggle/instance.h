@@ -19,6 +19,19 @@ extern "C" {
  * bounds, start function), the start function's host error, WAG_NOMEM, WAG_WRONG_AGENT. */
 WAG_API wag_err wag_instance_new(wag_module *module, wag_imports *imports, wag_instance **ret_instance,
                                  wag_error **reterr_error);
+/* A module with its imports, read and matched once: to make many instances. Belongs to the agent that made it. What was
+ * read stays as it is, whatever happens to the import object. (wag_instance_new with an import object that has not
+ * changed since the last time is as fast, unless it was made from a getter or a value.) */
+typedef struct wag_linked wag_linked;
+/* module, imports: borrow, as in wag_instance_new, and the errors of its steps up to the matching of types.
+ * ret_linked: own, give it back with wag_linked_unref. Owner thread from now on. */
+WAG_API wag_err wag_linked_new(wag_module *module, wag_imports *imports, wag_linked **ret_linked,
+                               wag_error **reterr_error);
+/* linked: borrow. ret_instance: own. Fails with WAG_TYPE (NULL), WAG_WRONG_AGENT, and what wag_instance_new fails with
+ * from then on. */
+WAG_API wag_err wag_linked_instantiate(wag_linked *linked, wag_instance **ret_instance, wag_error **reterr_error);
+WAG_API void wag_linked_unref(wag_linked *linked); /* NULL is a no-op */
+
 WAG_API wag_instance *wag_instance_ref(wag_instance *instance);
 WAG_API void wag_instance_unref(wag_instance *instance);
 /* borrow: lives as long as the instance. Owner thread. */
