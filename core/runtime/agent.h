@@ -75,8 +75,8 @@ struct wag_agent {
     /* This thread's wagi_stop_limit: native_limit, or UINTPTR_MAX while an interrupt is pending. Prologues and loops
      * compare the stack pointer with it; relaxed is enough for them, as for `interrupt`. */
     atomic_uintptr_t *stop_limit;
-    wagi_entry_frame *entry_sp;              /* of the innermost entry into native code that is open, or NULL */
-    wag_error *trap_error;                   /* on its way from a trap to the entry */
+    wagi_entry_frame *entry_sp; /* of the innermost entry into native code that is open, or NULL */
+    wag_error *trap_error;      /* on its way from a trap to the entry */
     /* A tail call of another tier's function on its way to the innermost open call, which makes it in place of the one
      * that asked for it, so that the stack does not grow. The callee, with a handle; its arguments are in overflow.
      * NULL: none. Nothing but the end of that call happens between. */

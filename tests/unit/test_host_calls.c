@@ -507,7 +507,7 @@ static void test_the_end_of_a_call_collects_what_is_due(void **state)
 
 /* ---- tail calls between tiers ---- */
 
-/* f(n, a, b) = n == 0 ? last(n, a, b) : table[other](n - 1, a + n, b + 1): tail calls all. `start` is the same behind
+/* f(n, a, b) = n == 0 ? (a, b) : table[other](n - 1, a + n, b + 1): tail calls all. `start` is the same behind
  * an ordinary call, `trap` where n becomes 0. */
 static const char relay[] =
     "(module"
