@@ -213,11 +213,42 @@ static wag_error *tail_call_body(wagi_interp_state *state, wag_instance *instanc
     return error;
 }
 
+/* The host has entered the function that runs. */
+static bool is_outermost(const wagi_interp_state *state)
+{
+    return !wagi_interp_record_of(state->locals, state->body)->body;
+}
+
+/* Leave a tail call of another tier's function to whoever entered this run, which is over. */
+static wag_error *pass_tail_call(wagi_interp_state *state, wag_func *func)
+{
+    const wagi_interp_record *record = wagi_interp_record_of(state->locals, state->body);
+    const wagi_type *type = func->type;
+    wagi_slot *args = state->sp - type->param_count;
+    wag_instance *left = state->instance;
+    if (state->body->uses_v128) {
+        if ((size_t)(state->agent->stack_end - state->sp) / 2 < type->param_count)
+            return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
+        wagi_interp_pack(state->agent, type->params, type->param_count, args, state->sp);
+        args = state->sp;
+    }
+    wagi_call_pass(func, args);
+    state->sp = state->locals;
+    state->ip = record->ip;
+    state->body = NULL;
+    state->instance = wagi_interp_record_instance(record);
+    if (left != state->instance)
+        wagi_unit_drop_later(&left->unit);
+    return NULL;
+}
+
 static wag_error *do_tail_call(wagi_interp_state *state)
 {
     wag_func *func = state->func;
     if (runs_here(func))
         return tail_call_body(state, func->instance, func->body);
+    if (func->instance && is_outermost(state))
+        return pass_tail_call(state, func);
     wag_error *error = call_out(state, func);
     if (!error)
         do_return(state);
@@ -291,9 +322,10 @@ static wag_error *enter(wag_agent *agent, wag_instance *instance, const wagi_fun
     wagi_interp_record record = {.ip = exit_code, .instance = (uintptr_t)instance};
     wag_error *error = begin(&state, instance, body, base, record);
     error = error ? unwind(&state, error) : drive(&state);
-    if (!error && body->uses_v128 && body->type)
+    bool has_results = !error && !agent->tail_func;
+    if (has_results && body->uses_v128 && body->type)
         wagi_interp_pack(agent, body->type->results, body->result_count, base, slots);
-    else if (!error && body->result_count)
+    else if (has_results && body->result_count)
         memcpy(slots, base, body->result_count * sizeof *slots);
     agent->stack_top = base;
     return error;
