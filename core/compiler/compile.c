@@ -97,7 +97,7 @@ static bool verify(worker *w)
 static bool compile_function(worker *w, const wagi_func_body *body)
 {
     const wagi_code_context *c = w->context;
-    if (body->uses_v128 || !wagi_build(&w->builder, &w->ir, c->machine, c->data, body, c->poll) || !verify(w))
+    if (!wagi_build(&w->builder, &w->ir, c->machine, c->data, body, c->poll) || !verify(w))
         return false;
     if (!wagi_liveness_run(&w->liveness, &w->ir, c->machine) || !wagi_homes_run(&w->homes, &w->ir, c->machine))
         return false;

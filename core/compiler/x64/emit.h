@@ -6,7 +6,8 @@
 #include "compiler/regalloc.h"
 #include "compiler/x64/encode.h"
 
-/* A frame beyond this makes the module go to the interpreter. As many locals as a function may have (50,000) fit. */
+/* A frame beyond this makes the module go to the interpreter. As many locals as a function may have (50,000) fit,
+ * unless they are vectors. */
 #define WAGI_MAX_FRAME (512u << 10)
 
 /* Functions begin at multiples of this; the code of one does not depend on where else it lies. */
