@@ -99,6 +99,7 @@ typedef struct wagi_local_run {
 typedef int wagi_enter(wag_func *func, const wag_val *args, size_t arg_count, wag_val *results, size_t result_count,
                        wag_error **reterr_error);
 #define WAGI_ENTER_FAILED (-1) /* no wag_err */
+#define WAGI_ENTER_VALS 64     /* most parameters and results of such a function, together */
 
 typedef struct wagi_func_body {
     const uint8_t *code; /* first instruction, behind the local declarations */
@@ -114,8 +115,10 @@ typedef struct wagi_func_body {
     uint32_t max_height;  /* most values on the operand stack at once, locals not counted */
     uint32_t local_run_count;
     const wagi_local_run *local_runs; /* the declared locals, in order; parameters are in `type` */
-    bool uses_v128;                   /* a local, operand or block type is v128 */
-    wagi_enter *enter;                /* the tier's short way in, or NULL; set when the module is compiled */
+    /* local_count + max_height; UINT32_MAX when uses_v128, so that one test with the room on a stack finds both. */
+    uint32_t scalar_slots;
+    bool uses_v128;    /* a local, operand or block type is v128 */
+    wagi_enter *enter; /* the tier's short way in, or NULL; set when the module is compiled */
 } wagi_func_body;
 
 typedef struct wagi_global_def {
