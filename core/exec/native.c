@@ -69,8 +69,36 @@ wag_error *wagi_native_call_out(wag_func *func, wagi_slot *slots)
     return wagi_call_host(func, slots);
 }
 
-/* What is rare at the end of a host function: own error; the last handle went; an interrupt, a collection. */
-static wag_error *host_func_ended(wagi_unit *unit, wag_error *error)
+/* Did C enter the function whose return address is at sp? A tail call between instances may have left a frame of one
+ * word there. */
+static bool is_entered_by_c(const wag_agent *agent, const uintptr_t *sp)
+{
+    const wagi_code *code;
+    if ((const void *)(sp + 1) == agent->entry_sp)
+        return true;
+    return (const void *)(sp + 3) == agent->entry_sp && (code = wagi_code_find(*sp)) != NULL &&
+           *sp - (uintptr_t)code->image.code == code->image.restore;
+}
+
+wag_error *wagi_native_tail_out(wag_func *func, wagi_slot *slots, const uintptr_t *sp)
+{
+    static const char passed;
+    if (!is_entered_by_c(func->object.unit->agent, sp))
+        return wagi_native_call_out(func, slots);
+    wagi_call_pass(func, slots);
+    return (wag_error *)(uintptr_t)&passed; /* not NULL; nobody looks at it */
+}
+
+/* The function of another tier. */
+static WAGI_COLD wag_error *call_tier(wag_func *func, const wag_val *args, wag_val *results)
+{
+    wag_error *error = NULL;
+    wagi_call_vals(func, args, func->type->param_count, results, func->type->result_count, &error);
+    return error;
+}
+
+/* What is rare at the end of a host function: an error (own), its last handle, an interrupt, a collection. */
+static WAGI_COLD wag_error *host_func_ended(wagi_unit *unit, wag_error *error)
 {
     wag_agent *agent = unit->agent;
     wagi_unit_drop(unit);
@@ -82,22 +110,16 @@ static wag_error *host_func_ended(wagi_unit *unit, wag_error *error)
     return NULL;
 }
 
+/* The caller has looked at the stack's limit, which leaves room for a host function. */
 wag_error *wagi_native_call_out_vals(wag_func *func, const wag_val *args, wag_val *results)
 {
+    if (func->instance)
+        return call_tier(func, args, results);
     wagi_unit *unit = func->object.unit;
-    wag_agent *agent = unit->agent;
-    const wagi_type *type = func->type;
-    wag_error *error = NULL;
-    if (func->instance) {
-        wagi_call_vals(func, args, type->param_count, results, type->result_count, &error);
-        return error;
-    }
-    if (native_stack_is_low(agent))
-        return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
     size_t handles = unit->handles;
     unit->handles = handles + 1;
-    error = func->host(func->context, args, results);
-    if (error || unit->handles != handles + 1 || !handles || wagi_agent_poll(agent) || agent->poll_due)
+    wag_error *error = func->host(func->context, args, results);
+    if (error || unit->handles != handles + 1 || !handles || wagi_agent_poll(unit->agent) || unit->agent->poll_due)
         return host_func_ended(unit, error);
     unit->handles = handles;
     return NULL;
@@ -106,6 +128,7 @@ wag_error *wagi_native_call_out_vals(wag_func *func, const wag_val *args, wag_va
 const wagi_code_abi wagi_native_abi = {
     .trap = wagi_native_trap,
     .call_out = wagi_native_call_out,
+    .tail_out = wagi_native_tail_out,
     .call_out_vals = wagi_native_call_out_vals,
     .misfit = wagi_call_misfit,
     .call_vals = wagi_call_vals,
