@@ -129,10 +129,22 @@ static inline wagi_x64_mem wagi_x64_slot(const wagi_x64_emitter *e, uint32_t v)
 
 /* ---- emit.c ---- */
 /* The operand in a register: its own, or loaded into the scratch one. */
-int wagi_x64_use(wagi_x64_emitter *e, uint32_t v, int scratch);
+void wagi_x64_load_slot(wagi_x64_emitter *e, uint32_t v, int reg);
+static inline int wagi_x64_use(wagi_x64_emitter *e, uint32_t v, int scratch)
+{
+    int reg = wagi_x64_reg(e, v);
+    if (reg >= 0)
+        return reg;
+    wagi_x64_load_slot(e, v, scratch);
+    return scratch;
+}
 int wagi_x64_use_float(wagi_x64_emitter *e, uint32_t v, int scratch);
 /* Where to compute a result, and what follows to put it into place. */
-int wagi_x64_result(const wagi_x64_emitter *e, uint32_t v);
+static inline int wagi_x64_result(const wagi_x64_emitter *e, uint32_t v)
+{
+    int reg = wagi_x64_reg(e, v);
+    return reg >= 0 ? reg : RAX;
+}
 void wagi_x64_put(wagi_x64_emitter *e, uint32_t v, int reg);
 int wagi_x64_result_float(const wagi_x64_emitter *e, uint32_t v);
 void wagi_x64_put_float(wagi_x64_emitter *e, uint32_t v, int xmm);
