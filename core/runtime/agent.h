@@ -59,7 +59,8 @@ struct wag_agent {
     wag_tag *js_tag;                       /* made on first use, held by a handle */
 
     /* interpreter stack: grows upward; the used part is scanned by the collector. Mapped with the agent (the system
-     * makes its pages when they are touched), so that no call has to look. */
+     * makes its pages when they are touched), so that no call has to look. As much again follows at stack_end: the high
+     * halves of v128 values, mirrored; references are never there. */
     wagi_slot *stack, *stack_end;
     wagi_slot *stack_top;   /* first free slot; set by the interpreter before it calls out */
     uint32_t host_depth;    /* wasm<->host calls that are open */
