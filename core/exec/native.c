@@ -77,7 +77,7 @@ wag_error *wagi_native_call_out(wag_func *func, wagi_slot *slots)
 const wagi_code_abi wagi_native_abi = {
     .trap = wagi_native_trap,
     .call_out = wagi_native_call_out,
-    .error = wagi_native_error,
+    .raise = wagi_native_raise,
     .helpers = wagi_native_helpers,
 };
 

@@ -150,7 +150,7 @@ static void make_unwind(stub_maker *s)
 {
     wagi_x64_buffer *b = s->b;
     static const int saved[] = {R15, R14, R13, R12, RBP, RBX};
-    s->unwind = (uint32_t)b->n;
+    s->unwind = s->stubs->unwind = (uint32_t)b->n;
     wagi_x64_rm(b, X64_W | 0x8B, RDX, wagi_x64_at(INSTANCE, AGENT));
     wagi_x64_rm(b, X64_W | 0x8B, RSP, wagi_x64_at(RDX, offsetof(wag_agent, entry_sp)));
     wagi_x64_rm(b, X64_W | 0x8B, RCX, wagi_x64_at(RSP, 16));
@@ -189,7 +189,8 @@ static bool make_traps(stub_maker *s)
     wagi_x64_u8(b, 0x58 | (INSTANCE & 7));
     load_memory(b);
     wagi_x64_u8(b, 0xC3);
-    return true;
+    begin_stub(b);
+    return wagi_x64_raise_stubs(b, s->context, s->stubs);
 }
 
 static bool make_trap(stub_maker *s, wag_err trap)
@@ -362,13 +363,8 @@ static bool make_slots_call(stub_maker *s, const wagi_type *type)
     wagi_x64_alu_imm_reg(b, 0, RSP, bytes, true);
     wagi_x64_u8(b, 0xC3);
     bind_forward(b, error);
-    wagi_x64_rr(b, X64_W | 0x8B, RCX, RAX);
     wagi_x64_alu_imm_reg(b, 0, RSP, bytes, true);
-    wagi_x64_u8(b, 0x58 | RSI);
-    wagi_x64_rr(b, X64_W | 0x8B, RDI, INSTANCE);
-    wagi_x64_rr(b, X64_W | 0x8B, RDX, RSP);
-    call_c(b, (uintptr_t)s->context->abi->error);
-    jump_to(b, -1, s->unwind);
+    jump_to(b, -1, s->stubs->raise);
     return true;
 }
 
@@ -506,6 +502,8 @@ static uint32_t target_of(const wagi_x64_stubs *stubs, const wagi_reloc *reloc, 
         return find_stub(stubs->out.p, stubs->out.n, reloc->target);
     case WAGI_RELOC_TAIL:
         return find_stub(stubs->tail.p, stubs->tail.n, reloc->target);
+    case WAGI_RELOC_THROW:
+        return stubs->throw_at;
     case WAGI_RELOC_TRAP:
         break;
     }
