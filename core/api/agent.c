@@ -42,6 +42,15 @@ void wag_agent_interrupt(wag_agent *agent)
     wagi_mailbox_wake(wagi_loop_mailbox(agent->loop));
 }
 
+wag_err wag_agent_set_can_block(bool can_block)
+{
+    wag_agent *agent = wag_agent_current();
+    if (!agent)
+        return WAG_NOMEM;
+    agent->can_block = can_block;
+    return WAG_OK;
+}
+
 bool wag_agent_interrupted(void)
 {
     wag_agent *agent = wagi_agent_peek();
@@ -84,5 +93,5 @@ void wag_agent_collect(void)
 size_t wag_agent_live_objects(void)
 {
     wag_agent *agent = wagi_agent_peek();
-    return agent ? agent->unit_count : 0;
+    return agent ? agent->unit_count - agent->linked_units : 0;
 }

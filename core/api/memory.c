@@ -4,23 +4,64 @@
 #include "api/check.h"
 #include "runtime/store.h"
 
-wag_err wag_memory_new(uint64_t initial, uint64_t maximum, wag_memory **ret_memory, wag_error **reterr_error)
+/* Most pages that may be asked for. */
+static uint64_t most_pages(const wagi_limits *limits, const wag_memory_descriptor *descriptor)
+{
+    return descriptor->address_i64 ? limits->memory64_pages_declared : limits->memory32_pages;
+}
+
+wag_err wag_memory_create(const wag_memory_descriptor *descriptor, wag_memory **ret_memory, wag_error **reterr_error)
 {
     wag_agent *agent = wag_agent_current();
     if (!agent)
         return wagi_fail(wagi_error_nomem(), reterr_error);
-    uint64_t limit = agent->cluster->limits.memory32_pages;
+    if (!descriptor)
+        return wagi_fail(wagi_error_new(WAG_TYPE, "a memory without descriptor"), reterr_error);
+    uint64_t initial = descriptor->initial, maximum = descriptor->maximum;
+    uint64_t limit = most_pages(&agent->cluster->limits, descriptor);
+    if (descriptor->shared && maximum == UINT64_MAX)
+        return wagi_fail(wagi_error_new(WAG_TYPE, "a shared memory must have a maximum"), reterr_error);
     if (initial > limit || (maximum != UINT64_MAX && (maximum > limit || maximum < initial)))
         return wagi_fail(wagi_error_new(WAG_RANGE, "a memory cannot have %llu pages now and %llu at the most",
                                         (unsigned long long)initial, (unsigned long long)maximum),
                          reterr_error);
-    wagi_memory_type type = {.limits = {.minimum = initial, .maximum = maximum, .has_maximum = maximum != UINT64_MAX},
+    wagi_memory_type type = {.limits = {.minimum = initial,
+                                        .maximum = maximum,
+                                        .has_maximum = maximum != UINT64_MAX,
+                                        .is_64 = descriptor->address_i64,
+                                        .is_shared = descriptor->shared},
                              .page_size_log2 = 16};
     wag_memory *memory = NULL;
     wag_err err = wagi_memory_new(agent, type, &memory, reterr_error);
     if (err == WAG_OK)
         WAGI_GIVE(memory, ret_memory);
     return err;
+}
+
+wag_err wag_memory_new(uint64_t initial, uint64_t maximum, wag_memory **ret_memory, wag_error **reterr_error)
+{
+    return wag_memory_create(&(wag_memory_descriptor){.initial = initial, .maximum = maximum}, ret_memory,
+                             reterr_error);
+}
+
+wag_shared_memory *wag_memory_share(const wag_memory *memory)
+{
+    return wagi_mine((const wagi_object *)memory) ? wag_shared_memory_ref(memory->shared) : NULL;
+}
+
+wag_err wag_memory_of_shared(wag_shared_memory *shared, wag_memory **ret_memory, wag_error **reterr_error)
+{
+    wag_agent *agent = wag_agent_current();
+    if (!agent)
+        return wagi_fail(wagi_error_nomem(), reterr_error);
+    if (!shared || shared->cluster != agent->cluster)
+        return wagi_fail(wagi_error_new(WAG_TYPE, shared ? "the memory belongs to another cluster" : NULL),
+                         reterr_error);
+    wag_memory *memory = wagi_memory_new_alias(agent, shared);
+    if (!memory)
+        return wagi_fail(wagi_error_nomem(), reterr_error);
+    WAGI_GIVE(memory, ret_memory);
+    return WAG_OK;
 }
 
 wag_memory *wag_memory_ref(wag_memory *memory)
@@ -41,12 +82,17 @@ uint8_t *wag_memory_data(const wag_memory *memory)
 
 size_t wag_memory_size(const wag_memory *memory)
 {
-    return wagi_mine((const wagi_object *)memory) ? (size_t)memory->size : 0;
+    return wagi_mine((const wagi_object *)memory) ? (size_t)wagi_memory_size(memory) : 0;
 }
 
 uint64_t wag_memory_pages(const wag_memory *memory)
 {
-    return wagi_mine((const wagi_object *)memory) ? memory->pages : 0;
+    return wagi_mine((const wagi_object *)memory) ? wagi_memory_pages(memory) : 0;
+}
+
+bool wag_memory_is_shared(const wag_memory *memory)
+{
+    return wagi_mine((const wagi_object *)memory) && memory->shared;
 }
 
 wag_err wag_memory_grow(wag_memory *memory, uint64_t delta_pages, uint64_t *ret_old_pages, wag_error **reterr_error)
@@ -57,7 +103,7 @@ wag_err wag_memory_grow(wag_memory *memory, uint64_t delta_pages, uint64_t *ret_
     uint64_t old_pages = wagi_memory_grow(memory, delta_pages);
     if (old_pages == UINT64_MAX)
         return wagi_fail(wagi_error_new(WAG_RANGE, "a memory of %llu pages cannot grow by %llu",
-                                        (unsigned long long)memory->pages, (unsigned long long)delta_pages),
+                                        (unsigned long long)wagi_memory_pages(memory), (unsigned long long)delta_pages),
                          reterr_error);
     if (ret_old_pages)
         *ret_old_pages = old_pages;
@@ -66,7 +112,8 @@ wag_err wag_memory_grow(wag_memory *memory, uint64_t delta_pages, uint64_t *ret_
 
 static bool inside(const wag_memory *memory, uint64_t offset, size_t size)
 {
-    return offset <= memory->size && size <= memory->size - offset;
+    uint64_t now = wagi_memory_size(memory);
+    return offset <= now && size <= now - offset;
 }
 
 wag_err wag_memory_read(const wag_memory *memory, uint64_t offset, void *destination, size_t size)
@@ -76,7 +123,9 @@ wag_err wag_memory_read(const wag_memory *memory, uint64_t offset, void *destina
         return err;
     if (!inside(memory, offset, size))
         return WAG_RANGE;
-    if (size)
+    if (memory->shared)
+        wagi_shared_copy(destination, memory->base + offset, size);
+    else if (size)
         memcpy(destination, memory->base + offset, size);
     return WAG_OK;
 }
@@ -88,7 +137,9 @@ wag_err wag_memory_write(wag_memory *memory, uint64_t offset, const void *source
         return err;
     if (!inside(memory, offset, size))
         return WAG_RANGE;
-    if (size)
+    if (memory->shared)
+        wagi_shared_copy(memory->base + offset, source, size);
+    else if (size)
         memcpy(memory->base + offset, source, size);
     return WAG_OK;
 }

@@ -454,6 +454,7 @@ wag_err wagi_decode_memory_type(wagi_decoder *decoder, wagi_memory_type *ret_typ
         return err;
     if (type.limits.is_shared) {
         wagi_decode_feature(decoder, WAGI_FEATURE_THREADS, where);
+        decoder->data->has_shared_memory = true;
         if (!type.limits.has_maximum)
             return WAGI_DECODE_FAIL(decoder, WAG_INVALID, where, "shared memory must have maximum");
     }

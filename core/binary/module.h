@@ -96,6 +96,13 @@ typedef struct wagi_local_run {
     wagi_valtype type;
 } wagi_local_run;
 
+/* A short way into a wasm function of numbers alone, instead of wagi_call_vals, which says what it has to do. It gives
+ * what that gives, or WAGI_ENTER_FAILED: agent->trap_error says why; host_depth and the unit's handle are still to be
+ * given back. */
+typedef int wagi_enter(wag_func *func, const wag_val *args, size_t arg_count, wag_val *results, size_t result_count,
+                       wag_error **reterr_error);
+#define WAGI_ENTER_FAILED (-1) /* no wag_err */
+
 typedef struct wagi_func_body {
     const uint8_t *code; /* first instruction, behind the local declarations */
     const uint8_t *end;  /* one past the final `end` */
@@ -111,6 +118,7 @@ typedef struct wagi_func_body {
     uint32_t local_run_count;
     const wagi_local_run *local_runs; /* the declared locals, in order; parameters are in `type` */
     bool uses_v128;                   /* a local, operand or block type is v128 */
+    wagi_enter *enter;                /* the tier's short way in, or NULL; set when the module is compiled */
 } wagi_func_body;
 
 typedef struct wagi_global_def {
@@ -174,6 +182,7 @@ typedef struct wagi_module_data {
     const wagi_table_def *tables;
     uint32_t memory_count, memory_import_count;
     const wagi_memory_type *memories;
+    bool has_shared_memory;
     uint32_t global_count, global_import_count;
     const wagi_global_def *globals;
     uint32_t tag_count, tag_import_count;
@@ -205,6 +214,9 @@ struct wag_module {
     const struct wagi_tier *tier; /* how its code runs (runtime/tier.h); NULL until compiled */
     void *tier_data;              /* the tier's own */
     bool guarded;                 /* its code leaves bounds checks of 32-bit memories to guard pages */
+    const struct wagi_memory_image
+        *images;         /* of its own memories (runtime/image.h), in the arena; NULL until compiled */
+    atomic_size_t pools; /* references among `count` that agents keep for themselves (runtime/pool.h) */
 };
 
 /* Decode and validate the whole module. bytes: copied first, into the arena. On success the module is unsealed, without

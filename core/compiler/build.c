@@ -276,6 +276,19 @@ void wagi_build_skip_immediate(wagi_builder *b, wagi_op op)
     case WAGI_IMM_DATA_MEMORY:
         skip_leb(in, 2);
         return;
+    case WAGI_IMM_MEMARG_LANE:
+        if (wagi_read_u32(in) & 0x40)
+            wagi_read_u32(in);
+        wagi_read_u64(in);
+        wagi_read_u8(in);
+        return;
+    case WAGI_IMM_V128:
+    case WAGI_IMM_SHUFFLE:
+        wagi_read_bytes(in, 16);
+        return;
+    case WAGI_IMM_LANE:
+        wagi_read_u8(in);
+        return;
     case WAGI_IMM_LABEL:
     case WAGI_IMM_FUNC:
     case WAGI_IMM_TYPE:
@@ -337,8 +350,6 @@ static void make_locals(wagi_ir *ir, const wagi_func_body *body)
     wagi_ir_new_vregs(ir, body->type->params, body->param_count);
     for (uint32_t r = 0, x = body->param_count; r < body->local_run_count; r++) {
         uint32_t type = wagi_ir_type_of(body->local_runs[r].type);
-        if (type == WAGI_TY_COUNT)
-            ir->failed = true;
         for (; x < body->local_runs[r].end && !ir->failed; x++)
             wagi_ir_new_vreg(ir, type);
     }
@@ -368,8 +379,8 @@ static bool build_op(wagi_builder *b, wagi_op op)
     default:
         break;
     }
-    return wagi_build_control(b, op) || wagi_build_num(b, op) || wagi_build_memory(b, op) || wagi_build_call(b, op) ||
-           wagi_build_exception(b, op);
+    return wagi_build_simd(b, op) || wagi_build_control(b, op) || wagi_build_num(b, op) || wagi_build_memory(b, op) ||
+           wagi_build_call(b, op) || wagi_build_exception(b, op);
 }
 
 static void build_ops(wagi_builder *b)

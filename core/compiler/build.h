@@ -21,8 +21,8 @@ typedef enum wagi_entry_kind { WAGI_ENTRY_CONST, WAGI_ENTRY_LOCAL, WAGI_ENTRY_TE
 typedef struct wagi_entry {
     uint8_t kind, type;
     uint32_t vreg;
-    uint32_t def; /* TEMP: its instruction, or NONE; LOCAL: 1 + stack index of the next reference to it, or 0 */
-    uint64_t bits;
+    uint32_t def;  /* TEMP: its instruction, or NONE; LOCAL: 1 + stack index of the next reference to it, or 0 */
+    uint64_t bits; /* V128: index of a constant */
 } wagi_entry;
 
 typedef enum wagi_control_kind {
@@ -133,10 +133,17 @@ void wagi_build_end_try(wagi_builder *b);
 /* ---- build_memory.c, build_call.c ---- */
 bool wagi_build_memory(wagi_builder *b, wagi_op op);
 bool wagi_build_call(wagi_builder *b, wagi_op op);
+void wagi_build_memarg(wagi_builder *b, uint32_t *ret_memory, uint64_t *ret_offset);
+/* Pop the address, push what is loaded; pop value and address. */
+void wagi_build_load(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset);
+void wagi_build_store(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset);
 void wagi_build_emit_call(wagi_builder *b, wagi_ins ins);
 /* A call of a helper: operand_count entries from the stack, then constants. result_type WAGI_TY_COUNT: none. */
 void wagi_build_helper(wagi_builder *b, wagi_helper helper, uint32_t operand_count, const uint64_t *constants,
                        uint32_t constant_count, unsigned result_type);
+
+/* ---- build_simd.c ---- */
+bool wagi_build_simd(wagi_builder *b, wagi_op op);
 
 /* ---- fold.c ---- */
 /* The value of a pure integer op on constants; false when there is none. */

@@ -50,7 +50,11 @@ static void begin_try(wagi_builder *b)
 /* The values of an exception's arguments. */
 static void push_arguments(wagi_builder *b, const wagi_type *type, uint32_t exception)
 {
-    static const uint8_t accesses[WAGI_TY_COUNT] = {WAGI_ACCESS_32, WAGI_ACCESS_64, WAGI_ACCESS_F32, WAGI_ACCESS_F64};
+    static const uint8_t accesses[WAGI_TY_COUNT] = {[WAGI_TY_I32] = WAGI_ACCESS_32,
+                                                    [WAGI_TY_I64] = WAGI_ACCESS_64,
+                                                    [WAGI_TY_F32] = WAGI_ACCESS_F32,
+                                                    [WAGI_TY_F64] = WAGI_ACCESS_F64,
+                                                    [WAGI_TY_V128] = WAGI_ACCESS_V128};
     int64_t offset = offsetof(wagi_gc_exception, args);
     for (uint32_t i = 0; i < type->param_count; i++) {
         uint32_t ty = wagi_ir_type_of(type->params[i]);
@@ -61,7 +65,7 @@ static void push_arguments(wagi_builder *b, const wagi_type *type, uint32_t exce
         wagi_ins get = ins_1(WAGI_IR_GET, ty, wagi_ir_new_vreg(b->ir, ty), exception);
         get.sub = accesses[ty];
         get.imm = offset;
-        offset += (int64_t)sizeof(wagi_slot);
+        offset += (int64_t)sizeof(wagi_slot) * (ty == WAGI_TY_V128 ? 2 : 1);
         wagi_build_emit(b, get);
         wagi_build_push_vreg(b, ty, get.dst);
     }

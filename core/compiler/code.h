@@ -98,6 +98,14 @@ typedef struct wagi_code_abi {
     void (*trap)(wag_instance *instance, const void *pc, const void *sp, wag_err trap);
     /* Call a function of another tier, or the host's. NULL or an error. */
     wag_error *(*call_out)(wag_func *func, wagi_slot *slots);
+    /* The same with typed values, for types of numbers alone. results: their kinds are set. */
+    wag_error *(*call_out_vals)(wag_func *func, const wag_val *args, wag_val *results);
+    /* What a wagi_enter leaves to others: a call that is not an ordinary one, and an end that is not. */
+    wag_err (*call_vals)(wag_func *func, const wag_val *args, size_t arg_count, wag_val *results, size_t result_count,
+                         wag_error **reterr_error);
+    int (*enter_ended)(wagi_unit *unit);
+    /* The error of a host function that has given a result another kind. */
+    wag_error *(*misfit)(wag_func *func, const wag_val *results);
     /* An exception: error NULL, the operands of a WAGI_CALL_THROW are at raise->sp; or call_out's error, own.
      * Afterwards the code goes on at raise->pc: a landing, or the way to the entry. */
     void (*raise)(wagi_raise *raise, wag_error *error);
@@ -120,8 +128,7 @@ typedef struct wagi_code_context {
 /* Memories whose bounds the guard pages check. */
 static inline bool wagi_memory_is_guarded(const wagi_code_context *context, uint32_t memory)
 {
-    const wagi_memory_type *type = &context->data->memories[memory];
-    return context->guard && !type->limits.is_64 && type->page_size_log2 == 16;
+    return context->guard && wagi_memory_can_be_guarded(context->data->memories[memory]);
 }
 
 #endif

@@ -242,6 +242,8 @@ static void walk_ins(walk *w, uint32_t index)
     }
     if (uses & WAGI_IR_D)
         define(w, ins->dst);
+    if (wagi_ins_reads_c(ins))
+        use(w, ins->c);
     if (wagi_ins_reads_b(ins))
         use(w, ins->b);
     if (wagi_ins_reads_a(ins)) {

@@ -331,6 +331,7 @@ bool wagi_homes_run(wagi_homes *homes, wagi_ir *ir, const wagi_machine *machine)
     homes->ir = ir;
     homes->machine = machine;
     homes->used_saved = homes->slot_count = 0;
+    homes->wide_slots = false;
     homes->spills.n = homes->caches.n = homes->edits.n = homes->loop_caches.n = 0;
     scan s = {.homes = homes, .ir = ir, .machine = machine};
     memset(s.occupant, 0xff, sizeof s.occupant);

@@ -10,8 +10,8 @@
 #include "interp/interp.h"
 #include "runtime/compile_pool.h"
 
-/* The stub by which C enters a function (compiler/x64/stubs.c). Not 0: the call ended with agent->trap_error. */
-typedef uint64_t (*entry_func)(const void *code, wag_instance *instance, wagi_slot *slots, wag_agent *agent);
+/* The stub by which C enters a function (compiler/x64/stubs.c). 0, or WAGI_ENTER_FAILED. */
+typedef int (*entry_func)(const void *code, wag_instance *instance, wagi_slot *slots, wag_agent *agent);
 
 bool wagi_native_available(void)
 {
@@ -51,14 +51,9 @@ static wag_error *native_invoke(wag_func *func, wagi_slot *slots)
     wag_agent *agent = instance->unit.agent;
     const wagi_code *code = instance->module->tier_data;
     entry_func enter;
-    const uint8_t *stub = code->image.code + code->image.entries[func->body->func_index - code->image.first_func];
+    const uint8_t *stub = code->image.code + code->image.entries[func->body->func_index - code->image.first_func].slots;
     memcpy(&enter, &stub, sizeof enter);
-    void *top = agent->native_top;
-    if (!top)
-        agent->native_top = __builtin_frame_address(0);
-    uint64_t failed = enter(native_code(instance->module, func->body->func_index), instance, slots, agent);
-    agent->native_top = top;
-    if (!failed)
+    if (!enter(native_code(instance->module, func->body->func_index), instance, slots, agent))
         return NULL;
     wag_error *error = agent->trap_error;
     agent->trap_error = NULL;
@@ -74,9 +69,47 @@ wag_error *wagi_native_call_out(wag_func *func, wagi_slot *slots)
     return wagi_call_host(func, slots);
 }
 
+/* What is rare at the end of a host function: own error; the last handle went; an interrupt, a collection. */
+static wag_error *host_func_ended(wagi_unit *unit, wag_error *error)
+{
+    wag_agent *agent = unit->agent;
+    wagi_unit_drop(unit);
+    if (error)
+        return error;
+    if (wagi_agent_poll(agent))
+        return wagi_error_new(WAG_INTERRUPTED, NULL);
+    wagi_store_poll(agent); /* what the callers work with is in native frames, which are scanned */
+    return NULL;
+}
+
+wag_error *wagi_native_call_out_vals(wag_func *func, const wag_val *args, wag_val *results)
+{
+    wagi_unit *unit = func->object.unit;
+    wag_agent *agent = unit->agent;
+    const wagi_type *type = func->type;
+    wag_error *error = NULL;
+    if (func->instance) {
+        wagi_call_vals(func, args, type->param_count, results, type->result_count, &error);
+        return error;
+    }
+    if (native_stack_is_low(agent))
+        return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
+    size_t handles = unit->handles;
+    unit->handles = handles + 1;
+    error = func->host(func->context, args, results);
+    if (error || unit->handles != handles + 1 || !handles || wagi_agent_poll(agent) || agent->poll_due)
+        return host_func_ended(unit, error);
+    unit->handles = handles;
+    return NULL;
+}
+
 const wagi_code_abi wagi_native_abi = {
     .trap = wagi_native_trap,
     .call_out = wagi_native_call_out,
+    .call_out_vals = wagi_native_call_out_vals,
+    .misfit = wagi_call_misfit,
+    .call_vals = wagi_call_vals,
+    .enter_ended = wagi_enter_ended,
     .raise = wagi_native_raise,
     .helpers = wagi_native_helpers,
 };
@@ -91,6 +124,18 @@ static bool ready_for_faults(const wagi_code_context *context)
         if (wagi_memory_is_guarded(context, i))
             return wagi_fault_install(wagi_native_on_fault);
     return true;
+}
+
+/* The module is not sealed yet. */
+static void set_entries(wag_module *module)
+{
+    const wagi_image *image = &((const wagi_code *)module->tier_data)->image;
+    wagi_func_body *bodies = (wagi_func_body *)(uintptr_t)module->data->bodies;
+    for (uint32_t i = 0; i < image->func_count; i++) {
+        const uint8_t *stub = image->code + image->entries[i].vals;
+        if (image->entries[i].vals)
+            memcpy(&bodies[i].enter, &stub, sizeof stub);
+    }
 }
 
 static void announce(wag_module *module)
@@ -135,6 +180,7 @@ static wag_err native_compile(wag_module *module, wag_error **reterr_error)
     }
     module->tier_data = wagi_code_new(&image, module->data, &forbidden);
     if (module->tier_data) {
+        set_entries(module);
         announce(module);
         return WAG_OK;
     }

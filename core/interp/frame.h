@@ -82,9 +82,13 @@ typedef enum wagi_interp_exit {
 
 /* Run until something comes up that needs a call in C. */
 wagi_interp_exit wagi_interp_loop(wagi_interp_state *state);
-/* An op that the loop leaves to others: memory.grow, those behind prefix 0xFC, most behind 0xFB, and stores of
- * references while the collector marks. Moves ip behind it. */
+/* The same for an instance that has a shared memory. */
+wagi_interp_exit wagi_interp_loop_shared(wagi_interp_state *state);
+/* An op that the loop leaves to others: memory.grow, those behind prefixes 0xFC and 0xFE, most behind 0xFB, and stores
+ * of references while the collector marks. Moves ip behind it. */
 wag_err wagi_interp_slow_op(wagi_interp_state *state);
+/* The same for prefix 0xFE (interp_atomic.c). */
+wag_err wagi_interp_atomic_op(wagi_interp_state *state);
 /* The same for prefix 0xFB (interp_gc.c). */
 wag_err wagi_interp_gc_op(wagi_interp_state *state);
 /* Take the branch of a side entry; ip is at the opcode. */

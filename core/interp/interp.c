@@ -176,7 +176,8 @@ static wag_error *drive(wagi_interp_state *state)
     for (;;) {
         wag_error *error = NULL;
         wag_err trap;
-        switch (wagi_interp_loop(state)) {
+        bool has_shared = state->instance->data->has_shared_memory;
+        switch (has_shared ? wagi_interp_loop_shared(state) : wagi_interp_loop(state)) {
         case WAGI_INTERP_DONE:
             return NULL;
         case WAGI_INTERP_TRAP:
@@ -243,8 +244,7 @@ static wag_error *interp_eval(wag_instance *instance, const wagi_const_expr *exp
 
 const wagi_tier wagi_tier_interp = {
     .name = "interp",
-    .features = ~(FEATURE_BIT(SIMD) | FEATURE_BIT(RELAXED_SIMD) | FEATURE_BIT(THREADS)) &
-                (((uint64_t)1 << WAGI_FEATURE_COUNT) - 1),
+    .features = ~(FEATURE_BIT(SIMD) | FEATURE_BIT(RELAXED_SIMD)) & (((uint64_t)1 << WAGI_FEATURE_COUNT) - 1),
     .compile = NULL, /* the side tables that the validator made are all it needs */
     .release = NULL,
     .invoke = interp_invoke,

@@ -23,6 +23,7 @@
 #include "interp/frame.h"
 #include "interp/gc.h"
 #include "ops/access.h"
+#include "ops/atomic.h"
 #include "ops/num.h"
 
 #if defined(__GNUC__) && !defined(WAGI_INTERP_SWITCH)
@@ -45,6 +46,20 @@
 #define LIKELY(x) (x)
 #define UNLIKELY(x) (x)
 #define INLINE inline
+#endif
+
+/* Memories that other threads may write and grow have a loop of their own (interp_loop_shared.c): their plain accesses
+ * are relaxed atomics, and their size is not kept. */
+#ifdef WAGI_INTERP_SHARED
+#define LOOP_NAME wagi_interp_loop_shared
+#define PLAIN_LOAD(bits, from) atomic_plain_load##bits(from)
+#define PLAIN_STORE(bits, to, value) atomic_plain_store##bits(to, value)
+#define MEMORY_SIZE wagi_memory_size(instance->memory0)
+#else
+#define LOOP_NAME wagi_interp_loop
+#define PLAIN_LOAD(bits, from) access_load##bits(from)
+#define PLAIN_STORE(bits, to, value) access_store##bits(to, value)
+#define MEMORY_SIZE memory_size
 #endif
 
 /* Opcodes by name; for prefixed ones the number behind the prefix. */
@@ -129,7 +144,7 @@ static INLINE address memarg(const wag_instance *instance, const uint8_t *at, ui
     leb offset = leb_u(which.next);
     const wag_memory *memory = instance->memories[which.value];
     uint64_t effective;
-    if (!access_address(index, offset.value, width, memory->size, &effective))
+    if (!access_address(index, offset.value, width, wagi_memory_size(memory), &effective))
         return (address){NULL, offset.next};
     return (address){memory->base + effective, offset.next};
 }
@@ -291,7 +306,7 @@ static inline callee find_indirect(const wag_instance *instance, uint64_t type, 
         NEXT(0);                                                                                                       \
     } while (0)
 
-wagi_interp_exit wagi_interp_loop(wagi_interp_state *state)
+wagi_interp_exit LOOP_NAME(wagi_interp_state *state)
 {
 #if THREADED
 #define ROW(state, prefix, code, name, feature) ROW_##prefix(state, code, name, feature)
@@ -320,10 +335,11 @@ wagi_interp_exit wagi_interp_loop(wagi_interp_state *state)
 #include "binary/op.def"
 #undef OP
         ROW_0(0, CODE_prefix_misc, prefix_misc, MVP) ROW_0(0, CODE_prefix_gc, prefix_gc, MVP)
-            ROW_0(0, CODE_exit_, exit_, MVP) ROW_0(1, CODE_prefix_misc, prefix_misc, MVP)
-                ROW_0(1, CODE_prefix_gc, prefix_gc, MVP) ROW_0(1, CODE_exit_, exit_, MVP)
-                    ROW_0(2, CODE_prefix_misc, prefix_misc, MVP) ROW_0(2, CODE_prefix_gc, prefix_gc, MVP)
-                        ROW_0(2, CODE_exit_, exit_, MVP)};
+            ROW_0(0, CODE_prefix_threads, prefix_threads, MVP) ROW_0(0, CODE_exit_, exit_, MVP)
+                ROW_0(1, CODE_prefix_misc, prefix_misc, MVP) ROW_0(1, CODE_prefix_gc, prefix_gc, MVP)
+                    ROW_0(1, CODE_prefix_threads, prefix_threads, MVP) ROW_0(1, CODE_exit_, exit_, MVP)
+                        ROW_0(2, CODE_prefix_misc, prefix_misc, MVP) ROW_0(2, CODE_prefix_gc, prefix_gc, MVP)
+                            ROW_0(2, CODE_prefix_threads, prefix_threads, MVP) ROW_0(2, CODE_exit_, exit_, MVP)};
     /* Hide what it is: the address is worth a register, the compiler would make it anew for every op. */
     const void *const *targets = tables;
     __asm__("" : "+r"(targets));
@@ -338,7 +354,9 @@ wagi_interp_exit wagi_interp_loop(wagi_interp_state *state)
     const wagi_func_body *body = state->body;
     wag_instance *const instance = state->instance;
     uint8_t *memory_base = NULL;
+#ifndef WAGI_INTERP_SHARED
     uint64_t memory_size = 0;
+#endif
     /* Operands of the tails that several ops share. */
     const wagi_func_body *target;
     uintptr_t mark;
@@ -348,7 +366,9 @@ wagi_interp_exit wagi_interp_loop(wagi_interp_state *state)
 
     if (instance->data->memory_count) {
         memory_base = instance->memories[0]->base;
+#ifndef WAGI_INTERP_SHARED
         memory_size = instance->memories[0]->size;
+#endif
     }
     NEXT(0);
 
@@ -451,6 +471,7 @@ next:
     switch (dispatch) {
 #endif
 
+#include "interp/ops_atomic.inc"
 #include "interp/ops_control.inc"
 #include "interp/ops_gc.inc"
 #include "interp/ops_memory.inc"

@@ -77,6 +77,8 @@ wag_err wagi_interp_slow_op(wagi_interp_state *state)
     uint8_t prefix = wagi_read_u8(&reader);
     if (prefix == 0xFB)
         return wagi_interp_gc_op(state);
+    if (prefix == 0xFE)
+        return wagi_interp_atomic_op(state);
     wagi_op op = prefix == 0xFC ? wagi_op_find(0xFC, wagi_read_u32(&reader)) : wagi_op_find(0, prefix);
     uint32_t first = 0, second = 0;
     switch (wagi_ops[op].imm) {

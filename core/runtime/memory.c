@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/os.h"
+#include "runtime/image.h"
 #include "runtime/store.h"
 
 enum { HEAP_BYTES = 2 * 65536 };
@@ -93,8 +94,45 @@ static void release_bytes(uint8_t *base, uint64_t size, bool is_mapped)
         wagi_free(base);
 }
 
+/* ---- shared memories ---- */
+
+/* shared: own. */
+static void open_alias(wag_memory *memory, wag_shared_memory *shared)
+{
+    memory->base = shared->base;
+    memory->type = shared->type;
+    memory->is_guarded = shared->is_guarded;
+    memory->shared = shared;
+}
+
+wag_memory *wagi_memory_new_alias(wag_agent *agent, wag_shared_memory *shared)
+{
+    wag_memory *memory = wagi_object_new(agent, WAGI_OBJECT_MEMORY, sizeof *memory);
+    if (memory)
+        open_alias(memory, wag_shared_memory_ref(shared));
+    return memory;
+}
+
+static wag_err open_shared(wag_memory *memory, wagi_memory_type type, bool guarded, wag_error **reterr_error)
+{
+    wag_cluster *cluster = memory->object.unit->agent->cluster;
+    wag_shared_memory *shared = NULL;
+    wag_err err = wagi_shared_memory_new(cluster, type, page_limit(&cluster->limits, type), &shared, reterr_error);
+    if (err != WAG_OK)
+        return err;
+    if (guarded && !shared->is_guarded) {
+        wag_shared_memory_unref(shared);
+        return wagi_fail(wagi_error_new(WAG_RANGE, "no address space for the guard pages of a shared memory"),
+                         reterr_error);
+    }
+    open_alias(memory, shared);
+    return WAG_OK;
+}
+
 wag_err wagi_memory_open(wag_memory *memory, wagi_memory_type type, bool guarded, wag_error **reterr_error)
 {
+    if (type.limits.is_shared)
+        return open_shared(memory, type, guarded, reterr_error);
     wag_agent *agent = memory->object.unit->agent;
     uint64_t limit = page_limit(&agent->cluster->limits, type);
     uint64_t pages = type.limits.minimum, size = 0;
@@ -124,13 +162,16 @@ wag_err wagi_memory_open(wag_memory *memory, wagi_memory_type type, bool guarded
 
 void wagi_memory_close(wag_memory *memory)
 {
-    if (memory->is_guarded)
+    if (memory->shared)
+        wag_shared_memory_unref(memory->shared);
+    else if (memory->is_guarded)
         release_guarded(memory->object.unit->agent, memory->base, memory->size);
     else
         release_bytes(memory->base, memory->size, memory->is_mapped);
     memory->size = memory->pages = 0;
     memory->base = (uint8_t *)memory;
     memory->is_mapped = memory->is_guarded = false;
+    memory->shared = NULL;
 }
 
 wag_err wagi_memory_new(wag_agent *agent, wagi_memory_type type, wag_memory **ret_memory, wag_error **reterr_error)
@@ -146,8 +187,25 @@ wag_err wagi_memory_new(wag_agent *agent, wagi_memory_type type, wag_memory **re
     return err;
 }
 
+uint64_t wagi_memory_resident(const wag_memory *memory)
+{
+    return memory->size;
+}
+
+enum { RESET_BYTES = 2 << 20 };
+
+bool wagi_memory_reset(wag_memory *memory, const wagi_memory_image *image)
+{
+    if (memory->pages != memory->type.limits.minimum || memory->size > RESET_BYTES || memory->type.page_size_log2 != 16)
+        return false;
+    wagi_memory_image_restore(image, memory->base, 0, memory->size / WAGI_IMAGE_PAGE);
+    return true;
+}
+
 uint64_t wagi_memory_grow(wag_memory *memory, uint64_t delta_pages)
 {
+    if (memory->shared)
+        return wagi_shared_memory_grow(memory->shared, delta_pages);
     uint64_t old_pages = memory->pages;
     if (delta_pages > memory->max_pages - old_pages)
         return UINT64_MAX;
@@ -181,8 +239,8 @@ uint64_t wagi_memory_grow(wag_memory *memory, uint64_t delta_pages)
 
 bool wagi_memory_guard(wag_memory *memory)
 {
-    if (memory->is_guarded)
-        return true;
+    if (memory->is_guarded || memory->shared)
+        return memory->is_guarded;
     uint8_t *base = reserve(memory->object.unit->agent, memory->size);
     if (!base)
         return false;
@@ -200,25 +258,33 @@ static bool inside(uint64_t offset, uint64_t count, uint64_t size)
 
 wag_err wagi_memory_fill(wag_memory *memory, uint64_t offset, uint8_t value, uint64_t size)
 {
-    if (!inside(offset, size, memory->size))
+    if (!inside(offset, size, wagi_memory_size(memory)))
         return WAG_MEMORY_BOUNDS;
-    memset(memory->base + offset, value, (size_t)size);
+    if (memory->shared)
+        wagi_shared_fill(memory->base + offset, value, size);
+    else
+        memset(memory->base + offset, value, (size_t)size);
     return WAG_OK;
 }
 
 wag_err wagi_memory_copy(wag_memory *destination, uint64_t to, wag_memory *source, uint64_t from, uint64_t size)
 {
-    if (!inside(to, size, destination->size) || !inside(from, size, source->size))
+    if (!inside(to, size, wagi_memory_size(destination)) || !inside(from, size, wagi_memory_size(source)))
         return WAG_MEMORY_BOUNDS;
-    memmove(destination->base + to, source->base + from, (size_t)size);
+    if (destination->shared || source->shared)
+        wagi_shared_copy(destination->base + to, source->base + from, size);
+    else
+        memmove(destination->base + to, source->base + from, (size_t)size);
     return WAG_OK;
 }
 
 wag_err wagi_memory_init(wag_memory *memory, uint64_t to, const wagi_data_instance *data, uint64_t from, uint64_t size)
 {
-    if (!inside(to, size, memory->size) || !inside(from, size, data->size))
+    if (!inside(to, size, wagi_memory_size(memory)) || !inside(from, size, data->size))
         return WAG_MEMORY_BOUNDS;
-    if (size)
+    if (memory->shared)
+        wagi_shared_copy(memory->base + to, data->bytes + from, size);
+    else if (size)
         memcpy(memory->base + to, data->bytes + from, (size_t)size);
     return WAG_OK;
 }

@@ -3,12 +3,12 @@
  * Units. Objects are freed in units: an instance with everything it defines is one, a host-made memory, table, global,
  * function, tag or host reference is one each. A unit has two counts, both plain (owner thread only):
  *   handles   host handles, and calls that are running in it
- *   refs      other units that hold it strongly: an instance counts each of its imports' units; a function made from an
- *             untyped one counts that, an externref made from a store object counts that
- * References that travel as values (in tables, globals, element segments, wasm stacks) are not counted. Instead a unit
- * whose functions (or host reference) may be held as a value outside of it is marked `escaped`. Hence:
- *   handles == 0, refs == 0, not escaped   nothing can reach it: freed at once
- *   handles == 0, refs == 0, escaped       perhaps garbage: found by tracing (wagi_store_collect)
+ *   refs      other units that hold it strongly: an instance counts its link, which counts each import's unit; a
+ * function made from an untyped one counts that, an externref made from a store object counts that References that
+ * travel as values (in tables, globals, element segments, wasm stacks) are not counted. Instead a unit whose functions
+ * (or host reference) may be held as a value outside of it is marked `escaped`. Hence: handles == 0, refs == 0, not
+ * escaped   nothing can reach it: freed at once handles == 0, refs == 0, escaped       perhaps garbage: found by
+ * tracing (wagi_store_collect)
  *
  * Who marks. A channel carries functions when its type mentions a reference that can lead to a function (every
  * hierarchy but extern; wagi_carries_functions).
@@ -42,6 +42,7 @@
 #define WAGI_RUNTIME_OBJECT_H
 
 #include "binary/module.h"
+#include "runtime/shared_memory.h"
 #include "waggle/agent.h"
 #include "waggle/instance.h"
 
@@ -59,6 +60,7 @@ typedef enum wagi_object_kind {
     WAGI_OBJECT_INSTANCE,
     WAGI_OBJECT_ANY,
     WAGI_OBJECT_EXCEPTION,
+    WAGI_OBJECT_LINKED, /* imports that have been read (pool.h): no value */
 } wagi_object_kind;
 
 typedef struct wagi_unit {
@@ -92,22 +94,38 @@ struct wag_func {
 
 struct wag_memory {
     wagi_object object;
-    uint8_t *base;             /* never NULL; moves when the memory grows */
-    uint64_t size;             /* bytes */
+    uint8_t *base;             /* never NULL; moves when the memory grows, unless it is shared */
+    uint64_t size;             /* bytes; of a shared memory 0: wagi_memory_size knows */
     uint64_t pages, max_pages; /* max_pages: smaller of declared and run-time limit */
     wagi_memory_type type;     /* as declared: the minimum does not follow growth */
     bool is_mapped;            /* pages of the system's, else (small) a heap block or nothing */
     bool is_guarded;           /* WAGI_GUARD_BYTES are reserved at base, which never moves; what is not memory faults */
+    wag_shared_memory *shared; /* what a shared memory aliases, one reference; else NULL */
 };
 
 /* What a guarded memory reserves: every 32-bit index plus every 32-bit offset plus an access. */
 #define WAGI_GUARD_BYTES ((8ull << 30) + 65536)
+static inline bool wagi_memory_can_be_guarded(wagi_memory_type type)
+{
+    return !type.limits.is_64 && type.page_size_log2 == 16;
+}
+
+/* The size now, in bytes and in pages: of a shared memory other threads may make it larger at any time. */
+static inline uint64_t wagi_memory_size(const wag_memory *memory)
+{
+    return memory->shared ? atomic_load(&memory->shared->size) : memory->size;
+}
+static inline uint64_t wagi_memory_pages(const wag_memory *memory)
+{
+    return memory->shared ? atomic_load(&memory->shared->pages) : memory->pages;
+}
 
 struct wag_table {
     wagi_object object;
     wagi_slot *elements;               /* NULL when the capacity is 0 */
     uint64_t size, capacity, max_size; /* max_size: smaller of declared and run-time limit */
     bool in_block;                     /* elements are part of the instance's block */
+    bool written;                      /* since its instance was made or reset, other than by its segments */
     wagi_table_type type;
 };
 
@@ -156,10 +174,16 @@ struct wag_exports {
 struct wag_instance {
     wagi_object object;
     wagi_unit unit;
-    wag_module *module; /* one reference */
+    wag_module *module; /* the pool's reference */
     const wagi_module_data *data;
-    size_t block_size; /* the instance, its arrays and small tables are one block */
-    bool linked;       /* the imports are counted */
+    size_t block_size;         /* the instance, its arrays and small tables are one block */
+    struct wag_linked *linked; /* its imports, one reference */
+    struct wagi_pool *pool;
+    uint64_t link_serial; /* whose imports are in the vectors */
+    size_t ready_weight;  /* while it is ready to be used again: what the pool accounts for it */
+    uint32_t ready_guarded;
+    bool complete;     /* its segments have run: the pool may take it back */
+    bool stale_tables; /* its tables and passive segments must be filled again */
     /* Index spaces, imports first. Functions: only imports are in funcs; own ones that can be referenced are in
      * own_funcs[data->func_ref_slot[index]]. */
     wag_func **funcs; /* func_import_count */
@@ -213,6 +237,11 @@ bool wagi_carries_functions(const wagi_registry *registry, wagi_valtype type);
 uint64_t wagi_memory_grow(wag_memory *memory, uint64_t delta_pages);
 /* Make a 32-bit memory of standard pages guarded; its base may move now. False when the address space cannot be had. */
 bool wagi_memory_guard(wag_memory *memory);
+/* Make it what it was when it was opened with this image (NULL: zeros): pages and contents. False when that cannot be
+ * had: then it must be closed. */
+struct wagi_memory_image;
+bool wagi_memory_reset(wag_memory *memory, const struct wagi_memory_image *image);
+uint64_t wagi_memory_resident(const wag_memory *memory); /* bytes that it may keep in memory */
 /* Unmap the guarded address ranges that the agent keeps. */
 void wagi_memory_free_spares(wag_agent *agent);
 /* The old size, or UINT64_MAX. New entries are init. */

@@ -107,6 +107,7 @@ void spec_env_init(spec_env *env, const spec_run *run, spec_tally *tally)
 
 void spec_env_fini(spec_env *env)
 {
+    spec_env_unshare(env);
     slots_fini(&env->instances);
     slots_fini(&env->definitions);
     slots_fini(&env->unregistered);

@@ -235,9 +235,12 @@ static const spec_slot *find_instance(const spec_env *env, wag_name name)
 
 static void run_register(const command *c)
 {
-    const spec_slot *slot = find_instance(c->env, spec_json_name(c->json, "name"));
-    wag_name as = spec_json_name(c->json, "as");
-    if (!slot->instance) {
+    wag_name name = spec_json_name(c->json, "name"), as = spec_json_name(c->json, "as");
+    const spec_slot *slot = find_instance(c->env, name);
+    wag_value namespace = slot->instance ? wag_value_ref(WAG_INSTANCE(slot->instance))
+                          : name.data    ? spec_env_shared_namespace(c->env, name)
+                                         : WAG_UNDEFINED;
+    if (namespace.kind == WAG_VALUE_UNDEFINED) {
         spec_slots_bind(&c->env->unregistered, as, slot);
         if (slot->missing == broken)
             failed(c, "no such instance");
@@ -246,11 +249,12 @@ static void run_register(const command *c)
         return;
     }
     spec_slots_unbind(&c->env->unregistered, as);
-    wag_err err = wag_imports_set_namespace_n(c->env->imports, as, WAG_INSTANCE(slot->instance));
+    wag_err err = wag_imports_set_namespace_n(c->env->imports, as, namespace);
     if (err == WAG_OK)
         passed(c);
     else
         failed(c, "%s", wag_err_name(err));
+    wag_value_unref(namespace);
 }
 
 /* ---- assertions about modules ---- */
@@ -536,23 +540,6 @@ static void *thread_main(void *context)
     return NULL;
 }
 
-/* A thread sees the definitions that are shared with it. An instance belongs to its agent: what a thread could see of
- * it is its shared memories, which need a feature of their own. */
-static void share(const command *c, spec_env *env)
-{
-    const json_t *shared = json_object_get(c->json, "shared");
-    for (size_t i = 0; i < json_array_size(shared); i++) {
-        const json_t *string = json_array_get(shared, i);
-        wag_name name = {json_string_value(string), json_string_length(string)};
-        const spec_slot *definition = spec_slots_find(&c->env->definitions, name);
-        const spec_slot *instance = spec_slots_find(&c->env->instances, name);
-        if (definition)
-            spec_slots_bind(&env->definitions, name, definition);
-        spec_slot missing = {.missing = instance && instance->missing ? instance->missing : "THREADS"};
-        spec_slots_bind(&env->instances, name, &missing);
-    }
-}
-
 static void run_thread(const command *c)
 {
     spec_env *env = c->env;
@@ -565,7 +552,12 @@ static void run_thread(const command *c)
     thread->name = spec_json_name(c->json, "name");
     thread->commands = json_object_get(c->json, "commands");
     spec_env_init(&thread->env, env->run, &thread->tally);
-    share(c, &thread->env);
+    const json_t *shared = json_object_get(c->json, "shared");
+    for (size_t i = 0; i < json_array_size(shared); i++) {
+        const json_t *string = json_array_get(shared, i);
+        wag_name name = {json_string_value(string), json_string_length(string)};
+        spec_env_share(env, &thread->env, name);
+    }
     thread->started = pthread_create(&thread->id, NULL, thread_main, thread) == 0;
     if (thread->started)
         passed(c);

@@ -3,6 +3,7 @@
  *   main.c      options, finding the scripts, one process per script, totals
  *   script.c    one script: its commands
  *   env.c       names, instances and what is not available, and why
+ *   share.c     what threads see of each other
  *   value.c     values of the JSON files
  *   spectest.c  the host module
  *   expected.c  the lists of scripts that need a feature that cannot run yet
@@ -72,6 +73,12 @@ typedef struct spec_host_ref {
     wag_any *any; /* the same in the any hierarchy */
 } spec_host_ref;
 
+/* A shared memory that an instance of the parent exports. */
+typedef struct spec_shared {
+    wag_name instance, field; /* own */
+    wag_shared_memory *memory;
+} spec_shared;
+
 typedef struct spec_env {
     const spec_run *run;
     spec_tally *tally;
@@ -83,6 +90,8 @@ typedef struct spec_env {
     spec_slot definition;    /* the latest; name unused */
     spec_host_ref *host_refs;
     size_t host_ref_count;
+    spec_shared *shared; /* of the parent's instances */
+    size_t shared_count;
     struct spec_thread **threads; /* script.c */
     size_t thread_count;
 } spec_env;
@@ -104,6 +113,14 @@ const char *spec_feature_of(const wag_error *error);
 
 wag_name spec_json_name(const json_t *object, const char *key);    /* data NULL when absent */
 const char *spec_json_text(const json_t *object, const char *key); /* "" when absent */
+
+/* ---- share.c ---- */
+
+/* Let a thread see the parent's definition and instance of that name. On the parent's thread. */
+void spec_env_share(const spec_env *parent, spec_env *thread, wag_name name);
+/* An instance of the parent as a namespace: a map of its shared memories. own; undefined when there is none. */
+wag_value spec_env_shared_namespace(const spec_env *env, wag_name name);
+void spec_env_unshare(spec_env *env);
 
 /* ---- spectest.c ---- */
 

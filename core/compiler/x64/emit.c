@@ -35,7 +35,7 @@ static bool has_avx(const wagi_x64_emitter *e)
 
 uint32_t wagi_x64_float_form(unsigned type, uint32_t op)
 {
-    return X64_0F | (type == WAGI_TY_F64 ? X64_F2 : X64_F3) | op;
+    return X64_0F | (type == WAGI_TY_F64 ? X64_F2 : type == WAGI_TY_F32 ? X64_F3 : 0) | op; /* moves of V128: movups */
 }
 
 uint32_t wagi_x64_packed_form(unsigned type, uint32_t op)
@@ -160,11 +160,21 @@ void wagi_x64_sse(wagi_x64_emitter *e, uint32_t form, int d, int a, int b, bool 
     wagi_x64_rr(&e->code, form, d, b);
 }
 
-void wagi_x64_const_operand(wagi_x64_emitter *e, uint64_t value, uint32_t size, uint32_t tail)
+static void const_operand(wagi_x64_emitter *e, wagi_x64_const_ref ref)
 {
-    wagi_x64_const_ref ref = {.at = (uint32_t)e->code.n - 4, .size = size, .value = value, .tail = tail};
+    ref.at = (uint32_t)e->code.n - 4;
     if (!WAGI_VEC_PUSH(&e->const_refs, ref))
         e->failed = true;
+}
+
+void wagi_x64_const_operand(wagi_x64_emitter *e, uint64_t value, uint32_t size, uint32_t tail)
+{
+    const_operand(e, (wagi_x64_const_ref){.size = size, .value = value, .tail = tail});
+}
+
+void wagi_x64_vector_operand(wagi_x64_emitter *e, uint64_t low, uint64_t high, uint32_t tail)
+{
+    const_operand(e, (wagi_x64_const_ref){.size = 16, .value = low, .high = high, .tail = tail});
 }
 
 void wagi_x64_sse_const(wagi_x64_emitter *e, uint32_t form, int d, int a, uint64_t value, uint32_t size)
@@ -415,7 +425,7 @@ static void emit_control(wagi_x64_emitter *e, uint32_t block, const wagi_ins *in
         break;
     default:
         if (!wagi_x64_emit_call(e, ins) && !wagi_x64_emit_float(e, ins) && !wagi_x64_emit_int(e, ins) &&
-            !wagi_x64_emit_memory(e, ins) && !wagi_x64_emit_exception(e, ins))
+            !wagi_x64_emit_memory(e, ins) && !wagi_x64_emit_vector(e, ins) && !wagi_x64_emit_exception(e, ins))
             e->failed = true;
     }
 }
@@ -559,7 +569,8 @@ static void emit_constants(wagi_x64_emitter *e)
     for (size_t i = 0; i < e->const_refs.n && wagi_x64_roomy(e, INS_ROOM); i++) {
         const wagi_x64_const_ref *ref = &e->const_refs.p[i];
         size_t j = i > 32 ? i - 32 : 0; /* equal constants are mostly near */
-        while (j < i && (e->const_refs.p[j].size != ref->size || e->const_refs.p[j].value != ref->value))
+        while (j < i && (e->const_refs.p[j].size != ref->size || e->const_refs.p[j].value != ref->value ||
+                         e->const_refs.p[j].high != ref->high))
             j++;
         size_t at;
         if (j < i) {
@@ -575,7 +586,7 @@ static void emit_constants(wagi_x64_emitter *e)
             at = e->code.n;
             wagi_x64_u64(&e->code, ref->value);
             if (ref->size == 16)
-                wagi_x64_u64(&e->code, 0);
+                wagi_x64_u64(&e->code, ref->high);
         }
         set_rel32(e, ref->at, at - ref->tail);
     }
@@ -615,6 +626,8 @@ static void layout_frame(wagi_x64_emitter *e)
             pushes++;
         }
     e->out_bytes = wagi_x64_out_bytes(e->ir);
+    if (e->homes->wide_slots)
+        e->out_bytes = (e->out_bytes + 15) & ~15; /* rsp is aligned; so are vectors */
     uint64_t bytes = (uint64_t)(uint32_t)e->out_bytes + 8ull * e->homes->slot_count;
     /* return address + pushes + bytes is a multiple of 16 */
     if ((8 + 8 * pushes + bytes) % 16)
@@ -644,7 +657,7 @@ bool wagi_x64_emit(wagi_x64_emitter *e, wagi_ir *ir, wagi_homes *homes)
     e->homes = homes;
     e->block_refs.n = e->const_refs.n = e->colds.n = e->far_calls.n = e->sites.n = e->block_at.n = 0;
     e->flags_at = 0;
-    e->ins = e->repeats = 0;
+    e->ins = e->repeats = e->used_xmm = 0;
     if (!wagi_x64_roomy(e, INS_ROOM) || !WAGI_VEC_RESERVE(&e->block_at, ir->blocks.n + 1)) {
         e->failed = true;
         return false;

@@ -2,7 +2,7 @@
  * who catches (exec/raise.c).
  *
  * The stubs are entered as by a call from the place that raises: its return address is on the stack, everything else is
- * as in the function's body. `raise` has an error in rax, `throw` has operands at the function's rsp. Where they go on
+ * as in the function's body. `raise` has an error in rcx, `throw` has operands at the function's rsp. Where they go on
  * is the C function's decision; a landing finds the exception in rax, its instance and memory in their registers, and
  * the registers that calls keep as they were in its function. */
 #include "compiler/x64/emit.h"
@@ -19,19 +19,19 @@ static wagi_x64_mem field(size_t offset)
 bool wagi_x64_raise_stubs(wagi_x64_buffer *b, const wagi_code_context *context, wagi_x64_stubs *stubs)
 {
     stubs->throw_at = (uint32_t)b->n;
-    wagi_x64_rr(b, 0x33, RAX, RAX);
+    wagi_x64_rr(b, 0x33, RCX, RCX);
     stubs->raise = (uint32_t)b->n;
     wagi_x64_alu_imm_reg(b, 5, RSP, FRAME, true);
     size_t framed = b->n;
-    wagi_x64_rm(b, X64_W | 0x8B, RCX, wagi_x64_at(RSP, FRAME));
-    wagi_x64_rm(b, X64_W | 0x89, RCX, field(offsetof(wagi_raise, pc)));
-    wagi_x64_rm(b, X64_W | 0x8D, RCX, wagi_x64_at(RSP, FRAME + 8));
-    wagi_x64_rm(b, X64_W | 0x89, RCX, field(offsetof(wagi_raise, sp)));
+    wagi_x64_rm(b, X64_W | 0x8B, RDX, wagi_x64_at(RSP, FRAME));
+    wagi_x64_rm(b, X64_W | 0x89, RDX, field(offsetof(wagi_raise, pc)));
+    wagi_x64_rm(b, X64_W | 0x8D, RDX, wagi_x64_at(RSP, FRAME + 8));
+    wagi_x64_rm(b, X64_W | 0x89, RDX, field(offsetof(wagi_raise, sp)));
     for (size_t i = 0; i < WAGI_SAVED_REGS; i++)
         wagi_x64_rm(b, X64_W | 0x89, wagi_x64_saved_regs[i], field(offsetof(wagi_raise, saved) + 8 * i));
     wagi_x64_rm(b, X64_W | 0x89, INSTANCE, field(offsetof(wagi_raise, instance)));
     wagi_x64_rr(b, X64_W | 0x8B, RDI, RSP);
-    wagi_x64_rr(b, X64_W | 0x8B, RSI, RAX);
+    wagi_x64_rr(b, X64_W | 0x8B, RSI, RCX);
     wagi_x64_mov_imm(b, RAX, (uint64_t)(uintptr_t)context->abi->raise, true);
     wagi_x64_rr(b, 0xFF, 2, RAX);
     wagi_x64_rm(b, X64_W | 0x8B, RAX, field(offsetof(wagi_raise, exception)));

@@ -8,10 +8,10 @@
  * Frame, from rsp up: operands of helper calls (out_bytes), slots, pushed registers, return address. rsp is a multiple
  * of 16 in the body and does not move there, so a frame's size is a constant of the function.
  *
- * Calls between wasm functions: integers in rdi rsi rcx r8-r11, floats in xmm0-xmm7, what is more in the agent's
- * overflow buffer at 8 * parameter index, read by the callee before anything else can use the buffer. First result in
- * rax or xmm0, the others in the buffer at 8 * index, read by the caller at once. Callees keep r14 and r15's meaning
- * for the caller's instance. An i32 is zero-extended.
+ * Calls between wasm functions: integers in rdi rsi rcx r8-r11, floats and vectors in xmm0-xmm7, what is more in the
+ * agent's overflow buffer at its slot (8 * parameter index; a vector is two slots), read by the callee before anything
+ * else can use the buffer. First result in rax or xmm0, the others in the buffer at their slots, read by the caller at
+ * once. Callees keep r14 and r15's meaning for the caller's instance. An i32 is zero-extended.
  */
 #ifndef WAGI_COMPILER_X64_X64_H
 #define WAGI_COMPILER_X64_X64_H
@@ -31,7 +31,9 @@ enum {
     X64_HAS_BMI2 = 4,
     X64_HAS_LZCNT = 8,
     X64_HAS_POPCNT = 16,
-    X64_HAS_SSE41 = 32
+    X64_HAS_SSE41 = 32, /* and SSSE3 */
+    X64_HAS_SSE42 = 64,
+    X64_HAS_AVX2 = 128
 };
 
 /* What calls keep, in the order in which prologues push. */
@@ -57,8 +59,8 @@ typedef struct wagi_x64_block_ref {
 
 typedef struct wagi_x64_const_ref {
     uint32_t at;   /* a rel32 whose instruction ends behind it and `tail` bytes */
-    uint32_t size; /* 4, 8, 16 (the value and zeros); 0: a jump table */
-    uint64_t value;
+    uint32_t size; /* 4, 8, 16; 0: a jump table */
+    uint64_t value, high;
     uint32_t tail;
 } wagi_x64_const_ref;
 
@@ -85,6 +87,7 @@ typedef struct wagi_x64_emitter {
     size_t flags_at;           /* the flags say how flags_vreg compares with 0, if the code still ends here */
     uint32_t flags_vreg;
     uint8_t flags_type;
+    uint32_t used_xmm; /* registers that hold values somewhere in the function; 0: not asked yet */
 } wagi_x64_emitter;
 
 /* ---- operands ---- */
@@ -140,6 +143,7 @@ void wagi_x64_sse_2(wagi_x64_emitter *e, uint32_t form, int reg, int rm);
 void wagi_x64_sse_mem(wagi_x64_emitter *e, uint32_t form, int reg, wagi_x64_mem mem);
 void wagi_x64_const_operand(wagi_x64_emitter *e, uint64_t value, uint32_t size,
                             uint32_t tail); /* the rel32 just written as 0 */
+void wagi_x64_vector_operand(wagi_x64_emitter *e, uint64_t low, uint64_t high, uint32_t tail);
 void wagi_x64_compare_stop_limit(wagi_x64_emitter *e, int reg);
 /* Jumps. */
 void wagi_x64_trap_if(wagi_x64_emitter *e, int cc, wag_err trap);
@@ -163,9 +167,18 @@ uint32_t wagi_x64_packed_form(unsigned type, uint32_t op); /* ps or pd form */
 bool wagi_x64_emit_int(wagi_x64_emitter *e, const wagi_ins *ins);
 bool wagi_x64_emit_float(wagi_x64_emitter *e, const wagi_ins *ins);
 bool wagi_x64_emit_memory(wagi_x64_emitter *e, const wagi_ins *ins);
+bool wagi_x64_emit_vector(wagi_x64_emitter *e, const wagi_ins *ins);
 bool wagi_x64_emit_call(wagi_x64_emitter *e, const wagi_ins *ins);
 /* The flags for a condition. Returns the condition code to use; FEQ and FNE also need the parity flag. */
 int wagi_x64_compare(wagi_x64_emitter *e, const wagi_ins *ins);
+
+/* ---- emit_simd.c ---- */
+/* The machine code for a vector op needs no more than these features. */
+bool wagi_x64_has_vector(unsigned vector, uint32_t features);
+/* A constant into a register. */
+void wagi_x64_vector_const(wagi_x64_emitter *e, int d, uint64_t low, uint64_t high);
+/* A load that makes a vector of what it reads. */
+void wagi_x64_load_vector(wagi_x64_emitter *e, unsigned access, int d, wagi_x64_mem mem);
 
 /* ---- emit_call.c ---- */
 typedef struct wagi_x64_arg_move {

@@ -33,6 +33,9 @@ WAG_API int wag_agent_fd(void);
 /* Stop what the agent runs: wasm code ends with WAG_INTERRUPTED, wag_agent_run and wag_await return it. Any thread,
  * also from a signal handler. Cleared when the outermost call or run has returned it. The agent must be alive. */
 WAG_API void wag_agent_interrupt(wag_agent *agent);
+/* May this agent's thread be blocked by memory.atomic.wait? When not, that traps with WAG_CANNOT_BLOCK: for a thread
+ * that serves an event loop. The default is true. Owner thread. ECMAScript: [[CanBlock]]. */
+WAG_API wag_err wag_agent_set_can_block(bool can_block);
 /* True when an interrupt is pending: for host functions that work long. Owner thread. */
 WAG_API bool wag_agent_interrupted(void);
 

@@ -19,6 +19,19 @@ extern "C" {
  * bounds, start function), the start function's host error, WAG_NOMEM, WAG_WRONG_AGENT. */
 WAG_API wag_err wag_instance_new(wag_module *module, wag_imports *imports, wag_instance **ret_instance,
                                  wag_error **reterr_error);
+/* A module with its imports, read and matched once: to make many instances. Belongs to the agent that made it. What was
+ * read stays as it is, whatever happens to the import object. (wag_instance_new with an import object that has not
+ * changed since the last time is as fast, unless it was made from a getter or a value.) */
+typedef struct wag_linked wag_linked;
+/* module, imports: borrow, as in wag_instance_new, and the errors of its steps up to the matching of types.
+ * ret_linked: own, give it back with wag_linked_unref. Owner thread from now on. */
+WAG_API wag_err wag_linked_new(wag_module *module, wag_imports *imports, wag_linked **ret_linked,
+                               wag_error **reterr_error);
+/* linked: borrow. ret_instance: own. Fails with WAG_TYPE (NULL), WAG_WRONG_AGENT, and what wag_instance_new fails with
+ * from then on. */
+WAG_API wag_err wag_linked_instantiate(wag_linked *linked, wag_instance **ret_instance, wag_error **reterr_error);
+WAG_API void wag_linked_unref(wag_linked *linked); /* NULL is a no-op */
+
 WAG_API wag_instance *wag_instance_ref(wag_instance *instance);
 WAG_API void wag_instance_unref(wag_instance *instance);
 /* borrow: lives as long as the instance. Owner thread. */
@@ -68,21 +81,43 @@ WAG_API wag_err wag_call(wag_func *func, const wag_val *args, size_t arg_count, 
 
 /* ---- memory ---- */
 
-/* new WebAssembly.Memory({initial, maximum}). 32-bit, unshared. maximum: UINT64_MAX is none. Counts are pages of 64
- * KiB. WAG_RANGE when maximum < initial or above the limit or memory cannot be had. ret_memory: own. */
+/* What a memory is to be. JS: MemoryDescriptor. Counts are pages of 64 KiB. */
+typedef struct wag_memory_descriptor {
+    uint64_t initial;
+    uint64_t maximum; /* UINT64_MAX: none */
+    bool address_i64; /* 64-bit addresses */
+    bool shared;      /* it needs a maximum, which is reserved: the memory never moves */
+} wag_memory_descriptor;
+/* new WebAssembly.Memory(descriptor). WAG_TYPE for a shared one without maximum; WAG_RANGE when maximum < initial or
+ * above the limit, or when memory or address space cannot be had. descriptor: borrow. ret_memory: own. */
+WAG_API wag_err wag_memory_create(const wag_memory_descriptor *descriptor, wag_memory **ret_memory,
+                                  wag_error **reterr_error);
+/* The same for a 32-bit memory that is not shared. */
 WAG_API wag_err wag_memory_new(uint64_t initial, uint64_t maximum, wag_memory **ret_memory, wag_error **reterr_error);
 WAG_API wag_memory *wag_memory_ref(wag_memory *memory);
 WAG_API void wag_memory_unref(wag_memory *memory);
-/* The bytes now. borrow: until the memory grows (by the host, or in any call into wasm). */
+/* The bytes now. borrow: until the memory grows (by the host, or in any call into wasm). Those of a shared memory stay
+ * where they are as long as it lives, and other threads may write them at any time: use atomics. */
 WAG_API uint8_t *wag_memory_data(const wag_memory *memory);
 WAG_API size_t wag_memory_size(const wag_memory *memory); /* in bytes */
 WAG_API uint64_t wag_memory_pages(const wag_memory *memory);
 /* ret_old_pages: the size before. WAG_RANGE when the maximum or a limit forbids it; nothing changed then. */
 WAG_API wag_err wag_memory_grow(wag_memory *memory, uint64_t delta_pages, uint64_t *ret_old_pages,
                                 wag_error **reterr_error);
+WAG_API bool wag_memory_is_shared(const wag_memory *memory);
 /* Copy with bounds check: WAG_RANGE and nothing copied when [offset, offset + size) is not inside. */
 WAG_API wag_err wag_memory_read(const wag_memory *memory, uint64_t offset, void *destination, size_t size);
 WAG_API wag_err wag_memory_write(wag_memory *memory, uint64_t offset, const void *source, size_t size);
+
+/* What a shared memory is made of, for threads that are no workers: any thread, atomically counted. A wag_memory
+ * belongs to one agent; those that are made of the same block in several agents alias it. (wag_worker_post_message
+ * takes the wag_memory itself.) JS: SharedArrayBuffer. */
+WAG_API wag_shared_memory *wag_memory_share(const wag_memory *memory); /* own; NULL for one that is not shared */
+WAG_API wag_shared_memory *wag_shared_memory_ref(wag_shared_memory *shared);
+WAG_API void wag_shared_memory_unref(wag_shared_memory *shared);
+/* A Memory of this agent. shared: borrow. ret_memory: own. WAG_TYPE for NULL and for one of another cluster, WAG_NOMEM.
+ */
+WAG_API wag_err wag_memory_of_shared(wag_shared_memory *shared, wag_memory **ret_memory, wag_error **reterr_error);
 
 /* ---- table ---- */
 

@@ -15,6 +15,7 @@ typedef struct wag_module wag_module;
 typedef struct wag_instance wag_instance;
 typedef struct wag_func wag_func;
 typedef struct wag_memory wag_memory;
+typedef struct wag_shared_memory wag_shared_memory;
 typedef struct wag_table wag_table;
 typedef struct wag_global wag_global;
 typedef struct wag_tag wag_tag;
