@@ -43,7 +43,7 @@ typedef struct wagi_func_code {
     uint32_t sites, site_count; /* where its site records start */
     uint32_t handlers;          /* behind them: where its table of handlers starts, when range_count is not 0 */
     uint32_t range_count, handler_count;
-    uint8_t saved; /* the callee-saved registers that it keeps below its return address: bit per wagi_saved_reg */
+    uint32_t saved; /* the callee-saved registers that it keeps below its return address: bit per wagi_saved_reg */
 } wagi_func_code;
 
 /* A stretch of a stub that calls, for debuggers that walk the stack. */

@@ -278,7 +278,7 @@ static void place_chunk(const chunk *c, wagi_x64_buffer *code, wagi_unit_code *o
         wagi_func_code func = w->out.funcs.p[i];
         func.start += moved;
         func.sites += sites_moved;
-        func.handlers += sites_moved;
+        func.handlers += func.range_count ? sites_moved : 0;
         out->funcs.p[out->funcs.n++] = func;
     }
     for (size_t i = c->relocs; i < c->relocs_end; i++) {

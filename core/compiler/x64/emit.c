@@ -638,11 +638,11 @@ static void layout_frame(wagi_x64_emitter *e)
         e->frame_bytes = (int32_t)bytes;
 }
 
-static uint8_t saved_registers(const wagi_x64_emitter *e)
+static uint32_t saved_registers(const wagi_x64_emitter *e)
 {
-    uint8_t saved = 0;
+    uint32_t saved = 0;
     for (int i = 0; i < WAGI_SAVED_REGS; i++)
-        saved |= (uint8_t)((e->pushed >> wagi_x64_saved_regs[i] & 1) << i);
+        saved |= (e->pushed >> wagi_x64_saved_regs[i] & 1) << i;
     return saved;
 }
 
