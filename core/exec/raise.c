@@ -42,12 +42,16 @@ static bool find_handler(wagi_raise *raise, const wag_tag *tag)
     return false;
 }
 
-/* To the entry, with an error. */
-static void leave(wagi_raise *raise, wag_error *error)
+static void go_to_entry(wagi_raise *raise)
 {
     const wagi_code *code = wagi_code_find(raise->pc);
-    wagi_native_fail(raise->instance->unit.agent, raise->pc, raise->sp, error);
     raise->pc = (uintptr_t)code->image.code + code->image.unwind;
+}
+
+static void leave(wagi_raise *raise, wag_error *error)
+{
+    wagi_native_fail(raise->instance->unit.agent, raise->pc, raise->sp, error);
+    go_to_entry(raise);
 }
 
 static const wag_tag *tag_of(wagi_slot exception)
@@ -79,6 +83,10 @@ void wagi_native_raise(wagi_raise *raise, wag_error *error)
         return;
     }
     wag_agent *agent = raise->instance->unit.agent;
+    if (agent->tail_func) { /* no error: only the way to the entry is the same */
+        go_to_entry(raise);
+        return;
+    }
     wagi_slot exception = wagi_error_exception(agent, error);
     wagi_raise there = *raise;
     if ((!exception && !wagi_error_is_catchable(error)) ||
