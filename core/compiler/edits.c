@@ -131,8 +131,8 @@ static void walk_ins(tracker *t, uint32_t index)
     }
 }
 
-/* Where exceptions come, registers are as behind the call that ended with one: all that calls clobber are lost, what was
- * in them is in its slot. */
+/* Where exceptions come, registers are as behind the call that ended with one: all that calls clobber are lost, what
+ * was in them is in its slot. */
 static void land(tracker *t, uint32_t pos)
 {
     for (int reg = 0; reg < WAGI_REG_COUNT; reg++)
