@@ -36,6 +36,9 @@ enum {
     X64_HAS_AVX2 = 128
 };
 
+/* What calls keep, in the order in which prologues push. */
+static const uint8_t wagi_x64_saved_regs[WAGI_SAVED_REGS] = {RBX, RBP, R12, R13};
+
 typedef struct wagi_x64_cold {
     uint32_t jump; /* where the rel32 of the jump to it is */
     uint32_t source;
@@ -46,7 +49,7 @@ typedef struct wagi_x64_cold {
 /* A call whose callee belongs to another instance or tier, out of line. */
 typedef struct wagi_x64_far_call {
     uint32_t jump, back; /* rel32 of the jump to it; where it returns to */
-    uint32_t source;
+    uint32_t source, handler;
     const wagi_type *type;
 } wagi_x64_far_call;
 
@@ -129,10 +132,22 @@ static inline wagi_x64_mem wagi_x64_slot(const wagi_x64_emitter *e, uint32_t v)
 
 /* ---- emit.c ---- */
 /* The operand in a register: its own, or loaded into the scratch one. */
-int wagi_x64_use(wagi_x64_emitter *e, uint32_t v, int scratch);
+void wagi_x64_load_slot(wagi_x64_emitter *e, uint32_t v, int reg);
+static inline int wagi_x64_use(wagi_x64_emitter *e, uint32_t v, int scratch)
+{
+    int reg = wagi_x64_reg(e, v);
+    if (reg >= 0)
+        return reg;
+    wagi_x64_load_slot(e, v, scratch);
+    return scratch;
+}
 int wagi_x64_use_float(wagi_x64_emitter *e, uint32_t v, int scratch);
 /* Where to compute a result, and what follows to put it into place. */
-int wagi_x64_result(const wagi_x64_emitter *e, uint32_t v);
+static inline int wagi_x64_result(const wagi_x64_emitter *e, uint32_t v)
+{
+    int reg = wagi_x64_reg(e, v);
+    return reg >= 0 ? reg : RAX;
+}
 void wagi_x64_put(wagi_x64_emitter *e, uint32_t v, int reg);
 int wagi_x64_result_float(const wagi_x64_emitter *e, uint32_t v);
 void wagi_x64_put_float(wagi_x64_emitter *e, uint32_t v, int xmm);
@@ -204,6 +219,14 @@ void wagi_x64_prologue(wagi_x64_emitter *e);
 void wagi_x64_reload_memory(wagi_x64_emitter *e);
 void wagi_x64_emit_return(wagi_x64_emitter *e, const wagi_ins *ins);
 void wagi_x64_far_calls(wagi_x64_emitter *e);
+uint32_t wagi_x64_handler(const wagi_x64_emitter *e); /* of the instruction at hand; 1 + index, or 0 */
+/* dst = the value at mem; ins says which access. */
+void wagi_x64_load(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem mem);
+
+/* ---- emit_exception.c ---- */
+bool wagi_x64_emit_exception(wagi_x64_emitter *e, const wagi_ins *ins);
+void wagi_x64_call_throw(wagi_x64_emitter *e);
+
 /* Bytes of helper operands that the function's calls need. */
 int32_t wagi_x64_out_bytes(const wagi_ir *ir);
 
