@@ -287,6 +287,9 @@ void wagi_build_skip_immediate(wagi_builder *b, wagi_op op)
     case WAGI_IMM_DATA:
         skip_leb(in, 1);
         return;
+    case WAGI_IMM_FENCE:
+        wagi_read_u8(in);
+        return;
     default: /* an op that is not built even where it cannot be reached */
         b->ir->failed = true;
     }
@@ -362,7 +365,8 @@ static bool build_op(wagi_builder *b, wagi_op op)
     default:
         break;
     }
-    return wagi_build_control(b, op) || wagi_build_num(b, op) || wagi_build_memory(b, op) || wagi_build_call(b, op);
+    return wagi_build_control(b, op) || wagi_build_num(b, op) || wagi_build_memory(b, op) || wagi_build_call(b, op) ||
+           wagi_build_atomic(b, op);
 }
 
 static void build_ops(wagi_builder *b)

@@ -120,10 +120,16 @@ void wagi_build_push_function(wagi_builder *b);
 /* ---- build_memory.c, build_call.c ---- */
 bool wagi_build_memory(wagi_builder *b, wagi_op op);
 bool wagi_build_call(wagi_builder *b, wagi_op op);
+void wagi_build_read_memarg(wagi_builder *b, uint32_t *ret_memory, uint64_t *ret_offset);
+/* The vreg of an address, or NIL: a constant one goes into the offset. */
+uint32_t wagi_build_address_operand(wagi_builder *b, wagi_entry *address, uint64_t *offset);
 void wagi_build_emit_call(wagi_builder *b, wagi_ins ins);
 /* A call of a helper: operand_count entries from the stack, then constants. result_type WAGI_TY_COUNT: none. */
 void wagi_build_helper(wagi_builder *b, wagi_helper helper, uint32_t operand_count, const uint64_t *constants,
                        uint32_t constant_count, unsigned result_type);
+
+/* ---- build_atomic.c ---- */
+bool wagi_build_atomic(wagi_builder *b, wagi_op op);
 
 /* ---- fold.c ---- */
 /* The value of a pure integer op on constants; false when there is none. */

@@ -24,15 +24,14 @@ static const access_row access_rows[] = {
 _Static_assert(WAGI_OP_i64_store32 - WAGI_OP_i32_load + 1 == sizeof access_rows / sizeof *access_rows,
                "the rows of op.def are in the order of the opcodes");
 
-static void read_memarg(wagi_builder *b, uint32_t *ret_memory, uint64_t *ret_offset)
+void wagi_build_read_memarg(wagi_builder *b, uint32_t *ret_memory, uint64_t *ret_offset)
 {
     uint32_t flags = wagi_read_u32(&b->in);
     *ret_memory = flags & 0x40 ? wagi_read_u32(&b->in) : 0;
     *ret_offset = wagi_read_u64(&b->in);
 }
 
-/* A constant address goes into the offset. */
-static uint32_t address_operand(wagi_builder *b, wagi_entry *address, uint64_t *offset)
+uint32_t wagi_build_address_operand(wagi_builder *b, wagi_entry *address, uint64_t *offset)
 {
     if (address->kind == WAGI_ENTRY_CONST && address->bits <= INT32_MAX && *offset <= INT32_MAX - address->bits) {
         *offset += address->bits;
@@ -46,9 +45,9 @@ static void load(wagi_builder *b, const access_row *row)
 {
     uint32_t memory;
     uint64_t offset;
-    read_memarg(b, &memory, &offset);
+    wagi_build_read_memarg(b, &memory, &offset);
     wagi_entry address = wagi_build_pop(b);
-    wagi_ins ins = ins_1(WAGI_IR_LOAD, row->type, WAGI_NIL, address_operand(b, &address, &offset));
+    wagi_ins ins = ins_1(WAGI_IR_LOAD, row->type, WAGI_NIL, wagi_build_address_operand(b, &address, &offset));
     ins.sub = row->access;
     ins.b = memory;
     ins.imm = (int64_t)offset;
@@ -72,9 +71,9 @@ static void store(wagi_builder *b, const access_row *row)
 {
     uint32_t memory, bits;
     uint64_t offset;
-    read_memarg(b, &memory, &offset);
+    wagi_build_read_memarg(b, &memory, &offset);
     wagi_entry value = wagi_build_pop(b), address = wagi_build_pop(b);
-    uint32_t a = address_operand(b, &address, &offset);
+    uint32_t a = wagi_build_address_operand(b, &address, &offset);
     wagi_ins ins = ins_1(WAGI_IR_STORE, row->type, memory, a);
     ins.sub = row->access;
     ins.imm = (int64_t)offset;
