@@ -93,5 +93,5 @@ void wag_agent_collect(void)
 size_t wag_agent_live_objects(void)
 {
     wag_agent *agent = wagi_agent_peek();
-    return agent ? agent->unit_count : 0;
+    return agent ? agent->unit_count - agent->linked_units : 0;
 }

@@ -72,11 +72,20 @@ wag_val_kind wag_func_result_kind(const wag_func *func, size_t index)
     return wagi_val_kind_of(func->object.unit->agent->cluster->registry, type->results[index]);
 }
 
+/* Out of line, so that wag_call needs no frame. */
+static WAGI_COLD wag_err not_mine(const wag_func *func, wag_error **reterr_error)
+{
+    return wagi_fail(wagi_error_new(wagi_mine_err((const wagi_object *)func), NULL), reterr_error);
+}
+
 wag_err wag_call(wag_func *func, const wag_val *args, size_t arg_count, wag_val *results, size_t result_count,
                  wag_error **reterr_error)
 {
-    wag_err err = wagi_mine_err((const wagi_object *)func);
-    if (err != WAG_OK)
-        return wagi_fail(wagi_error_new(err, NULL), reterr_error);
-    return wagi_call_vals(func, args, arg_count, results, result_count, reterr_error);
+    if (!wagi_mine((const wagi_object *)func))
+        return not_mine(func, reterr_error);
+    const wagi_func_body *body = func->body;
+    if (!body || !body->enter)
+        return wagi_call_vals(func, args, arg_count, results, result_count, reterr_error);
+    int err = body->enter(func, args, arg_count, results, result_count, reterr_error);
+    return err == WAGI_ENTER_FAILED ? wagi_enter_failed(func, results, reterr_error) : (wag_err)err;
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/check.h"
+#include "runtime/pool.h"
 #include "runtime/store.h"
 
 wag_err wag_instance_new(wag_module *module, wag_imports *imports, wag_instance **ret_instance,
@@ -11,16 +12,54 @@ wag_err wag_instance_new(wag_module *module, wag_imports *imports, wag_instance 
         return wagi_fail(wagi_error_new(WAG_TYPE, "there is no module"), reterr_error);
     if (!wag_agent_current())
         return wagi_fail(wagi_error_nomem(), reterr_error);
-    wagi_linked linked;
-    wag_err err = wagi_imports_read(module, imports, &linked, reterr_error);
+    wag_linked *linked;
+    wag_err err = wagi_link(module, imports, &linked, reterr_error);
     if (err != WAG_OK)
         return err;
     wag_instance *instance = NULL;
-    err = wagi_instantiate(&linked, &instance, reterr_error);
-    wagi_linked_fini(&linked);
+    err = wagi_instantiate(linked, &instance, reterr_error);
+    wagi_linked_drop(linked);
     if (err == WAG_OK)
         WAGI_GIVE(instance, ret_instance);
     return err;
+}
+
+wag_err wag_linked_new(wag_module *module, wag_imports *imports, wag_linked **ret_linked, wag_error **reterr_error)
+{
+    if (!module)
+        return wagi_fail(wagi_error_new(WAG_TYPE, "there is no module"), reterr_error);
+    if (!wag_agent_current())
+        return wagi_fail(wagi_error_nomem(), reterr_error);
+    wag_linked *linked;
+    wag_err err = wagi_link(module, imports, &linked, reterr_error);
+    if (err != WAG_OK)
+        return err;
+    err = wagi_linked_match(linked, reterr_error);
+    if (err == WAG_OK && ret_linked)
+        *ret_linked = linked;
+    else
+        wagi_linked_drop(linked);
+    return err;
+}
+
+wag_err wag_linked_instantiate(wag_linked *linked, wag_instance **ret_instance, wag_error **reterr_error)
+{
+    wag_err err = wagi_mine_err((const wagi_object *)linked);
+    if (err != WAG_OK)
+        return wagi_fail(wagi_error_new(err, NULL), reterr_error);
+    wagi_linked_hold(linked); /* start may drop the caller's */
+    wag_instance *instance = NULL;
+    err = wagi_instantiate(linked, &instance, reterr_error);
+    wagi_linked_drop(linked);
+    if (err == WAG_OK)
+        WAGI_GIVE(instance, ret_instance);
+    return err;
+}
+
+void wag_linked_unref(wag_linked *linked)
+{
+    if (wagi_mine((const wagi_object *)linked))
+        wagi_linked_drop(linked);
 }
 
 wag_instance *wag_instance_ref(wag_instance *instance)

@@ -21,6 +21,7 @@
 #include "exec/compile.h"
 #include "runtime/compile_pool.h"
 #include "runtime/imports.h"
+#include "runtime/pool.h"
 
 /* A compilation: the pool's from submit to the post, then the loop's. */
 typedef struct compilation {
@@ -108,12 +109,12 @@ static pending_list *list_of(wag_agent *agent)
 static wag_err instantiate(wag_module *module, wag_imports *imports, wag_instance **ret_instance,
                            wag_error **reterr_error)
 {
-    wagi_linked linked;
-    wag_err err = wagi_imports_read(module, imports, &linked, reterr_error);
+    wag_linked *linked;
+    wag_err err = wagi_link(module, imports, &linked, reterr_error);
     if (err != WAG_OK)
         return err;
-    err = wagi_instantiate(&linked, ret_instance, reterr_error);
-    wagi_linked_fini(&linked);
+    err = wagi_instantiate(linked, ret_instance, reterr_error);
+    wagi_linked_drop(linked);
     return err;
 }
 
@@ -296,14 +297,14 @@ wag_promise_source *wag_instantiate_bytes(wag_bytes bytes, wag_imports *imports)
 
 typedef struct instantiation {
     wagi_task task;
-    wagi_linked linked;
+    wag_linked *linked;            /* own */
     wag_promise_instance *promise; /* one reference */
 } instantiation;
 
 static void instantiation_free(wagi_task *task)
 {
     instantiation *instantiation = (struct instantiation *)task;
-    wagi_linked_fini(&instantiation->linked);
+    wagi_linked_drop(instantiation->linked);
     wag_promise_instance_unref(instantiation->promise);
     wagi_free(instantiation);
 }
@@ -313,7 +314,7 @@ static void instantiation_run(wagi_task *task)
     instantiation *instantiation = (struct instantiation *)task;
     wag_instance *instance;
     wag_error *error;
-    if (wagi_instantiate(&instantiation->linked, &instance, &error) == WAG_OK)
+    if (wagi_instantiate(instantiation->linked, &instance, &error) == WAG_OK)
         wagi_promise_instance_resolve(instantiation->promise, instance);
     else
         wagi_promise_instance_reject(instantiation->promise, error);
@@ -329,7 +330,7 @@ wag_promise_instance *wag_instantiate_module(wag_module *module, wag_imports *im
     instantiation *instantiation = WAGI_NEW(struct instantiation);
     if (!module)
         error = wagi_error_new(WAG_TYPE, "the module is NULL");
-    else if (instantiation && wagi_imports_read(module, imports, &instantiation->linked, &error) == WAG_OK)
+    else if (instantiation && wagi_link(module, imports, &instantiation->linked, &error) == WAG_OK)
         error = NULL;
     if (error) {
         wagi_free(instantiation);

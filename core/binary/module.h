@@ -93,6 +93,14 @@ typedef struct wagi_local_run {
     wagi_valtype type;
 } wagi_local_run;
 
+/* A short way into a wasm function of numbers alone, instead of wagi_call_vals, which says what it has to do. It gives
+ * what that gives, or WAGI_ENTER_FAILED: agent->trap_error says why; host_depth and the unit's handle are still to be
+ * given back. */
+typedef int wagi_enter(wag_func *func, const wag_val *args, size_t arg_count, wag_val *results, size_t result_count,
+                       wag_error **reterr_error);
+#define WAGI_ENTER_FAILED (-1) /* no wag_err */
+#define WAGI_ENTER_VALS 64     /* most parameters and results of such a function, together */
+
 typedef struct wagi_func_body {
     const uint8_t *code; /* first instruction, behind the local declarations */
     const uint8_t *end;  /* one past the final `end` */
@@ -107,7 +115,10 @@ typedef struct wagi_func_body {
     uint32_t max_height;  /* most values on the operand stack at once, locals not counted */
     uint32_t local_run_count;
     const wagi_local_run *local_runs; /* the declared locals, in order; parameters are in `type` */
-    bool uses_v128;                   /* a local, operand or block type is v128 */
+    /* local_count + max_height; UINT32_MAX when uses_v128, so that one test with the room on a stack finds both. */
+    uint32_t scalar_slots;
+    bool uses_v128;    /* a local, operand or block type is v128 */
+    wagi_enter *enter; /* the tier's short way in, or NULL; set when the module is compiled */
 } wagi_func_body;
 
 typedef struct wagi_global_def {
@@ -203,6 +214,9 @@ struct wag_module {
     const struct wagi_tier *tier; /* how its code runs (runtime/tier.h); NULL until compiled */
     void *tier_data;              /* the tier's own */
     bool guarded;                 /* its code leaves bounds checks of 32-bit memories to guard pages */
+    const struct wagi_memory_image
+        *images;         /* of its own memories (runtime/image.h), in the arena; NULL until compiled */
+    atomic_size_t pools; /* references among `count` that agents keep for themselves (runtime/pool.h) */
 };
 
 /* Decode and validate the whole module. bytes: copied first, into the arena. On success the module is unsealed, without

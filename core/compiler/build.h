@@ -21,8 +21,8 @@ typedef enum wagi_entry_kind { WAGI_ENTRY_CONST, WAGI_ENTRY_LOCAL, WAGI_ENTRY_TE
 typedef struct wagi_entry {
     uint8_t kind, type;
     uint32_t vreg;
-    uint32_t def; /* TEMP: its instruction, or NONE; LOCAL: 1 + stack index of the next reference to it, or 0 */
-    uint64_t bits;
+    uint32_t def;  /* TEMP: its instruction, or NONE; LOCAL: 1 + stack index of the next reference to it, or 0 */
+    uint64_t bits; /* V128: index of a constant */
 } wagi_entry;
 
 typedef enum wagi_control_kind {
@@ -120,7 +120,10 @@ void wagi_build_push_function(wagi_builder *b);
 /* ---- build_memory.c, build_call.c ---- */
 bool wagi_build_memory(wagi_builder *b, wagi_op op);
 bool wagi_build_call(wagi_builder *b, wagi_op op);
-void wagi_build_read_memarg(wagi_builder *b, uint32_t *ret_memory, uint64_t *ret_offset);
+void wagi_build_memarg(wagi_builder *b, uint32_t *ret_memory, uint64_t *ret_offset);
+/* Pop the address, push what is loaded; pop value and address. */
+void wagi_build_load(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset);
+void wagi_build_store(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset);
 /* The vreg of an address, or NIL: a constant one goes into the offset. */
 uint32_t wagi_build_address_operand(wagi_builder *b, wagi_entry *address, uint64_t *offset);
 void wagi_build_emit_call(wagi_builder *b, wagi_ins ins);
@@ -130,6 +133,9 @@ void wagi_build_helper(wagi_builder *b, wagi_helper helper, uint32_t operand_cou
 
 /* ---- build_atomic.c ---- */
 bool wagi_build_atomic(wagi_builder *b, wagi_op op);
+
+/* ---- build_simd.c ---- */
+bool wagi_build_simd(wagi_builder *b, wagi_op op);
 
 /* ---- fold.c ---- */
 /* The value of a pure integer op on constants; false when there is none. */

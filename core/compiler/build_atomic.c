@@ -43,7 +43,7 @@ static void access(wagi_builder *b, unsigned what, unsigned form)
 {
     uint32_t memory;
     uint64_t offset;
-    wagi_build_read_memarg(b, &memory, &offset);
+    wagi_build_memarg(b, &memory, &offset);
     unsigned type = forms[form].type;
     wagi_entry value = {.vreg = WAGI_NIL}, expected = {.vreg = WAGI_NIL};
     if (what != LOAD)
@@ -71,7 +71,7 @@ static void helper(wagi_builder *b, wagi_helper helper, uint32_t operands)
 {
     uint32_t memory;
     uint64_t offset;
-    wagi_build_read_memarg(b, &memory, &offset);
+    wagi_build_memarg(b, &memory, &offset);
     wagi_build_helper(b, helper, operands, (uint64_t[]){memory, offset}, 2, WAGI_TY_I32);
 }
 

@@ -24,6 +24,8 @@ static inline uint32_t wagi_build_emit(wagi_builder *b, wagi_ins ins)
         b->last_access.p[ins.a] = index;
     if (ins.b < locals && (uses & WAGI_IR_B))
         b->last_access.p[ins.b] = index;
+    if ((uses & WAGI_IR_C) && ins.c < locals)
+        b->last_access.p[ins.c] = index;
     if (ins.dst < locals && (uses & WAGI_IR_D))
         b->last_access.p[ins.dst] = index + 1;
     return index;

@@ -24,7 +24,7 @@ static const access_row access_rows[] = {
 _Static_assert(WAGI_OP_i64_store32 - WAGI_OP_i32_load + 1 == sizeof access_rows / sizeof *access_rows,
                "the rows of op.def are in the order of the opcodes");
 
-void wagi_build_read_memarg(wagi_builder *b, uint32_t *ret_memory, uint64_t *ret_offset)
+void wagi_build_memarg(wagi_builder *b, uint32_t *ret_memory, uint64_t *ret_offset)
 {
     uint32_t flags = wagi_read_u32(&b->in);
     *ret_memory = flags & 0x40 ? wagi_read_u32(&b->in) : 0;
@@ -41,25 +41,22 @@ uint32_t wagi_build_address_operand(wagi_builder *b, wagi_entry *address, uint64
     return address->vreg;
 }
 
-static void load(wagi_builder *b, const access_row *row)
+void wagi_build_load(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset)
 {
-    uint32_t memory;
-    uint64_t offset;
-    wagi_build_read_memarg(b, &memory, &offset);
     wagi_entry address = wagi_build_pop(b);
-    wagi_ins ins = ins_1(WAGI_IR_LOAD, row->type, WAGI_NIL, wagi_build_address_operand(b, &address, &offset));
-    ins.sub = row->access;
+    wagi_ins ins = ins_1(WAGI_IR_LOAD, type, WAGI_NIL, wagi_build_address_operand(b, &address, &offset));
+    ins.sub = (uint8_t)access;
     ins.b = memory;
     ins.imm = (int64_t)offset;
-    ins.dst = wagi_ir_new_vreg(b->ir, row->type);
+    ins.dst = wagi_ir_new_vreg(b->ir, type);
     wagi_build_emit(b, ins);
-    wagi_build_push_result(b, row->type, ins.dst);
+    wagi_build_push_result(b, type, ins.dst);
 }
 
 /* True when the machine can store the constant without a register; then its 32 bits. */
 static bool store_constant(const wagi_entry *value, unsigned type, uint64_t offset, uint32_t *ret_bits)
 {
-    if (value->kind != WAGI_ENTRY_CONST || type == WAGI_TY_F64 || offset > UINT32_MAX)
+    if (value->kind != WAGI_ENTRY_CONST || type == WAGI_TY_F64 || type == WAGI_TY_V128 || offset > UINT32_MAX)
         return false;
     if (type == WAGI_TY_I64 && (int64_t)value->bits != (int32_t)value->bits)
         return false;
@@ -67,17 +64,15 @@ static bool store_constant(const wagi_entry *value, unsigned type, uint64_t offs
     return true;
 }
 
-static void store(wagi_builder *b, const access_row *row)
+void wagi_build_store(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset)
 {
-    uint32_t memory, bits;
-    uint64_t offset;
-    wagi_build_read_memarg(b, &memory, &offset);
+    uint32_t bits;
     wagi_entry value = wagi_build_pop(b), address = wagi_build_pop(b);
     uint32_t a = wagi_build_address_operand(b, &address, &offset);
-    wagi_ins ins = ins_1(WAGI_IR_STORE, row->type, memory, a);
-    ins.sub = row->access;
+    wagi_ins ins = ins_1(WAGI_IR_STORE, type, memory, a);
+    ins.sub = (uint8_t)access;
     ins.imm = (int64_t)offset;
-    if (store_constant(&value, row->type, offset, &bits)) {
+    if (store_constant(&value, type, offset, &bits)) {
         ins.flags = WAGI_INS_IMM;
         ins.imm = (int64_t)(offset | (uint64_t)bits << 32);
     } else {
@@ -104,12 +99,10 @@ static void global_get(wagi_builder *b)
     uint32_t index = wagi_read_u32(&b->in);
     const wagi_global_def *global = &b->data->globals[index];
     unsigned type = wagi_ir_type_of(global->type.content);
-    if (type == WAGI_TY_COUNT) {
-        b->ir->failed = true;
-        return;
-    }
     if (index >= b->data->global_import_count && !global->type.is_mutable && global->init.kind == WAGI_CONST_NUMBER) {
-        wagi_build_push_const(b, type, global->init.bits[0]);
+        uint64_t low = global->init.bits[0];
+        wagi_build_push_const(b, type,
+                              type == WAGI_TY_V128 ? wagi_ir_new_vector(b->ir, low, global->init.bits[1]) : low);
         return;
     }
     wagi_ins ins = ins_1(WAGI_IR_GLOBAL_GET, type, wagi_ir_new_vreg(b->ir, type), WAGI_NIL);
@@ -232,10 +225,13 @@ bool wagi_build_memory(wagi_builder *b, wagi_op op)
 {
     if (op >= WAGI_OP_i32_load && op <= WAGI_OP_i64_store32) {
         const access_row *row = &access_rows[op - WAGI_OP_i32_load];
+        uint32_t memory;
+        uint64_t offset;
+        wagi_build_memarg(b, &memory, &offset);
         if (row->is_load)
-            load(b, row);
+            wagi_build_load(b, row->access, row->type, memory, offset);
         else
-            store(b, row);
+            wagi_build_store(b, row->access, row->type, memory, offset);
         return true;
     }
     uint32_t index;

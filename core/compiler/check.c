@@ -30,6 +30,26 @@ static uint32_t place_of(const checker *c, uint32_t vreg)
     return v->home == WAGI_HOME_SLOT ? WAGI_REG_COUNT + v->slot : NOTHING;
 }
 
+/* Slots that the vreg takes at its place; a register is one place, whatever it holds. */
+static uint32_t places_of(const checker *c, uint32_t vreg, uint32_t place)
+{
+    return place >= WAGI_REG_COUNT && place != NOTHING ? wagi_ty_slots(c->ir->vregs.p[vreg].type) : 1;
+}
+
+static bool is_at(const checker *c, uint32_t vreg, uint32_t place)
+{
+    for (uint32_t i = 0; i < places_of(c, vreg, place); i++)
+        if (c->state[place + i] != vreg)
+            return false;
+    return true;
+}
+
+static void put_at(checker *c, uint32_t vreg, uint32_t place, bool valid)
+{
+    for (uint32_t i = 0; i < places_of(c, vreg, place); i++)
+        c->state[place + i] = valid ? vreg : NOTHING;
+}
+
 static void complain(checker *c, const char *wrong)
 {
     if (c->report && !c->wrong)
@@ -42,7 +62,7 @@ static void check_read(void *context, uint32_t *vreg)
     uint32_t place = place_of(c, *vreg);
     if (place == NOTHING)
         complain(c, "a vreg that is read has no home");
-    else if (c->state[place] != *vreg)
+    else if (!is_at(c, *vreg, place))
         complain(c, "a vreg is read where it is not");
 }
 
@@ -55,7 +75,7 @@ static void check_write(void *context, uint32_t *vreg)
             c->state[i] = NOTHING;
     uint32_t place = place_of(c, *vreg);
     if (place != NOTHING)
-        c->state[place] = *vreg;
+        put_at(c, *vreg, place, true);
 }
 
 static void apply_edit(checker *c, const wagi_edit *edit)
@@ -64,10 +84,10 @@ static void apply_edit(checker *c, const wagi_edit *edit)
     uint32_t slot = WAGI_REG_COUNT + v->slot;
     switch ((wagi_edit_kind)edit->kind) {
     case WAGI_EDIT_SAVE:
-        c->state[slot] = c->state[(int)edit->reg] == edit->vreg ? edit->vreg : NOTHING;
+        put_at(c, edit->vreg, slot, c->state[(int)edit->reg] == edit->vreg);
         break;
     case WAGI_EDIT_LOAD:
-        c->state[(int)edit->reg] = c->state[slot] == edit->vreg ? edit->vreg : NOTHING;
+        c->state[(int)edit->reg] = is_at(c, edit->vreg, slot) ? edit->vreg : NOTHING;
         break;
     case WAGI_EDIT_CACHE:
         v->cached = edit->reg;
@@ -171,7 +191,7 @@ static void enter(checker *c)
         c->state[i] = NOTHING;
     for (uint32_t x = 0; x < c->ir->local_count; x++)
         if (c->ir->vregs.p[x].start == 0 && c->ir->vregs.p[x].end)
-            c->state[place_of(c, x)] = x;
+            put_at(c, x, place_of(c, x), true);
     meet(c, 0);
 }
 

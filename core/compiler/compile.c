@@ -97,7 +97,7 @@ static bool verify(worker *w)
 static bool compile_function(worker *w, const wagi_func_body *body)
 {
     const wagi_code_context *c = w->context;
-    if (body->uses_v128 || !wagi_build(&w->builder, &w->ir, c->machine, c->data, body, c->poll) || !verify(w))
+    if (!wagi_build(&w->builder, &w->ir, c->machine, c->data, body, c->poll) || !verify(w))
         return false;
     if (!wagi_liveness_run(&w->liveness, &w->ir, c->machine) || !wagi_homes_run(&w->homes, &w->ir, c->machine))
         return false;
@@ -135,13 +135,13 @@ static const wagi_type **entry_types(const wagi_module_data *data, size_t *ret_c
     return types;
 }
 
-static uint32_t entry_of(const wagi_x64_stubs *stubs, const wagi_type *type)
+static uint32_t entry_of(const wagi_reloc *stubs, size_t count, const wagi_type *type)
 {
-    for (size_t low = 0, high = stubs->entry.n; low < high;) {
+    for (size_t low = 0, high = count; low < high;) {
         size_t middle = (low + high) / 2;
-        uintptr_t target = stubs->entry.p[middle].target;
+        uintptr_t target = stubs[middle].target;
         if (target == (uintptr_t)type)
-            return stubs->entry.p[middle].at;
+            return stubs[middle].at;
         if (target < (uintptr_t)type)
             low = middle + 1;
         else
@@ -175,8 +175,10 @@ static void fill_image(worker *w, wagi_x64_stubs *stubs, wagi_image *image)
     image->far_end = stubs->far_end;
     for (uint32_t i = 0; i < image->func_count; i++) {
         uint32_t index = image->first_func + i;
+        const wagi_type *type = data->func_types[index];
         if (is_entered(data, index))
-            image->entries[i] = entry_of(stubs, data->func_types[index]);
+            image->entries[i] = (wagi_image_entry){entry_of(stubs->entry.p, stubs->entry.n, type),
+                                                   entry_of(stubs->vals_entry.p, stubs->vals_entry.n, type)};
     }
 }
 

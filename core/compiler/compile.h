@@ -4,6 +4,12 @@
 
 #include "compiler/code.h"
 
+/* Offsets of the stubs by which C enters a function; 0: there is none. */
+typedef struct wagi_image_entry {
+    uint32_t slots; /* none: cannot be referenced */
+    uint32_t vals;  /* a wagi_enter */
+} wagi_image_entry;
+
 /* Machine code with what traps and backtraces want to know of it. */
 typedef struct wagi_image {
     uint8_t *code; /* pages of its own, code_mapped bytes of them */
@@ -11,11 +17,11 @@ typedef struct wagi_image {
     wagi_func_code *funcs;           /* func_count, by start, which is by index */
     uint32_t func_count, first_func; /* the index of funcs[0] */
     uint8_t *sites;
-    uint32_t *entries;     /* per own function: offset of the stub that C enters it by, 0: cannot be referenced */
-    uint32_t stubs_start;  /* behind all functions */
-    uint32_t fault;        /* where the fault handler continues */
-    uint32_t restore;      /* return address whose frame is one word */
-    wagi_stub_code *stubs; /* stub_count, for debuggers */
+    wagi_image_entry *entries; /* per own function: how C enters it */
+    uint32_t stubs_start;      /* behind all functions */
+    uint32_t fault;            /* where the fault handler continues */
+    uint32_t restore;          /* return address whose frame is one word */
+    wagi_stub_code *stubs;     /* stub_count, for debuggers */
     uint32_t stub_count;
     uint32_t far_start, far_end; /* return addresses in here have a frame of one word */
 } wagi_image;

@@ -9,6 +9,7 @@
 const uint8_t wagi_ir_uses[WAGI_IR_OP_COUNT] = {
 #define A WAGI_IR_A
 #define B WAGI_IR_B
+#define C WAGI_IR_C
 #define D WAGI_IR_D
 #define PURE WAGI_IR_PURE
 #define TRAPS WAGI_IR_TRAPS
@@ -19,6 +20,7 @@ const uint8_t wagi_ir_uses[WAGI_IR_OP_COUNT] = {
 #undef IR
 #undef A
 #undef B
+#undef C
 #undef D
 #undef PURE
 #undef TRAPS
@@ -96,6 +98,8 @@ uint32_t wagi_ir_type_of(wagi_valtype type)
         return WAGI_TY_F32;
     case WAGI_KIND_F64:
         return WAGI_TY_F64;
+    case WAGI_KIND_V128:
+        return WAGI_TY_V128;
     default:
         return WAGI_TY_COUNT;
     }
@@ -132,13 +136,25 @@ uint32_t wagi_ir_new_pool(wagi_ir *ir, uint32_t count)
     return (uint32_t)(ir->pool.n - count);
 }
 
+static uint32_t add_const(wagi_ir *ir, wagi_ir_const constant)
+{
+    if (!WAGI_VEC_PUSH(&ir->consts, constant)) {
+        ir->failed = true;
+        return 0;
+    }
+    return (uint32_t)ir->consts.n - 1;
+}
+
 uint32_t wagi_ir_new_const(wagi_ir *ir, unsigned type, uint64_t bits)
 {
-    if (!WAGI_VEC_PUSH(&ir->consts, ((wagi_ir_const){bits, (uint8_t)type}))) {
-        ir->failed = true;
-        return WAGI_POOL_CONST;
-    }
-    return WAGI_POOL_CONST | ((uint32_t)ir->consts.n - 1);
+    if (type == WAGI_TY_V128) /* is one already */
+        return WAGI_POOL_CONST | (uint32_t)bits;
+    return WAGI_POOL_CONST | add_const(ir, (wagi_ir_const){bits, 0, (uint8_t)type});
+}
+
+uint32_t wagi_ir_new_vector(wagi_ir *ir, uint64_t low, uint64_t high)
+{
+    return add_const(ir, (wagi_ir_const){low, high, WAGI_TY_V128});
 }
 
 uint32_t wagi_ir_add_call(wagi_ir *ir, wagi_ir_call call)
@@ -164,6 +180,8 @@ void wagi_ir_each_use(wagi_ir *ir, uint32_t index, wagi_ir_visitor visit, void *
         visit(context, &ins->a);
     if (wagi_ins_reads_b(ins))
         visit(context, &ins->b);
+    if (wagi_ins_reads_c(ins))
+        visit(context, &ins->c);
     if (wagi_ir_uses[ins->op] & WAGI_IR_IS_CALL) {
         wagi_ir_call *call = &ir->calls.p[ins->imm];
         each_pool(ir, call->args, wagi_call_operands(call), visit, context);
@@ -219,13 +237,15 @@ static void put_pool(writer *w, const wagi_ir *ir, uint32_t first, uint32_t coun
 
 static void put_ins(writer *w, const wagi_ir *ir, uint32_t index)
 {
-    static const char *const types[WAGI_TY_COUNT] = {"i32", "i64", "f32", "f64"};
+    static const char *const types[WAGI_TY_COUNT] = {"i32", "i64", "f32", "f64", "v128"};
     static const char *const conds[WAGI_COND_COUNT] = {"eq",   "ne",   "lt_s", "ge_s", "le_s", "gt_s", "lt_u", "ge_u",
                                                        "le_u", "gt_u", "feq",  "fne",  "fgt",  "fngt", "fge",  "fnge"};
     const wagi_ins *ins = &ir->ins.p[index];
     put(w, "  %5" PRIu32 ": %-10s %s", index, wagi_ir_names[ins->op], types[ins->type]);
     if (ins->op == WAGI_IR_SETCC || ins->op == WAGI_IR_CMP || ins->op == WAGI_IR_SELECT || ins->op == WAGI_IR_BRCC)
         put(w, " %s%s", conds[ins->sub], ins->flags & WAGI_INS_TEST ? " test" : "");
+    else if (ins->op == WAGI_IR_VECTOR || ins->op == WAGI_IR_VECTOR_3)
+        put(w, " %s", wagi_ops[WAGI_VECTOR_FIRST + ins->sub].text);
     else
         put(w, " .%u", ins->sub);
     if (wagi_ir_uses[ins->op] & WAGI_IR_D)
@@ -234,6 +254,8 @@ static void put_ins(writer *w, const wagi_ir *ir, uint32_t index)
         put_operand(w, ir, ins->a);
     if (wagi_ins_reads_b(ins))
         put_operand(w, ir, ins->b);
+    if (wagi_ins_reads_c(ins))
+        put_operand(w, ir, ins->c);
     put(w, " imm %" PRId64, ins->imm);
     if (ins->op == WAGI_IR_BRCC || ins->op == WAGI_IR_JMP)
         put(w, " -> b%" PRIu32, ir->labels.p[ins->dst].block);

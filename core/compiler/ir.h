@@ -26,6 +26,7 @@
 
 #include "base/alloc.h"
 #include "binary/module.h"
+#include "binary/op.h"
 
 #define WAGI_NIL UINT32_MAX
 
@@ -49,16 +50,35 @@ enum {
     WAGI_IR_TRAPS = 16,
     WAGI_IR_IS_CALL = 32,
     WAGI_IR_END = 64,
+    WAGI_IR_C = 128,
 };
 extern const uint8_t wagi_ir_uses[WAGI_IR_OP_COUNT];
 extern const char *const wagi_ir_names[WAGI_IR_OP_COUNT];
 
-/* References are I64 values. V128 is laid out for, not yet built. */
-typedef enum wagi_ir_type { WAGI_TY_I32, WAGI_TY_I64, WAGI_TY_F32, WAGI_TY_F64, WAGI_TY_COUNT } wagi_ir_type;
+/* References are I64 values. Vectors live where floats live. */
+typedef enum wagi_ir_type {
+    WAGI_TY_I32,
+    WAGI_TY_I64,
+    WAGI_TY_F32,
+    WAGI_TY_F64,
+    WAGI_TY_V128,
+    WAGI_TY_COUNT
+} wagi_ir_type;
 static inline bool wagi_ty_is_float(unsigned type)
 {
     return type >= WAGI_TY_F32;
 }
+/* Slots that a value takes where values travel as slots, and in the frame. */
+static inline uint32_t wagi_ty_slots(unsigned type)
+{
+    return type == WAGI_TY_V128 ? 2 : 1;
+}
+
+/* The vector ops of VECTOR and VECTOR_3: the rows of op.def from the first one of the prefix on. */
+#define WAGI_VECTOR_FIRST WAGI_OP_v128_load
+#define WAGI_VECTOR_COUNT (WAGI_OP_i32x4_relaxed_dot_i8x16_i7x16_add_s - WAGI_VECTOR_FIRST + 1)
+#define WAGI_VECTOR(op) ((uint8_t)((op)-WAGI_VECTOR_FIRST))
+_Static_assert(WAGI_VECTOR_COUNT <= 256, "a vector op is a byte of the instruction");
 
 /* Conditions come in pairs: c ^ 1 is the opposite. The F conditions are on floats; the opposite of an ordered one is
  * true for NaN operands. */
@@ -97,11 +117,24 @@ typedef enum wagi_access {
     WAGI_ACCESS_S16_64,
     WAGI_ACCESS_S32_64,
     WAGI_ACCESS_U32, /* i64.load32_u, i64.store32 */
+    /* to V128, as are 32 and 64 bits as floats: the upper bits are zero */
+    WAGI_ACCESS_V128,
+    WAGI_ACCESS_8X8_S,
+    WAGI_ACCESS_8X8_U,
+    WAGI_ACCESS_16X4_S,
+    WAGI_ACCESS_16X4_U,
+    WAGI_ACCESS_32X2_S,
+    WAGI_ACCESS_32X2_U,
+    WAGI_ACCESS_SPLAT8,
+    WAGI_ACCESS_SPLAT16,
+    WAGI_ACCESS_SPLAT32,
+    WAGI_ACCESS_SPLAT64,
     WAGI_ACCESS_COUNT
 } wagi_access;
 static inline unsigned wagi_access_width(unsigned access)
 {
-    static const uint8_t widths[WAGI_ACCESS_COUNT] = {4, 8, 4, 8, 1, 1, 2, 2, 1, 2, 4, 4};
+    static const uint8_t widths[WAGI_ACCESS_COUNT] = {4,  8, 4, 8, 1, 1, 2, 2, 1, 2, 4, 4,
+                                                      16, 8, 8, 8, 8, 8, 8, 1, 2, 4, 8};
     return widths[access];
 }
 
@@ -114,7 +147,10 @@ enum {
 typedef struct wagi_ins {
     uint8_t op, sub, type, flags;
     uint32_t dst, a, b;
-    int64_t imm;
+    union {
+        int64_t imm;
+        uint32_t c; /* VECTOR_3 */
+    };
 } wagi_ins;
 _Static_assert(sizeof(wagi_ins) == 24, "the compiler's speed is the size of its instructions");
 
@@ -126,6 +162,10 @@ static inline bool wagi_ins_reads_b(const wagi_ins *ins)
 {
     return (wagi_ir_uses[ins->op] & WAGI_IR_B) && !(ins->flags & WAGI_INS_IMM) && ins->b != WAGI_NIL;
 }
+static inline bool wagi_ins_reads_c(const wagi_ins *ins)
+{
+    return wagi_ir_uses[ins->op] & WAGI_IR_C;
+}
 static inline uint32_t wagi_ir_pos(uint32_t ins)
 {
     return 2 * ins + 2;
@@ -134,7 +174,7 @@ static inline uint32_t wagi_ir_pos(uint32_t ins)
 /* Pool entries are vregs, or constants: WAGI_POOL_CONST | index into consts. */
 #define WAGI_POOL_CONST 0x80000000u
 typedef struct wagi_ir_const {
-    uint64_t bits;
+    uint64_t bits, high; /* high: of V128 */
     uint8_t type;
 } wagi_ir_const;
 
@@ -183,7 +223,7 @@ typedef struct wagi_vreg {
     uint32_t start, end; /* positions; end 0: never read */
     float weight;        /* expected reads and writes */
     uint32_t hint;       /* a vreg that would like the same register, or NONE */
-    uint32_t slot;       /* frame slot, or NONE */
+    uint32_t slot;       /* frame slot, the first of two for V128, or NONE */
     uint8_t type;
     int8_t home;     /* register number (machine.h), WAGI_HOME_SLOT or WAGI_HOME_NONE */
     int8_t hint_reg; /* register that would save a move, or -1 */
@@ -241,8 +281,10 @@ uint32_t wagi_ir_new_label(wagi_ir *ir);
 /* Room for count pool entries; the index of the first. */
 uint32_t wagi_ir_new_pool(wagi_ir *ir, uint32_t count);
 uint32_t wagi_ir_new_const(wagi_ir *ir, unsigned type, uint64_t bits); /* a pool entry */
+/* Index in consts, for V128: where others have bits. */
+uint32_t wagi_ir_new_vector(wagi_ir *ir, uint64_t low, uint64_t high);
 uint32_t wagi_ir_add_call(wagi_ir *ir, wagi_ir_call call);
-uint32_t wagi_ir_type_of(wagi_valtype type); /* wagi_ir_type; WAGI_TY_COUNT when there is none (v128) */
+uint32_t wagi_ir_type_of(wagi_valtype type); /* wagi_ir_type; WAGI_TY_COUNT when there is none */
 
 /* Calls `visit` for each vreg operand that instruction i reads, call arguments included. */
 typedef void (*wagi_ir_visitor)(void *context, uint32_t *vreg);

@@ -21,6 +21,7 @@ typedef struct wagi_machine {
     /* for the builder */
     int64_t imm_min, imm_max; /* integer immediates */
     bool has_popcnt, has_round;
+    uint32_t vector_ops[8]; /* a bit per vector op (WAGI_VECTOR) that it has code for */
 
     /* for the allocator: in order of preference, those that calls clobber first */
     uint8_t int_regs[16], int_count;
@@ -30,6 +31,10 @@ typedef struct wagi_machine {
     uint8_t float_args[8], float_arg_count;
 } wagi_machine;
 
+static inline bool wagi_machine_has_vector(const wagi_machine *machine, unsigned vector)
+{
+    return machine->vector_ops[vector / 32] >> (vector & 31) & 1;
+}
 static inline bool wagi_reg_is_float(int reg)
 {
     return reg >= WAGI_FLOAT_REG;

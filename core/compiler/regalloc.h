@@ -52,6 +52,7 @@ typedef struct wagi_homes {
     wagi_ir *ir;
     uint32_t used_saved; /* callee-saved registers in use */
     uint32_t slot_count;
+    bool wide_slots; /* some vreg has two, which have to be aligned */
     WAGI_VEC(wagi_edit) edits;
 
     /* scratch */

@@ -1,4 +1,5 @@
 /* The runtime functions that native code calls for rare ops (compiler/helper.def). */
+#include "compiler/fold_simd.h"
 #include "exec/native.h"
 #include "ops/num.h"
 
@@ -135,6 +136,24 @@ ROUND(floor)
 ROUND(trunc)
 ROUND(nearest)
 #undef ROUND
+
+/* n slots of operands, then the op and its immediate. */
+#define VECTOR(n)                                                                                                      \
+    static wag_err vector##n(wag_instance *instance, wagi_slot *slots)                                                 \
+    {                                                                                                                  \
+        uint8_t immediate[16];                                                                                         \
+        (void)instance;                                                                                                \
+        for (unsigned i = 0; i < sizeof immediate; i++)                                                                \
+            immediate[i] = (uint8_t)(slots[(n) + 1 + i / 8] >> 8 * (i % 8));                                           \
+        wagi_vector_apply((wagi_op)slots[n], slots, immediate);                                                        \
+        return WAG_OK;                                                                                                 \
+    }
+VECTOR(1)
+VECTOR(2)
+VECTOR(3)
+VECTOR(4)
+VECTOR(6)
+#undef VECTOR
 
 const wagi_helper_func wagi_native_helpers[WAGI_HELPER_COUNT] = {
 #define HELPER(name) [WAGI_HELPER_##name] = name,

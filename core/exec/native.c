@@ -10,8 +10,8 @@
 #include "interp/interp.h"
 #include "runtime/compile_pool.h"
 
-/* The stub by which C enters a function (compiler/x64/stubs.c). Not 0: the call ended with agent->trap_error. */
-typedef uint64_t (*entry_func)(const void *code, wag_instance *instance, wagi_slot *slots, wag_agent *agent);
+/* The stub by which C enters a function (compiler/x64/stubs.c). 0, or WAGI_ENTER_FAILED. */
+typedef int (*entry_func)(const void *code, wag_instance *instance, wagi_slot *slots, wag_agent *agent);
 
 bool wagi_native_available(void)
 {
@@ -51,14 +51,9 @@ static wag_error *native_invoke(wag_func *func, wagi_slot *slots)
     wag_agent *agent = instance->unit.agent;
     const wagi_code *code = instance->module->tier_data;
     entry_func enter;
-    const uint8_t *stub = code->image.code + code->image.entries[func->body->func_index - code->image.first_func];
+    const uint8_t *stub = code->image.code + code->image.entries[func->body->func_index - code->image.first_func].slots;
     memcpy(&enter, &stub, sizeof enter);
-    void *top = agent->native_top;
-    if (!top)
-        agent->native_top = __builtin_frame_address(0);
-    uint64_t failed = enter(native_code(instance->module, func->body->func_index), instance, slots, agent);
-    agent->native_top = top;
-    if (!failed)
+    if (!enter(native_code(instance->module, func->body->func_index), instance, slots, agent))
         return NULL;
     wag_error *error = agent->trap_error;
     agent->trap_error = NULL;
@@ -74,9 +69,70 @@ wag_error *wagi_native_call_out(wag_func *func, wagi_slot *slots)
     return wagi_call_host(func, slots);
 }
 
+/* Did C enter the function whose return address is at sp? A tail call between instances may have left a frame of one
+ * word there. */
+static bool is_entered_by_c(const wag_agent *agent, const uintptr_t *sp)
+{
+    const wagi_code *code;
+    if ((const void *)(sp + 1) == agent->entry_sp)
+        return true;
+    return (const void *)(sp + 3) == agent->entry_sp && (code = wagi_code_find(*sp)) != NULL &&
+           *sp - (uintptr_t)code->image.code == code->image.restore;
+}
+
+wag_error *wagi_native_tail_out(wag_func *func, wagi_slot *slots, const uintptr_t *sp)
+{
+    static const char passed;
+    if (!is_entered_by_c(func->object.unit->agent, sp))
+        return wagi_native_call_out(func, slots);
+    wagi_call_pass(func, slots);
+    return (wag_error *)(uintptr_t)&passed; /* not NULL; nobody looks at it */
+}
+
+/* The function of another tier. */
+static WAGI_COLD wag_error *call_tier(wag_func *func, const wag_val *args, wag_val *results)
+{
+    wag_error *error = NULL;
+    wagi_call_vals(func, args, func->type->param_count, results, func->type->result_count, &error);
+    return error;
+}
+
+/* What is rare at the end of a host function: an error (own), its last handle, an interrupt, a collection. */
+static WAGI_COLD wag_error *host_func_ended(wagi_unit *unit, wag_error *error)
+{
+    wag_agent *agent = unit->agent;
+    wagi_unit_drop(unit);
+    if (error)
+        return error;
+    if (wagi_agent_poll(agent))
+        return wagi_error_new(WAG_INTERRUPTED, NULL);
+    wagi_store_poll(agent); /* what the callers work with is in native frames, which are scanned */
+    return NULL;
+}
+
+/* The caller has looked at the stack's limit, which leaves room for a host function. */
+wag_error *wagi_native_call_out_vals(wag_func *func, const wag_val *args, wag_val *results)
+{
+    if (func->instance)
+        return call_tier(func, args, results);
+    wagi_unit *unit = func->object.unit;
+    size_t handles = unit->handles;
+    unit->handles = handles + 1;
+    wag_error *error = func->host(func->context, args, results);
+    if (error || unit->handles != handles + 1 || !handles || wagi_agent_poll(unit->agent) || unit->agent->poll_due)
+        return host_func_ended(unit, error);
+    unit->handles = handles;
+    return NULL;
+}
+
 const wagi_code_abi wagi_native_abi = {
     .trap = wagi_native_trap,
     .call_out = wagi_native_call_out,
+    .tail_out = wagi_native_tail_out,
+    .call_out_vals = wagi_native_call_out_vals,
+    .misfit = wagi_call_misfit,
+    .call_vals = wagi_call_vals,
+    .enter_ended = wagi_enter_ended,
     .error = wagi_native_error,
     .helpers = wagi_native_helpers,
 };
@@ -91,6 +147,18 @@ static bool ready_for_faults(const wagi_code_context *context)
         if (wagi_memory_is_guarded(context, i))
             return wagi_fault_install(wagi_native_on_fault);
     return true;
+}
+
+/* The module is not sealed yet. */
+static void set_entries(wag_module *module)
+{
+    const wagi_image *image = &((const wagi_code *)module->tier_data)->image;
+    wagi_func_body *bodies = (wagi_func_body *)(uintptr_t)module->data->bodies;
+    for (uint32_t i = 0; i < image->func_count; i++) {
+        const uint8_t *stub = image->code + image->entries[i].vals;
+        if (image->entries[i].vals)
+            memcpy(&bodies[i].enter, &stub, sizeof stub);
+    }
 }
 
 static void announce(wag_module *module)
@@ -135,6 +203,7 @@ static wag_err native_compile(wag_module *module, wag_error **reterr_error)
     }
     module->tier_data = wagi_code_new(&image, module->data, &forbidden);
     if (module->tier_data) {
+        set_entries(module);
         announce(module);
         return WAG_OK;
     }

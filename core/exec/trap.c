@@ -6,6 +6,7 @@
 
 #include "base/fault.h"
 #include "exec/native.h"
+#include "runtime/slot.h"
 
 typedef struct walker {
     uintptr_t pc;
@@ -90,8 +91,11 @@ void wagi_native_trap(wag_instance *instance, const void *pc, const void *sp, wa
 
 void wagi_native_error(wag_instance *instance, const void *pc, const void *sp, wag_error *error)
 {
-    add_frames(instance->unit.agent, (uintptr_t)pc, sp, false, error);
-    instance->unit.agent->trap_error = error;
+    wag_agent *agent = instance->unit.agent;
+    if (agent->tail_func) /* no error: only the way to the entry is the same */
+        return;
+    add_frames(agent, (uintptr_t)pc, sp, false, error);
+    agent->trap_error = error;
 }
 
 /* ---- faults ---- */
@@ -112,6 +116,8 @@ static bool is_in_memory(const wag_instance *instance, uintptr_t address)
  * thread goes on in the stub that makes the trap, on its own stack. */
 bool wagi_native_on_fault(wagi_fault *fault)
 {
+    if (wagi_slot_on_fault(fault->address))
+        return true; /* once more: the page is writable now, whoever writes */
     const wagi_code *code = wagi_code_find(fault->pc);
     if (!code)
         return false;

@@ -10,16 +10,13 @@
 #include "base/alloc.h"
 #include "base/os.h"
 #include "runtime/loop.h"
+#include "runtime/pool.h"
 #include "runtime/promise.h"
+#include "runtime/slot.h"
 
-static _Thread_local wag_agent *current;
+_Thread_local WAGI_NEAR_THREAD wag_agent *wagi_agent_of_thread;
 
-/* Initial-exec: at a constant distance from the thread pointer, also when the library was loaded late (it takes a word
- * of the room that the loader keeps for that). */
-#if defined(__x86_64__) && defined(__GNUC__)
-__attribute__((tls_model("initial-exec")))
-#endif
-static _Thread_local atomic_uintptr_t stop_limit;
+static _Thread_local WAGI_NEAR_THREAD atomic_uintptr_t stop_limit;
 
 int32_t wagi_stop_limit_offset(void)
 {
@@ -38,16 +35,6 @@ int32_t wagi_stop_limit_offset(void)
 /* First threshold of the collector; the collector itself adapts it (store). */
 #define FIRST_COLLECT 64
 
-wag_agent *wagi_agent_peek(void)
-{
-    return current;
-}
-
-bool wagi_is_owner(const wagi_object *object)
-{
-    return object->unit->agent == current;
-}
-
 static void agent_free(wag_agent *agent)
 {
     agent->closing = true;
@@ -56,20 +43,22 @@ static void agent_free(wag_agent *agent)
         wagi_loop_close(agent->loop);
     wagi_promises_free_all(agent);
     wagi_store_free_all(agent);
+    wagi_pools_free(agent);
+    wagi_slot_table_free(agent);
     wagi_memory_free_spares(agent);
     wagi_promises_free_all(agent); /* a finalizer may have made some */
     wagi_loop_free(agent->loop);
     if (agent->stack)
-        wagi_os_unmap(agent->stack, (size_t)((char *)agent->stack_end - (char *)agent->stack));
+        wagi_os_unmap(agent->stack, 2 * (size_t)((char *)agent->stack_end - (char *)agent->stack));
     wag_cluster_unref(agent->cluster);
-    current = NULL;
+    wagi_agent_of_thread = NULL;
     wagi_free(agent);
 }
 
 static void thread_ended(wagi_thread_hook *hook)
 {
     (void)hook; /* it is the current agent's */
-    agent_free(current);
+    agent_free(wagi_agent_of_thread);
 }
 
 /* With little stack left, as on a thread that was made with little, keep a quarter of it instead of the reserve. */
@@ -85,14 +74,16 @@ static uintptr_t native_limit(void)
 
 wag_err wagi_agent_open(wag_cluster *cluster)
 {
-    if (current)
+    if (wagi_agent_of_thread)
         return WAG_TYPE;
     wag_agent *agent = WAGI_NEW(wag_agent);
     if (!agent)
         return WAG_NOMEM;
-    current = agent;
+    wagi_agent_of_thread = agent;
     agent->cluster = wag_cluster_ref(cluster);
     agent->collect_threshold = FIRST_COLLECT;
+    uint64_t depth_limit = cluster->limits.host_call_depth;
+    agent->depth_limit = depth_limit < UINT32_MAX ? (uint32_t)depth_limit : UINT32_MAX;
     atomic_init(&agent->interrupt, false);
     atomic_init(&agent->terminated, false);
     wagi_parker_init(&agent->parker);
@@ -102,7 +93,7 @@ wag_err wagi_agent_open(wag_cluster *cluster)
     atomic_store(&stop_limit, agent->native_limit);
     agent->hook.run = thread_ended;
     size_t slots = (size_t)(cluster->limits.interp_stack_bytes / sizeof(wagi_slot));
-    agent->stack = wagi_os_map(slots * sizeof(wagi_slot), WAGI_PROT_READ_WRITE);
+    agent->stack = wagi_os_map(2 * slots * sizeof(wagi_slot), WAGI_PROT_READ_WRITE);
     agent->stack_end = agent->stack ? agent->stack + slots : NULL;
     agent->stack_top = agent->stack;
     agent->loop = wagi_loop_new(agent);
@@ -115,7 +106,7 @@ wag_err wagi_agent_open(wag_cluster *cluster)
 
 wag_err wagi_agent_close(void)
 {
-    wag_agent *agent = current;
+    wag_agent *agent = wagi_agent_of_thread;
     if (!agent)
         return WAG_OK;
     if (agent->closing || agent->host_depth != 0 || agent->run_depth != 0 || wagi_loop_depth(agent->loop) != 0)
@@ -127,12 +118,12 @@ wag_err wagi_agent_close(void)
 
 wag_agent *wag_agent_current(void)
 {
-    if (!current) {
+    if (!wagi_agent_of_thread) {
         wag_cluster *cluster = wag_cluster_default();
         if (!cluster || wagi_agent_open(cluster) != WAG_OK)
             return NULL;
     }
-    return current;
+    return wagi_agent_of_thread;
 }
 
 void wagi_agent_interrupt_taken(wag_agent *agent)

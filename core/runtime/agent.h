@@ -14,6 +14,9 @@ struct wag_cluster {
     wagi_limits limits; /* lowered by wag_cluster_set_limit only */
     wagi_registry *registry;
     uint32_t compile_threads;
+    wag_reset_strategy reset;
+    bool check_resets;
+    atomic_size_t reset_mismatches;
     bool perf_map, gdb_jit;         /* what the native tier tells others of its code */
     struct wagi_compile_pool *pool; /* made on first use, under lock */
     /* Set together with pool; the last wag_cluster_unref calls it, perhaps on a thread of the pool. */
@@ -21,8 +24,8 @@ struct wag_cluster {
     wagi_mutex lock;
 };
 
-/* As many as a function may have parameters or results (limits.def). */
-#define WAGI_OVERFLOW_SLOTS 1000
+/* As many slots as a function may have parameters or results (limits.def), all of them vectors. */
+#define WAGI_OVERFLOW_SLOTS 2000
 
 /* A guarded address range (memory.c) that no memory uses: its first `size` bytes are usable and zero. */
 #define WAGI_SPARES 16
@@ -31,15 +34,22 @@ typedef struct wagi_spare {
     uint64_t size;
 } wagi_spare;
 
+/* What an entry into native code keeps on the native stack, at its lowest address. */
+typedef struct wagi_entry_frame {
+    struct wagi_entry_frame *outer;
+} wagi_entry_frame;
+
 struct wag_agent {
     wag_cluster *cluster; /* one reference */
 
     /* store */
     wagi_unit *units;                /* all of them */
+    size_t linked_units;             /* those of them that are links: nothing that a host made */
     size_t unit_count, escaped_dead; /* escaped_dead: escaped units whose counts fell to 0 since the last collection */
     size_t escaped_dead_bytes;       /* about what they hold */
     size_t collect_threshold;        /* collect when escaped_dead reaches it; 0: a default */
     bool collect_stress;             /* collect at every release */
+    bool poll_due;                   /* wagi_store_poll may have something to do; the way into native code reads it */
     bool collecting;
     bool draining; /* the units of `dying` are being freed */
     wagi_unit *dying;
@@ -49,10 +59,12 @@ struct wag_agent {
     wag_tag *js_tag;                       /* made on first use, held by a handle */
 
     /* interpreter stack: grows upward; the used part is scanned by the collector. Mapped with the agent (the system
-     * makes its pages when they are touched), so that no call has to look. */
+     * makes its pages when they are touched), so that no call has to look. As much again follows at stack_end: the high
+     * halves of v128 values, mirrored; references are never there. */
     wagi_slot *stack, *stack_end;
     wagi_slot *stack_top;   /* first free slot; set by the interpreter before it calls out */
     uint32_t host_depth;    /* wasm<->host calls that are open */
+    uint32_t depth_limit;   /* of host_depth: the cluster's limit host_call_depth */
     uintptr_t native_limit; /* lowest address of the native stack that may be used; 0 unknown */
 
     /* Set from any thread by wag_agent_interrupt; polled by loops, function entries and every wait.
@@ -67,10 +79,26 @@ struct wag_agent {
     /* This thread's wagi_stop_limit: native_limit, or UINTPTR_MAX while an interrupt is pending. Prologues and loops
      * compare the stack pointer with it; relaxed is enough for them, as for `interrupt`. */
     atomic_uintptr_t *stop_limit;
-    void *entry_sp;                          /* of the innermost entry into native code that is open, or NULL */
-    void *native_top;                        /* of the outermost: the collector scans the stack up to here; or NULL */
-    wag_error *trap_error;                   /* on its way from a trap to the entry */
+    wagi_entry_frame *entry_sp; /* of the innermost entry into native code that is open, or NULL */
+    wag_error *trap_error;      /* on its way from a trap to the entry */
+    /* A tail call of another tier's function on its way to the innermost open call, which makes it in place of the one
+     * that asked for it, so that the stack does not grow. The callee, with a handle; its arguments are in overflow.
+     * NULL: none. Nothing but the end of that call happens between. */
+    wag_func *tail_func;
     wagi_slot overflow[WAGI_OVERFLOW_SLOTS]; /* arguments and results beyond the registers, on their way */
+
+    struct {                      /* runtime/pool.c */
+        struct wagi_pool **table; /* by module; a list each */
+        size_t size, count;
+        struct wagi_pool *last; /* looked up */
+        size_t ready_bytes;
+        uint32_t ready_guarded;
+    } pools;
+    uint64_t linked_serial; /* of the last link */
+    struct {                /* memories that are or were sealed, by address (runtime/slot.c) */
+        wag_memory **table;
+        size_t size, count;
+    } sealed;
 
     wagi_spare spares[WAGI_SPARES]; /* last in, first out: the warmest is taken */
     uint32_t spare_count;
@@ -149,13 +177,41 @@ static inline void wagi_agent_raise(wag_agent *agent)
     wagi_parker_wake(&agent->parker);
 }
 
+/* The native stack that is below this may hold references in frames of native code; NULL: there are none. */
+static inline const void *wagi_agent_native_top(const wag_agent *agent)
+{
+    const wagi_entry_frame *frame = agent->entry_sp;
+    while (frame && frame->outer)
+        frame = frame->outer;
+    return frame;
+}
+
 static inline bool wagi_agent_poll(wag_agent *agent)
 {
     return atomic_load_explicit(&agent->interrupt, memory_order_relaxed);
 }
 
-/* This thread's agent without making one; NULL when there is none yet. */
-wag_agent *wagi_agent_peek(void);
+/* For what is rare in a function that is called often: it takes no registers and no frame there then. */
+#if defined(__GNUC__)
+#define WAGI_COLD __attribute__((noinline, cold))
+#else
+#define WAGI_COLD
+#endif
+
+/* Initial-exec: at a constant distance from the thread pointer, also when the library was loaded late (it takes a word
+ * of the room that the loader keeps for that). */
+#if defined(__x86_64__) && defined(__GNUC__)
+#define WAGI_NEAR_THREAD __attribute__((tls_model("initial-exec")))
+#else
+#define WAGI_NEAR_THREAD
+#endif
+/* This thread's agent; NULL when there is none yet. Written by agent.c only. */
+extern _Thread_local WAGI_NEAR_THREAD wag_agent *wagi_agent_of_thread;
+/* The same. */
+static inline wag_agent *wagi_agent_peek(void)
+{
+    return wagi_agent_of_thread;
+}
 /* Make this thread's agent. WAG_TYPE when it has one, WAG_NOMEM, WAG_SYSTEM. cluster: borrow. */
 wag_err wagi_agent_open(wag_cluster *cluster);
 /* Free this thread's agent, if any. WAG_TYPE while a call or a turn is open, or from a finalizer that this runs. */
@@ -168,13 +224,18 @@ void wagi_agent_interrupt_taken(wag_agent *agent);
 void wagi_store_free_all(wag_agent *agent);
 
 /* True when the object is this thread's. The check of every public function that takes a store object. */
-bool wagi_is_owner(const wagi_object *object);
+static inline bool wagi_is_owner(const wagi_object *object)
+{
+    return object->unit->agent == wagi_agent_of_thread;
+}
 
 /* ---- units ---- */
 void wagi_unit_init(wagi_unit *unit, wag_agent *agent, wagi_object_kind kind); /* handles 1, linked into the agent */
 void wagi_unit_hold(wagi_unit *unit);                                          /* one more handle */
 void wagi_unit_release(wagi_unit *unit); /* one handle less; may free the unit, and collect when no call is open */
 void wagi_unit_drop(wagi_unit *unit);    /* the same, but never collects */
+/* The same, but what dies is freed later: by the next drop of another kind, or wagi_store_drain. No finalizer runs. */
+void wagi_unit_drop_later(wagi_unit *unit);
 /* The same for an argument of a host function that is over: a proxy that nobody else holds goes at once. */
 void wagi_unit_drop_arg(wagi_unit *unit);
 void wagi_unit_ref(wagi_unit *unit); /* one more strong reference from another unit */
@@ -196,12 +257,22 @@ void wagi_store_stress(wag_agent *agent, bool on);
 /* Call any function with slots (tier.h invoke's rules): wasm through its tier, host directly. Keeps the callee alive.
  * Checks depth and the native stack. The error's backtrace is complete. */
 wag_error *wagi_call_slots(wag_func *func, wagi_slot *slots);
+/* Leave a tail call to the innermost open wagi_call_slots (agent->tail_func). slots: the arguments. */
+void wagi_call_pass(wag_func *func, const wagi_slot *slots);
 /* Call a host function: converts slots to wag_val and back, marks escapes, checks the results' kinds (WAG_TYPE when the
  * host wrote another) and polls the interrupt flag afterwards. */
 wag_error *wagi_call_host(wag_func *func, wagi_slot *slots);
-/* wag_call without the check of the agent. */
+/* The error of a host function that has given a result a kind that its type does not have. */
+wag_error *wagi_call_misfit(wag_func *func, const wag_val *results);
+/* wag_call without the check of the agent, for any function: checks the arrays, depth, native stack and arguments;
+ * holds the unit while it runs; gives the results. */
 wag_err wagi_call_vals(wag_func *func, const wag_val *args, size_t arg_count, wag_val *results, size_t result_count,
                        wag_error **reterr_error);
+/* The end of a wagi_enter that failed, or ended with a tail call that is still to be made. */
+WAGI_COLD wag_err wagi_enter_failed(wag_func *func, wag_val *results, wag_error **reterr_error);
+/* The end of one that has given its handle of the unit back, when that was the last one, or a poll of the store is due.
+ * WAG_OK. */
+int wagi_enter_ended(wagi_unit *unit);
 
 /* ---- values ---- */
 /* Conversions between the layers. to_slot: WAG_TYPE when the kind or the reference does not fit the type; slot receives
@@ -243,15 +314,11 @@ void wagi_exception_reap(wag_agent *agent);
 void wagi_exception_close_all(wag_agent *agent);
 
 /* ---- instances ---- */
-/* Imports that have been read: one object per import, each held by one handle. */
-typedef struct wagi_linked {
-    wag_module *module;    /* one reference */
-    wagi_object **objects; /* import_count */
-} wagi_linked;
-/* Read the imports (JS API "read the imports"), import by import, in order. */
-wag_err wagi_imports_read(wag_module *module, wag_imports *imports, wagi_linked *ret_linked, wag_error **reterr_error);
-void wagi_linked_fini(wagi_linked *linked);
+/* Read the imports (JS API "read the imports"), import by import, in order; or find what has been read from the same
+ * import object before, when it has not changed and reading it again could not be noticed. ret_linked: own, give it
+ * back by wagi_linked_drop (pool.h). */
+wag_err wagi_link(wag_module *module, wag_imports *imports, wag_linked **ret_linked, wag_error **reterr_error);
 /* Check the types, make the instance, run segments and start. linked: stays the caller's. ret_instance: own. */
-wag_err wagi_instantiate(const wagi_linked *linked, wag_instance **ret_instance, wag_error **reterr_error);
+wag_err wagi_instantiate(wag_linked *linked, wag_instance **ret_instance, wag_error **reterr_error);
 
 #endif

@@ -260,19 +260,62 @@ static bool native_stack_is_low(const wag_agent *agent)
     return here < agent->native_limit;
 }
 
+static bool is_too_deep(const wag_agent *agent)
+{
+    return agent->host_depth >= agent->depth_limit || native_stack_is_low(agent);
+}
+
+/* host_depth has been given back. error: NULL, or borrow. */
+static void call_ended(wag_agent *agent, const wag_error *error)
+{
+    if (error && agent->host_depth == 0 && wag_error_code(error) == WAG_INTERRUPTED)
+        wagi_agent_interrupt_taken(agent);
+}
+
+static wag_error *invoke(wag_func *func, wagi_slot *slots)
+{
+    return func->instance ? func->instance->module->tier->invoke(func, slots) : wagi_call_host(func, slots);
+}
+
+void wagi_call_pass(wag_func *func, const wagi_slot *slots)
+{
+    wag_agent *agent = func->object.unit->agent;
+    wagi_unit_hold(func->object.unit);
+    memcpy(agent->overflow, slots, slots_of(func->type->params, func->type->param_count) * sizeof *slots);
+    agent->tail_func = func;
+}
+
+/* What is left to do of a call that has ended with tail calls. type: of the first function; slots: for its results. The
+ * overflow buffer is as good as any other array: a tier reads arguments before, and writes results after all else. */
+static wag_error *make_tail_calls(wag_agent *agent, const wagi_type *type, wagi_slot *slots)
+{
+    wag_error *error = NULL;
+    while (agent->tail_func) {
+        wag_func *func = agent->tail_func;
+        agent->tail_func = NULL;
+        error = invoke(func, agent->overflow);
+        wagi_unit_drop_later(func->object.unit); /* a finalizer might use the buffer, which has the next arguments */
+    }
+    if (!error)
+        memcpy(slots, agent->overflow, slots_of(type->results, type->result_count) * sizeof *slots);
+    wagi_store_drain(agent);
+    return error;
+}
+
 wag_error *wagi_call_slots(wag_func *func, wagi_slot *slots)
 {
     wagi_unit *unit = func->object.unit;
     wag_agent *agent = unit->agent;
-    if (agent->host_depth >= agent->cluster->limits.host_call_depth || native_stack_is_low(agent))
+    if (is_too_deep(agent))
         return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
     agent->host_depth++;
     wagi_unit_hold(unit);
-    wag_error *error = func->instance ? func->instance->module->tier->invoke(func, slots) : wagi_call_host(func, slots);
+    wag_error *error = invoke(func, slots);
+    if (agent->tail_func)
+        error = make_tail_calls(agent, func->type, slots);
     wagi_unit_drop(unit);
     agent->host_depth--;
-    if (error && agent->host_depth == 0 && wag_error_code(error) == WAG_INTERRUPTED)
-        wagi_agent_interrupt_taken(agent);
+    call_ended(agent, error);
     return error;
 }
 
@@ -281,7 +324,7 @@ wag_error *wagi_call_slots(wag_func *func, wagi_slot *slots)
 static void poll_in_host_call(wag_agent *agent, wagi_slot *slots, size_t count)
 {
     if (slots < agent->stack || slots >= agent->stack_end) {
-        if (agent->native_top)
+        if (agent->entry_sp)
             wagi_store_poll(agent); /* the slots are in a native frame, which is scanned too */
         return;
     }
@@ -340,6 +383,29 @@ wag_error *wagi_call_host(wag_func *func, wagi_slot *slots)
     return NULL;
 }
 
+wag_error *wagi_call_misfit(wag_func *func, const wag_val *results)
+{
+    const wagi_registry *registry = func->object.unit->agent->cluster->registry;
+    const wagi_type *type = func->type;
+    uint32_t i = 0;
+    while (i + 1 < type->result_count && results[i].kind == wagi_val_kind_of(registry, type->results[i]))
+        i++;
+    return misfit(WAG_TYPE, registry, type->results[i], &results[i], "result", i);
+}
+
+static wag_error *check_arrays(const wagi_type *type, const wag_val *args, size_t arg_count, const wag_val *results,
+                               size_t result_count)
+{
+    if (!type)
+        return wagi_error_new(WAG_TYPE, "the function has no type before it is imported");
+    if (arg_count != type->param_count || result_count != type->result_count)
+        return wagi_error_new(WAG_TYPE, "the function takes %u arguments and gives %u results, not %zu and %zu",
+                              (unsigned)type->param_count, (unsigned)type->result_count, arg_count, result_count);
+    if ((arg_count && !args) || (result_count && !results))
+        return wagi_error_new(WAG_TYPE, "no array given");
+    return NULL;
+}
+
 wag_err wagi_call_vals(wag_func *func, const wag_val *args, size_t arg_count, wag_val *results, size_t result_count,
                        wag_error **reterr_error)
 {
@@ -347,15 +413,9 @@ wag_err wagi_call_vals(wag_func *func, const wag_val *args, size_t arg_count, wa
     wag_agent *agent = unit->agent;
     const wagi_registry *registry = agent->cluster->registry;
     const wagi_type *type = func->type;
-    if (!type)
-        return wagi_fail(wagi_error_new(WAG_TYPE, "the function has no type before it is imported"), reterr_error);
-    if (arg_count != type->param_count || result_count != type->result_count)
-        return wagi_fail(
-            wagi_error_new(WAG_TYPE, "the function takes %u arguments and gives %u results, not %zu and %zu",
-                           (unsigned)type->param_count, (unsigned)type->result_count, arg_count, result_count),
-            reterr_error);
-    if ((arg_count && !args) || (result_count && !results))
-        return wagi_fail(wagi_error_new(WAG_TYPE, "no array given"), reterr_error);
+    wag_error *error = check_arrays(type, args, arg_count, results, result_count);
+    if (error)
+        return wagi_fail(error, reterr_error);
     wagi_slot small[2 * SMALL], *slots = small;
     size_t most = arg_count > result_count ? arg_count : result_count;
     if (most > SMALL) {
@@ -364,7 +424,6 @@ wag_err wagi_call_vals(wag_func *func, const wag_val *args, size_t arg_count, wa
             return wagi_fail(wagi_error_nomem(), reterr_error);
     }
     wagi_unit_hold(unit); /* until the results are held: they may be the unit's own functions */
-    wag_error *error = NULL;
     uint32_t bad = 0;
     wag_err err = slots_from_vals(registry, type->params, type->param_count, args, unit, slots, &bad);
     if (err != WAG_OK)
@@ -377,4 +436,30 @@ wag_err wagi_call_vals(wag_func *func, const wag_val *args, size_t arg_count, wa
         wagi_free(slots);
     wagi_unit_release(unit);
     return error ? wagi_fail(error, reterr_error) : WAG_OK;
+}
+
+wag_err wagi_enter_failed(wag_func *func, wag_val *results, wag_error **reterr_error)
+{
+    wagi_unit *unit = func->object.unit;
+    wag_agent *agent = unit->agent;
+    const wagi_type *type = func->type;
+    wag_error *error = agent->trap_error;
+    agent->trap_error = NULL;
+    if (agent->tail_func) {
+        wagi_slot slots[WAGI_ENTER_VALS];
+        error = make_tail_calls(agent, type, slots);
+        if (!error)
+            vals_from_slots(agent, type->results, type->result_count, slots, results); /* numbers: cannot fail */
+    }
+    agent->host_depth--;
+    call_ended(agent, error);
+    wagi_unit_release(unit);
+    return error ? wagi_fail(error, reterr_error) : WAG_OK;
+}
+
+int wagi_enter_ended(wagi_unit *unit)
+{
+    unit->handles++;
+    wagi_unit_release(unit);
+    return WAG_OK;
 }

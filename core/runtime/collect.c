@@ -245,16 +245,16 @@ static void mark_word(wagi_gc *gc, const block_set *set, wagi_slot word)
 }
 
 /* Every word of the native stack from here to the outermost entry into native code, and the registers. */
-NO_SANITIZER static void mark_native_stack(wagi_gc *gc, const block_set *set, const wag_agent *agent)
+NO_SANITIZER static void mark_native_stack(wagi_gc *gc, const block_set *set, const wagi_slot *top)
 {
 #if defined(__GNUC__)
     __builtin_unwind_init(); /* all registers that calls keep are on the stack now */
     const wagi_slot *word = __builtin_frame_address(0);
     word -= 16;
 #else
-    const wagi_slot *word = agent->native_top; /* without this compiler there is no native code */
+    const wagi_slot *word = top; /* without this compiler there is no native code */
 #endif
-    for (; word < (const wagi_slot *)agent->native_top; word++)
+    for (; word < top; word++)
         mark_word(gc, set, *word);
 }
 
@@ -263,15 +263,16 @@ static bool mark_stack(wag_agent *agent)
 {
     wagi_gc *gc = &agent->gc;
     block_set set = {.granules = NULL};
-    bool has_stack = agent->stack_top != agent->stack || agent->native_top;
+    const wagi_slot *native_top = wagi_agent_native_top(agent);
+    bool has_stack = agent->stack_top != agent->stack || native_top;
     if (has_stack && !block_set_init(&set, agent))
         return false;
     wagi_gc_sort_larges(gc);
     wagi_gc_begin_mark(gc);
     for (const wagi_slot *word = agent->stack; word < agent->stack_top; word++)
         mark_word(gc, &set, *word);
-    if (agent->native_top)
-        mark_native_stack(gc, &set, agent);
+    if (native_top)
+        mark_native_stack(gc, &set, native_top);
     wagi_free(set.granules);
     return true;
 }
@@ -313,6 +314,7 @@ bool wagi_store_begin_mark(wag_agent *agent)
     if (!mark_stack(agent))
         return false;
     gc->marking = true;
+    agent->poll_due = true;
     mark_held_units(agent);
     return true;
 }
@@ -321,12 +323,20 @@ bool wagi_store_begin_mark(wag_agent *agent)
 
 /* An edge from a dead unit: a dead target needs no count any more, a live one loses it. Rule 3 of object.h: a function
  * that it defines may have been passed on by the dead one, or by one that held the dead one and died with it. */
-static void cut(wagi_unit *target, void *context)
+static void escape_import(wagi_unit *target, void *context)
 {
     (void)context;
-    target->refs--;
     if (!target->dying && (target->kind == WAGI_OBJECT_INSTANCE || target->kind == WAGI_OBJECT_FUNC))
         wagi_unit_escape(target);
+}
+
+static void cut(wagi_unit *target, void *context)
+{
+    target->refs--;
+    if (!target->dying && target->kind == WAGI_OBJECT_LINKED)
+        wagi_unit_strong_edges(target, escape_import, NULL);
+    else
+        escape_import(target, context);
 }
 
 static void sweep(wag_agent *agent)

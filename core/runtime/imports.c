@@ -1,14 +1,16 @@
 /* Import objects and the reading of them: JS API, "read the imports".
  *
  * For each import, in module order: look up the namespace, look up the field, make a store object of what was found;
- * all of it before the next import is looked at, nothing cached, because a getter may count, fail or change its mind.
- * The types are matched when everything has been read (link.c).
+ * all of it before the next import is looked at, because a getter may count, fail or change its mind. What was read
+ * from an object that can do none of this is kept (linked.c). The types are matched when everything has been read
+ * (link.c).
  */
 #include "runtime/imports.h"
 
 #include <math.h>
 
 #include "base/alloc.h"
+#include "runtime/pool.h"
 #include "runtime/store.h"
 
 /* ---- the object ---- */
@@ -26,14 +28,18 @@ wag_imports *wagi_imports_new(wag_agent *agent, wag_imports_getter getter, void 
 
 void wagi_imports_free(wag_imports *imports)
 {
+    wagi_links_forget(imports);
     wag_value_unref(imports->root);
     wagi_free(imports);
 }
 
 wag_err wagi_imports_put_namespace(wag_imports *imports, wag_name module, wag_value value)
 {
-    if (imports->is_builder)
+    wagi_links_forget(imports);
+    if (imports->is_builder) {
+        imports->is_shared |= value.kind == WAG_VALUE_MAP;
         return wag_map_set_n(imports->root, module, value);
+    }
     wag_value_unref(value);
     return WAG_TYPE;
 }
@@ -42,6 +48,7 @@ wag_err wagi_imports_put(wag_imports *imports, wag_name module, wag_name field, 
 {
     wag_value namespace = imports->is_builder ? wag_map_get_n(imports->root, module) : WAG_NULL;
     wag_err err = WAG_OK;
+    wagi_links_forget(imports);
     if (namespace.kind == WAG_VALUE_UNDEFINED) {
         namespace = wag_map();
         if (namespace.kind == WAG_VALUE_UNDEFINED)
@@ -223,13 +230,15 @@ static wag_error *object_from(wag_agent *agent, const wag_module *module, uint32
     return NULL;
 }
 
-static wag_error *read_one(wag_imports *imports, const wag_module *module, uint32_t index, wagi_object **ret_object)
+wag_error *wagi_imports_read_one(wag_imports *imports, const wag_module *module, uint32_t index,
+                                 wagi_object **ret_object, bool *ret_made)
 {
     wag_value value = WAG_UNDEFINED;
     wag_error *error = look_up(imports, module, index, &value);
     if (error)
         return error;
     error = object_from(imports->agent, module, index, value, ret_object);
+    *ret_made = !error && *ret_object != wagi_value_object(value);
     wag_value_unref(value);
     return error;
 }
@@ -273,45 +282,10 @@ static wag_error *agents_check(const wag_module *module, const wag_imports *impo
     return NULL;
 }
 
-wag_err wagi_imports_read(wag_module *module, wag_imports *imports, wagi_linked *ret_linked, wag_error **reterr_error)
+wag_error *wagi_imports_may_link(const wag_module *module, const wag_imports *imports)
 {
     wag_error *error = agents_check(module, imports);
-    if (!error)
-        error = object_check(module, imports);
-    if (error)
-        return wagi_fail(error, reterr_error);
-    uint32_t count = module->data->import_count, done = 0;
-    wagi_linked linked = {.module = module, .objects = NULL};
-    if (count) {
-        linked.objects = wagi_alloc_zero(count, sizeof *linked.objects);
-        if (!linked.objects)
-            return wagi_fail(wagi_error_nomem(), reterr_error);
-        imports->count++; /* a getter might drop it */
-        while (!error && done < count) {
-            error = read_one(imports, module, done, &linked.objects[done]);
-            done++;
-        }
-        if (--imports->count == 0)
-            wagi_imports_free(imports);
-    }
-    wag_module_ref(module);
-    if (error) {
-        wagi_linked_fini(&linked);
-        return wagi_fail(error, reterr_error);
-    }
-    *ret_linked = linked;
-    return WAG_OK;
-}
-
-void wagi_linked_fini(wagi_linked *linked)
-{
-    if (linked->objects)
-        for (uint32_t i = 0; i < linked->module->data->import_count; i++)
-            if (linked->objects[i])
-                wagi_unit_release(linked->objects[i]->unit);
-    wagi_free(linked->objects);
-    wag_module_unref(linked->module);
-    *linked = (wagi_linked){.module = NULL, .objects = NULL};
+    return error ? error : object_check(module, imports);
 }
 
 typedef WAGI_VEC(wag_error *) error_list;
@@ -327,7 +301,8 @@ static wag_err add_error(error_list *list, wag_error *error)
 static wag_err check_one(const wag_module *module, wag_imports *imports, uint32_t index, error_list *list)
 {
     wagi_object *object = NULL;
-    wag_error *error = read_one(imports, module, index, &object);
+    bool made;
+    wag_error *error = wagi_imports_read_one(imports, module, index, &object, &made);
     if (!error) {
         wagi_import_match(module, index, object, &error);
         wagi_unit_drop(object->unit);

@@ -3,10 +3,16 @@
  * wagi_instance_new fills it up to the point where segments run; nothing in it can be reached from outside until then.
  * What a failed one got is given back by the ordinary teardown, which copes with every half-built state: heads are set
  * before anything that can fail, and a zeroed memory or table is closed without effect.
+ *
+ * A block that comes from the pool has been reset when its last instance died: memories, numbers in globals and what
+ * counts as dropped are as new, and so is everything that never changes. What is left depends on the imports, if they
+ * are others than last time, or must be made each time.
  */
 #include <string.h>
 
 #include "base/alloc.h"
+#include "runtime/pool.h"
+#include "runtime/slot.h"
 #include "runtime/store.h"
 #include "runtime/tier.h"
 
@@ -120,11 +126,19 @@ static bool heap_carries_functions(const wagi_registry *registry, const wagi_mod
     return false;
 }
 
-/* Fill the import parts of the vectors and count what they hold. */
-static void link_imports(wag_instance *instance, const wagi_linked *linked)
+bool wagi_linking_escapes(const wag_linked *linked)
+{
+    const wagi_registry *registry = linked->object.unit->agent->cluster->registry;
+    for (uint32_t i = 0; i < linked->count; i++)
+        if (import_carries_functions(registry, linked->objects[i]))
+            return true;
+    return heap_carries_functions(registry, linked->pool->module->data);
+}
+
+/* Fill the import parts of the vectors. */
+static void link_imports(wag_instance *instance, const wag_linked *linked)
 {
     const wagi_module_data *data = instance->data;
-    const wagi_registry *registry = instance->unit.agent->cluster->registry;
     for (uint32_t i = 0; i < data->import_count; i++) {
         wagi_object *object = linked->objects[i];
         uint32_t index = data->imports[i].index;
@@ -145,13 +159,8 @@ static void link_imports(wag_instance *instance, const wagi_linked *linked)
             instance->tags[index] = (wag_tag *)object;
             break;
         }
-        wagi_unit_ref(object->unit);
-        if (!instance->unit.escaped && import_carries_functions(registry, object))
-            wagi_unit_escape(&instance->unit);
     }
-    instance->linked = true;
-    if (!instance->unit.escaped && heap_carries_functions(registry, data))
-        wagi_unit_escape(&instance->unit);
+    instance->link_serial = linked->serial;
 }
 
 static void init_funcs(wag_instance *instance)
@@ -205,17 +214,33 @@ static void init_heads(wag_instance *instance, const wagi_instance_layout *l)
 /* Stands for memory 0 where there is none: native code loads its base without asking. */
 static const wag_memory no_memory;
 
-static wag_instance *block_new(const wagi_linked *linked, wag_agent *agent, wagi_instance_layout *ret_layout)
+/* The instance is alive from here on. */
+static void begin(wag_instance *instance, wag_linked *linked)
 {
-    const wagi_module_data *data = linked->module->data;
-    *ret_layout = wagi_instance_layout_of(data);
-    const wagi_instance_layout *l = ret_layout;
+    wagi_unit_init(&instance->unit, linked->object.unit->agent, WAGI_OBJECT_INSTANCE);
+    instance->unit.escaped = linked->escapes;
+    instance->linked = linked;
+    instance->complete = false;
+    wagi_unit_ref(linked->object.unit);
+    linked->pool->instances++;
+}
+
+static void set_memory0(wag_instance *instance)
+{
+    instance->memory0 = instance->data->memory_count ? instance->memories[0] : (wag_memory *)(uintptr_t)&no_memory;
+}
+
+static wag_instance *block_new(wag_linked *linked)
+{
+    const wagi_module_data *data = linked->pool->module->data;
+    const wagi_instance_layout *l = &linked->pool->layout;
     wag_instance *instance = l->size > SIZE_MAX / 2 ? NULL : wagi_alloc_zero((size_t)l->size, 1);
     if (!instance)
         return NULL;
     head_init(&instance->object, &instance->unit, WAGI_OBJECT_INSTANCE);
     instance->block_size = (size_t)l->size;
-    instance->module = wag_module_ref(linked->module);
+    instance->pool = linked->pool;
+    instance->module = linked->pool->module;
     instance->data = data;
     instance->own_funcs = at_offset(instance, l->own_funcs);
     instance->funcs = at_offset(instance, l->funcs);
@@ -226,10 +251,10 @@ static wag_instance *block_new(const wagi_linked *linked, wag_agent *agent, wagi
     instance->elems = at_offset(instance, l->elems);
     instance->datas = at_offset(instance, l->datas);
     instance->exports.instance = instance;
-    wagi_unit_init(&instance->unit, agent, WAGI_OBJECT_INSTANCE);
+    begin(instance, linked);
     init_heads(instance, l);
     link_imports(instance, linked);
-    instance->memory0 = data->memory_count ? instance->memories[0] : (wag_memory *)(uintptr_t)&no_memory;
+    set_memory0(instance);
     init_funcs(instance);
     return instance;
 }
@@ -274,10 +299,15 @@ static wag_err init_memories(wag_instance *instance, wag_error **reterr_error)
 {
     const wagi_module_data *data = instance->data;
     wag_err err = guard_imports(instance, reterr_error);
-    for (uint32_t i = data->memory_import_count; err == WAG_OK && i < data->memory_count; i++)
-        err =
-            wagi_memory_open(instance->memories[i], data->memories[i],
-                             instance->module->guarded && wagi_memory_can_be_guarded(data->memories[i]), reterr_error);
+    for (uint32_t i = data->memory_import_count; err == WAG_OK && i < data->memory_count; i++) {
+        bool guarded = instance->module->guarded && wagi_memory_can_be_guarded(data->memories[i]);
+        err = wagi_memory_open(instance->memories[i], data->memories[i], guarded, reterr_error);
+        const wagi_memory_image *image = wagi_memory_image_of(instance->module, i);
+        if (err == WAG_OK && image)
+            wagi_memory_image_fill(image, instance->memories[i]->base);
+        if (err == WAG_OK)
+            wagi_slot_begin(instance->memories[i], &instance->pool->plans[i - data->memory_import_count]);
+    }
     return err;
 }
 
@@ -290,14 +320,18 @@ static wag_error *init_globals(wag_instance *instance)
     return error;
 }
 
-static wag_err init_tables(wag_instance *instance, const wagi_instance_layout *l, wag_error **reterr_error)
+static wag_err init_tables(wag_instance *instance, wag_error **reterr_error)
 {
     const wagi_module_data *data = instance->data;
+    const wagi_instance_layout *l = &instance->pool->layout;
     wagi_slot *room = at_offset(instance, l->elements);
     for (uint32_t i = data->table_import_count; i < data->table_count; i++) {
         const wagi_table_def *def = &data->tables[i];
         wag_table *table = instance->tables[i];
         bool in_block = is_inline(def->type);
+        wagi_table_close(table); /* of a block that is used again */
+        if (in_block)
+            memset(room, 0, (size_t)def->type.limits.minimum * sizeof *room);
         wag_err err = wagi_table_open(table, def->type, in_block ? room : NULL, reterr_error);
         if (err != WAG_OK)
             return err;
@@ -314,10 +348,10 @@ static wag_err init_tables(wag_instance *instance, const wagi_instance_layout *l
 }
 
 /* Passive segments are kept; active and declared ones count as dropped from the start. */
-static wag_error *init_segments(wag_instance *instance, const wagi_instance_layout *l)
+static wag_error *init_segments(wag_instance *instance)
 {
     const wagi_module_data *data = instance->data;
-    wagi_slot *items = at_offset(instance, l->items);
+    wagi_slot *items = at_offset(instance, instance->pool->layout.items);
     for (uint32_t i = 0; i < data->elem_count; i++) {
         const wagi_elem_segment *segment = &data->elems[i];
         if (segment->mode != WAGI_SEGMENT_PASSIVE)
@@ -339,26 +373,178 @@ static wag_error *init_segments(wag_instance *instance, const wagi_instance_layo
     return NULL;
 }
 
-wag_err wagi_instance_new(const wagi_linked *linked, wag_instance **ret_instance, wag_error **reterr_error)
+/* What the imports decide, or what must be made each time. */
+static wag_err refill(wag_instance *instance, bool other_imports, wag_error **reterr_error)
 {
-    wag_agent *agent = wagi_agent_peek();
-    wagi_instance_layout l;
-    wag_instance *instance = agent ? block_new(linked, agent, &l) : NULL;
-    if (!instance)
-        return wagi_fail(wagi_error_nomem(), reterr_error);
+    const wagi_pool *pool = instance->pool;
+    wag_error *error = NULL;
+    wag_err err = WAG_OK;
+    if (other_imports) {
+        link_imports(instance, instance->linked);
+        set_memory0(instance);
+        instance->stale_tables |= pool->linked_contents;
+        err = guard_imports(instance, reterr_error);
+    }
+    if (err == WAG_OK && pool->has_late_globals && (error = init_globals(instance)) != NULL)
+        err = wagi_fail(error, reterr_error);
+    if (err == WAG_OK && instance->stale_tables)
+        err = init_tables(instance, reterr_error);
+    if (err == WAG_OK && instance->stale_tables && (error = init_segments(instance)) != NULL)
+        err = wagi_fail(error, reterr_error);
+    return err;
+}
+
+static wag_err fill(wag_instance *instance, wag_error **reterr_error)
+{
     wag_error *error = NULL;
     wag_err err = init_memories(instance, reterr_error);
     if (err == WAG_OK && (error = init_globals(instance)) != NULL)
         err = wagi_fail(error, reterr_error);
     if (err == WAG_OK)
-        err = init_tables(instance, &l, reterr_error);
-    if (err == WAG_OK && (error = init_segments(instance, &l)) != NULL)
+        err = init_tables(instance, reterr_error);
+    if (err == WAG_OK && (error = init_segments(instance)) != NULL)
         err = wagi_fail(error, reterr_error);
+    instance->stale_tables = true; /* active segments come after this */
+    return err;
+}
+
+wag_err wagi_instance_new(wag_linked *linked, wag_instance **ret_instance, wag_error **reterr_error)
+{
+    wag_instance *instance = wagi_pool_take(linked->pool);
+    wag_err err;
+    if (instance) {
+        begin(instance, linked);
+        err = refill(instance, instance->link_serial != linked->serial, reterr_error);
+    } else {
+        instance = block_new(linked);
+        if (!instance)
+            return wagi_fail(wagi_error_nomem(), reterr_error);
+        err = fill(instance, reterr_error);
+    }
     if (err != WAG_OK)
         wagi_unit_release(&instance->unit);
     else
         *ret_instance = instance;
     return err;
+}
+
+/* ---- the pool's side ---- */
+
+static bool leads_to_imports(const wagi_module_data *data, const wagi_const_expr *expr)
+{
+    return expr->kind == WAGI_CONST_GLOBAL_GET || expr->kind == WAGI_CONST_EXPR ||
+           (expr->kind == WAGI_CONST_REF_FUNC && expr->index < data->func_import_count);
+}
+
+/* It makes a new object of the heap each time it is evaluated, or may. */
+static bool makes_objects(const wagi_const_expr *expr)
+{
+    return expr->kind == WAGI_CONST_EXPR && wagi_is_ref(expr->type);
+}
+
+static void learn_elem(wagi_pool *pool, const wagi_elem_segment *segment)
+{
+    const wagi_module_data *data = pool->module->data;
+    if (segment->mode == WAGI_SEGMENT_DECLARED)
+        return;
+    if (segment->mode == WAGI_SEGMENT_PASSIVE)
+        pool->has_passive = true;
+    else if (leads_to_imports(data, &segment->offset))
+        pool->linked_contents = true;
+    for (uint32_t i = 0; i < segment->count; i++) {
+        if (segment->funcs) {
+            pool->linked_contents |= segment->funcs[i] < data->func_import_count;
+        } else {
+            pool->linked_contents |= leads_to_imports(data, &segment->items[i]);
+            pool->recyclable &= !makes_objects(&segment->items[i]);
+        }
+    }
+}
+
+static bool learn_globals(wagi_pool *pool)
+{
+    const wagi_module_data *data = pool->module->data;
+    uint32_t own = data->global_count - data->global_import_count;
+    pool->first_values = own ? wagi_alloc(own * sizeof *pool->first_values) : NULL;
+    if (own && !pool->first_values)
+        return false;
+    for (uint32_t i = 0; i < own; i++) {
+        const wagi_global_def *def = &data->globals[data->global_import_count + i];
+        if (def->init.kind != WAGI_CONST_NUMBER && def->init.kind != WAGI_CONST_REF_NULL) {
+            pool->has_late_globals = true;
+            pool->recyclable &= !makes_objects(&def->init);
+        } else if (def->type.is_mutable) {
+            bool is_number = def->init.kind == WAGI_CONST_NUMBER;
+            pool->first_values[pool->first_value_count++] = (wagi_first_value){
+                .offset = pool->layout.own_globals + i * sizeof(wag_global) + offsetof(wag_global, value),
+                .is_wide = def->init.type == WAGI_V128,
+                .bits = {is_number ? def->init.bits[0] : 0, is_number ? def->init.bits[1] : 0}};
+        }
+    }
+    return true;
+}
+
+static bool learn_memories(wagi_pool *pool)
+{
+    const wagi_module_data *data = pool->module->data;
+    uint32_t first = data->memory_import_count, own = data->memory_count - first;
+    pool->plans = own ? wagi_alloc_zero(own, sizeof *pool->plans) : NULL;
+    for (uint32_t i = 0; pool->plans && i < own; i++) {
+        wagi_memory_type type = data->memories[first + i];
+        wagi_plan_init(&pool->plans[i], pool->agent->cluster, type, wagi_memory_image_of(pool->module, first + i),
+                       pool->module->guarded && wagi_memory_can_be_guarded(type));
+    }
+    return pool->plans || own == 0;
+}
+
+bool wagi_pool_learn(wagi_pool *pool)
+{
+    const wagi_module_data *data = pool->module->data;
+    pool->recyclable = true;
+    for (uint32_t i = 0; i < data->elem_count; i++)
+        learn_elem(pool, &data->elems[i]);
+    for (uint32_t i = 0; i < data->data_count; i++)
+        pool->has_passive |= data->datas[i].mode == WAGI_SEGMENT_PASSIVE;
+    for (uint32_t i = data->table_import_count; i < data->table_count; i++)
+        if (data->tables[i].has_init) {
+            pool->linked_contents |= leads_to_imports(data, &data->tables[i].init);
+            pool->recyclable &= !makes_objects(&data->tables[i].init);
+        }
+    for (uint32_t i = data->memory_import_count; i < data->memory_count; i++)
+        pool->recyclable &= !data->memories[i].limits.is_shared;
+    return learn_globals(pool) && learn_memories(pool);
+}
+
+void wagi_pool_unlearn(wagi_pool *pool)
+{
+    const wagi_module_data *data = pool->module->data;
+    for (uint32_t i = 0; pool->plans && i < data->memory_count - data->memory_import_count; i++)
+        wagi_plan_fini(&pool->plans[i]);
+    wagi_free(pool->plans);
+    wagi_free(pool->first_values);
+}
+
+bool wagi_instance_reset(wag_instance *instance)
+{
+    const wagi_module_data *data = instance->data;
+    const wagi_pool *pool = instance->pool;
+    instance->stale_tables = false;
+    for (uint32_t i = 0; i < pool->first_value_count; i++) {
+        const wagi_first_value *first = &pool->first_values[i];
+        memcpy(at_offset(instance, first->offset), first->bits, first->is_wide ? 16 : 8);
+    }
+    for (uint32_t i = data->table_import_count; i < data->table_count; i++)
+        instance->stale_tables |= instance->tables[i]->written;
+    for (uint32_t i = 0; pool->has_passive && i < data->elem_count; i++)
+        if (data->elems[i].mode == WAGI_SEGMENT_PASSIVE)
+            instance->elems[i].count = data->elems[i].count;
+    for (uint32_t i = 0; pool->has_passive && i < data->data_count; i++)
+        if (data->datas[i].mode == WAGI_SEGMENT_PASSIVE)
+            instance->datas[i].size = data->datas[i].bytes.size;
+    for (uint32_t i = data->memory_import_count; i < data->memory_count; i++)
+        if (!wagi_slot_reset(instance->memories[i]))
+            return false;
+    return true;
 }
 
 void wagi_instance_close(wag_instance *instance)

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/image.h"
+#include "runtime/pool.h"
 #include "runtime/store.h"
 #include "runtime/tier.h"
 
@@ -235,33 +237,78 @@ static wag_error *run_start(wag_instance *instance, uint32_t index)
     return wagi_call_slots(&start, none);
 }
 
+/* Does this segment have to run? Not when its effect is part of the image, or is still there from the last time. */
+static bool must_run_elem(const wag_instance *instance, const wagi_elem_segment *segment)
+{
+    return segment->mode == WAGI_SEGMENT_ACTIVE &&
+           (instance->stale_tables || segment->table < instance->data->table_import_count);
+}
+
+static bool is_in_image(const wag_instance *instance, const wagi_data_segment *segment)
+{
+    return segment->memory >= instance->data->memory_import_count &&
+           wagi_memory_image_of(instance->module, segment->memory);
+}
+
+/* A step has failed. What the image brought in before its turn must not be seen: functions of the instance may be in an
+ * imported table. */
+static void undo_images(wag_instance *instance, uint32_t first_data)
+{
+    const wagi_module_data *data = instance->data;
+    if (!instance->unit.escaped)
+        return;
+    for (uint32_t i = data->memory_import_count; i < data->memory_count; i++)
+        if (wagi_memory_image_of(instance->module, i))
+            wagi_memory_fill(instance->memories[i], 0, 0, instance->memories[i]->size);
+    for (uint32_t i = 0; i < first_data; i++)
+        if (data->datas[i].mode == WAGI_SEGMENT_ACTIVE && is_in_image(instance, &data->datas[i]))
+            wag_error_unref(run_data(instance, &data->datas[i]));
+}
+
 static wag_error *run_module(wag_instance *instance)
 {
     const wagi_module_data *data = instance->data;
     wag_error *error = NULL;
     for (uint32_t i = 0; !error && i < data->elem_count; i++)
-        if (data->elems[i].mode == WAGI_SEGMENT_ACTIVE)
+        if (must_run_elem(instance, &data->elems[i]))
             error = run_elem(instance, &data->elems[i]);
-    for (uint32_t i = 0; !error && i < data->data_count; i++)
-        if (data->datas[i].mode == WAGI_SEGMENT_ACTIVE)
-            error = run_data(instance, &data->datas[i]);
-    if (!error && data->start != WAGI_NO_INDEX)
-        error = run_start(instance, data->start);
-    return error;
+    uint32_t done = 0;
+    for (; !error && done < data->data_count; done++)
+        if (data->datas[done].mode == WAGI_SEGMENT_ACTIVE && !is_in_image(instance, &data->datas[done]))
+            error = run_data(instance, &data->datas[done]);
+    if (error) {
+        undo_images(instance, done);
+        return error;
+    }
+    for (uint32_t i = data->table_import_count; i < data->table_count; i++)
+        instance->tables[i]->written = false;
+    instance->complete = true;
+    return data->start != WAGI_NO_INDEX ? run_start(instance, data->start) : NULL;
 }
 
-wag_err wagi_instantiate(const wagi_linked *linked, wag_instance **ret_instance, wag_error **reterr_error)
+wag_err wagi_linked_match(wag_linked *linked, wag_error **reterr_error)
 {
-    const wag_module *module = linked->module;
-    if (!module->tier)
-        return wagi_fail(wagi_error_new(WAG_UNSUPPORTED, "the module has no code to run"), reterr_error);
-    for (uint32_t i = 0; i < module->data->import_count; i++) {
-        wag_err err = wagi_import_match(module, i, linked->objects[i], reterr_error);
+    /* Once is enough: sizes only grow, types stay. */
+    for (uint32_t i = 0; !linked->matched && i < linked->count; i++) {
+        wag_err err = wagi_import_match(linked->pool->module, i, linked->objects[i], reterr_error);
         if (err != WAG_OK)
             return err;
     }
+    if (!linked->matched)
+        linked->escapes = wagi_linking_escapes(linked);
+    linked->matched = true;
+    return WAG_OK;
+}
+
+wag_err wagi_instantiate(wag_linked *linked, wag_instance **ret_instance, wag_error **reterr_error)
+{
+    if (!linked->pool->module->tier)
+        return wagi_fail(wagi_error_new(WAG_UNSUPPORTED, "the module has no code to run"), reterr_error);
+    wag_err err = wagi_linked_match(linked, reterr_error);
+    if (err != WAG_OK)
+        return err;
     wag_instance *instance = NULL;
-    wag_err err = wagi_instance_new(linked, &instance, reterr_error);
+    err = wagi_instance_new(linked, &instance, reterr_error);
     if (err != WAG_OK)
         return err;
     wag_error *error = run_module(instance);

@@ -1,5 +1,5 @@
 /* The count of a Module. It is here and not in api/ because instances and values hold Modules too. */
-#include "runtime/agent.h"
+#include "runtime/pool.h"
 #include "runtime/tier.h"
 
 wag_module *wag_module_ref(wag_module *module)
@@ -11,8 +11,15 @@ wag_module *wag_module_ref(wag_module *module)
 
 void wag_module_unref(wag_module *module)
 {
+    if (!module)
+        return;
+    /* Before ours goes: afterwards the module may not be there. */
+    size_t pools = atomic_load_explicit(&module->pools, memory_order_relaxed);
     /* acq_rel: the last one sees all that the others did before it frees. */
-    if (!module || atomic_fetch_sub_explicit(&module->count, 1, memory_order_acq_rel) != 1)
+    size_t left = atomic_fetch_sub_explicit(&module->count, 1, memory_order_acq_rel) - 1;
+    if (left > 0 && left <= pools && wagi_agent_peek())
+        wagi_pool_forsaken(wagi_agent_peek(), module);
+    if (left > 0)
         return;
     if (module->tier && module->tier->release)
         module->tier->release(module);

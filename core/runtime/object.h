@@ -3,12 +3,12 @@
  * Units. Objects are freed in units: an instance with everything it defines is one, a host-made memory, table, global,
  * function, tag or host reference is one each. A unit has two counts, both plain (owner thread only):
  *   handles   host handles, and calls that are running in it
- *   refs      other units that hold it strongly: an instance counts each of its imports' units; a function made from an
- *             untyped one counts that, an externref made from a store object counts that
- * References that travel as values (in tables, globals, element segments, wasm stacks) are not counted. Instead a unit
- * whose functions (or host reference) may be held as a value outside of it is marked `escaped`. Hence:
- *   handles == 0, refs == 0, not escaped   nothing can reach it: freed at once
- *   handles == 0, refs == 0, escaped       perhaps garbage: found by tracing (wagi_store_collect)
+ *   refs      other units that hold it strongly: an instance counts its link, which counts each import's unit; a
+ * function made from an untyped one counts that, an externref made from a store object counts that References that
+ * travel as values (in tables, globals, element segments, wasm stacks) are not counted. Instead a unit whose functions
+ * (or host reference) may be held as a value outside of it is marked `escaped`. Hence: handles == 0, refs == 0, not
+ * escaped   nothing can reach it: freed at once handles == 0, refs == 0, escaped       perhaps garbage: found by
+ * tracing (wagi_store_collect)
  *
  * Who marks. A channel carries functions when its type mentions a reference that can lead to a function (every
  * hierarchy but extern; wagi_carries_functions).
@@ -60,6 +60,7 @@ typedef enum wagi_object_kind {
     WAGI_OBJECT_INSTANCE,
     WAGI_OBJECT_ANY,
     WAGI_OBJECT_EXCEPTION,
+    WAGI_OBJECT_LINKED, /* imports that have been read (pool.h): no value */
 } wagi_object_kind;
 
 typedef struct wagi_unit {
@@ -91,6 +92,23 @@ struct wag_func {
     wag_func *origin; /* the untyped function that it was made from, held strongly; else NULL */
 };
 
+typedef struct wagi_page_run {
+    uint32_t first, count; /* 4 KiB pages */
+} wagi_page_run;
+
+enum { WAGI_COLD_RUNS = 16 };
+
+/* Of a memory that the pool will reset (slot.h). */
+typedef struct wagi_slot_state {
+    struct wagi_memory_plan *plan; /* NULL: not the pool's */
+    struct wagi_seal *seal;        /* NULL: all writable */
+    bool registered;               /* in the agent's table of addresses */
+    uint32_t touched;              /* pages with memory of their own when it was last looked at */
+    bool host_opened;              /* since the last reset */
+    uint32_t cold_count;
+    wagi_page_run cold[WAGI_COLD_RUNS]; /* made writable since the last reset; may overlap */
+} wagi_slot_state;
+
 struct wag_memory {
     wagi_object object;
     uint8_t *base;             /* never NULL; moves when the memory grows, unless it is shared */
@@ -99,6 +117,8 @@ struct wag_memory {
     wagi_memory_type type;     /* as declared: the minimum does not follow growth */
     bool is_mapped;            /* pages of the system's, else (small) a heap block or nothing */
     bool is_guarded;           /* WAGI_GUARD_BYTES are reserved at base, which never moves; what is not memory faults */
+    wagi_slot_state slot;
+    uint64_t generation;       /* changes when pointers into it may have become wrong */
     wag_shared_memory *shared; /* what a shared memory aliases, one reference; else NULL */
 };
 
@@ -124,6 +144,7 @@ struct wag_table {
     wagi_slot *elements;               /* NULL when the capacity is 0 */
     uint64_t size, capacity, max_size; /* max_size: smaller of declared and run-time limit */
     bool in_block;                     /* elements are part of the instance's block */
+    bool written;                      /* since its instance was made or reset, other than by its segments */
     wagi_table_type type;
 };
 
@@ -172,10 +193,16 @@ struct wag_exports {
 struct wag_instance {
     wagi_object object;
     wagi_unit unit;
-    wag_module *module; /* one reference */
+    wag_module *module; /* the pool's reference */
     const wagi_module_data *data;
-    size_t block_size; /* the instance, its arrays and small tables are one block */
-    bool linked;       /* the imports are counted */
+    size_t block_size;         /* the instance, its arrays and small tables are one block */
+    struct wag_linked *linked; /* its imports, one reference */
+    struct wagi_pool *pool;
+    uint64_t link_serial; /* whose imports are in the vectors */
+    size_t ready_weight;  /* while it is ready to be used again: what the pool accounts for it */
+    uint32_t ready_guarded;
+    bool complete;     /* its segments have run: the pool may take it back */
+    bool stale_tables; /* its tables and passive segments must be filled again */
     /* Index spaces, imports first. Functions: only imports are in funcs; own ones that can be referenced are in
      * own_funcs[data->func_ref_slot[index]]. */
     wag_func **funcs; /* func_import_count */

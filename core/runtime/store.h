@@ -85,7 +85,9 @@ void wagi_import_text(const wag_module *module, uint32_t index, char *buffer, si
 
 /* Make the instance: allocate and initialise everything that needs no trap: globals, tables, memories, passive
  * segments. Imports must match. ret_instance: own; on failure everything is given back. */
-wag_err wagi_instance_new(const wagi_linked *linked, wag_instance **ret_instance, wag_error **reterr_error);
+wag_err wagi_instance_new(wag_linked *linked, wag_instance **ret_instance, wag_error **reterr_error);
+/* True when an instance that is linked so is escaped from the start: rules 1 and 4 of object.h. */
+bool wagi_linking_escapes(const wag_linked *linked);
 /* The value of an export. borrow. index WAGI_NO_INDEX: undefined. */
 wag_value wagi_instance_export(const wag_instance *instance, uint32_t index);
 /* Evaluate a constant expression. ret_value: two words for v128. Returns NULL or an error. */

@@ -37,6 +37,7 @@ void wagi_table_close(wag_table *table)
         wagi_free(table->elements);
     table->elements = NULL;
     table->size = table->capacity = 0;
+    table->in_block = false;
 }
 
 wag_err wagi_table_new(wag_agent *agent, wagi_table_type type, wagi_slot init, wag_table **ret_table,
@@ -62,6 +63,7 @@ uint64_t wagi_table_grow(wag_table *table, uint64_t delta, wagi_slot init)
     if (old_size > table->max_size || delta > table->max_size - old_size)
         return UINT64_MAX;
     uint64_t size = old_size + delta;
+    table->written = true;
     if (size > table->capacity) {
         uint64_t capacity = table->capacity * 2 > 16 ? table->capacity * 2 : 16;
         if (capacity < size)
@@ -99,6 +101,7 @@ static void will_overwrite(wag_agent *agent, const wagi_slot *slots, uint64_t co
 void wagi_table_store(wag_table *table, uint64_t index, wagi_slot value)
 {
     will_overwrite(table->object.unit->agent, table->elements + index, 1);
+    table->written = true;
     table->elements[index] = value;
 }
 
@@ -107,6 +110,7 @@ wag_err wagi_table_fill(wag_table *table, uint64_t offset, wagi_slot value, uint
     if (!inside(offset, count, table->size))
         return WAG_TABLE_BOUNDS;
     will_overwrite(table->object.unit->agent, table->elements + offset, count);
+    table->written = true;
     for (uint64_t i = 0; i < count; i++)
         table->elements[offset + i] = value;
     return WAG_OK;
@@ -117,6 +121,7 @@ wag_err wagi_table_copy(wag_table *destination, uint64_t to, wag_table *source, 
     if (!inside(to, count, destination->size) || !inside(from, count, source->size))
         return WAG_TABLE_BOUNDS;
     will_overwrite(destination->object.unit->agent, destination->elements + to, count);
+    destination->written = true;
     if (count)
         memmove(destination->elements + to, source->elements + from, (size_t)count * sizeof(wagi_slot));
     return WAG_OK;
@@ -127,6 +132,7 @@ wag_err wagi_table_init(wag_table *table, uint64_t to, const wagi_elem_instance 
     if (!inside(to, count, table->size) || !inside(from, count, elem->count))
         return WAG_TABLE_BOUNDS;
     will_overwrite(table->object.unit->agent, table->elements + to, count);
+    table->written = true;
     if (count)
         memcpy(table->elements + to, elem->items + from, (size_t)count * sizeof(wagi_slot));
     return WAG_OK;

@@ -5,6 +5,7 @@
  * hold each other iterative, and lets finalizers call anything: what they kill is queued behind.
  */
 #include "base/alloc.h"
+#include "runtime/pool.h"
 #include "runtime/store.h"
 
 enum {
@@ -55,6 +56,9 @@ size_t wagi_unit_block_size(const wagi_unit *unit)
         return sizeof *unit + sizeof(wag_any);
     case WAGI_OBJECT_EXCEPTION:
         return sizeof *unit + sizeof(wag_exception);
+    case WAGI_OBJECT_LINKED:
+        return sizeof *unit + sizeof(wag_linked) +
+               ((const wag_linked *)(const void *)(unit + 1))->count * sizeof(void *);
     case WAGI_OBJECT_INSTANCE:
         break;
     }
@@ -115,6 +119,7 @@ static void unit_settle(wagi_unit *unit)
     }
     agent->escaped_dead++;
     agent->escaped_dead_bytes += unit_weight(unit);
+    agent->poll_due = true;
 }
 
 void wagi_unit_hold(wagi_unit *unit)
@@ -128,6 +133,12 @@ void wagi_unit_drop(wagi_unit *unit)
     unit->handles--;
     unit_settle(unit);
     wagi_store_drain(agent);
+}
+
+void wagi_unit_drop_later(wagi_unit *unit)
+{
+    unit->handles--;
+    unit_settle(unit);
 }
 
 void wagi_unit_drop_arg(wagi_unit *unit)
@@ -166,14 +177,18 @@ void wagi_unit_unref(wagi_unit *unit)
 void wagi_store_poll(wag_agent *agent)
 {
     wagi_gc *gc = &agent->gc;
+    if (!agent->poll_due)
+        return;
     if (gc->marking) {
         wagi_store_mark(agent, POLL_STEP);
         return;
     }
     size_t threshold = agent->collect_threshold ? agent->collect_threshold : COLLECT_FIRST;
     if (agent->escaped_dead < threshold && agent->escaped_dead_bytes < COLLECT_BYTES &&
-        !(agent->collect_stress && agent->escaped_dead))
+        !(agent->collect_stress && agent->escaped_dead)) {
+        agent->poll_due = false; /* until another one dies */
         return;
+    }
     /* A trace goes through the heap as well: not at once when that is large. */
     if (agent->collect_stress || gc->live + gc->debt <= SMALL_HEAP)
         wagi_store_collect(agent);
@@ -190,6 +205,7 @@ void wagi_store_collected(wag_agent *agent)
 void wagi_store_stress(wag_agent *agent, bool on)
 {
     agent->collect_stress = on;
+    agent->poll_due = true;
 }
 
 void wagi_unit_strong_edges(wagi_unit *unit, wagi_unit_visitor visit, void *context)
@@ -203,19 +219,12 @@ void wagi_unit_strong_edges(wagi_unit *unit, wagi_unit_visitor visit, void *cont
         wag_extern *ext = (wag_extern *)object;
         if (ext->held)
             visit(ext->held, context);
-    } else if (object->kind == WAGI_OBJECT_INSTANCE && ((wag_instance *)object)->linked) {
-        wag_instance *instance = (wag_instance *)object;
-        const wagi_module_data *data = instance->data;
-        for (uint32_t i = 0; i < data->func_import_count; i++)
-            visit(instance->funcs[i]->object.unit, context);
-        for (uint32_t i = 0; i < data->table_import_count; i++)
-            visit(instance->tables[i]->object.unit, context);
-        for (uint32_t i = 0; i < data->memory_import_count; i++)
-            visit(instance->memories[i]->object.unit, context);
-        for (uint32_t i = 0; i < data->global_import_count; i++)
-            visit(instance->globals[i]->object.unit, context);
-        for (uint32_t i = 0; i < data->tag_import_count; i++)
-            visit(instance->tags[i]->object.unit, context);
+    } else if (object->kind == WAGI_OBJECT_INSTANCE) {
+        visit(((wag_instance *)object)->linked->object.unit, context);
+    } else if (object->kind == WAGI_OBJECT_LINKED) {
+        wag_linked *linked = (wag_linked *)object;
+        for (uint32_t i = 0; i < linked->count; i++)
+            visit(linked->objects[i]->unit, context);
     }
 }
 
@@ -281,10 +290,11 @@ static void unit_free(wagi_unit *unit)
     case WAGI_OBJECT_ANY:
     case WAGI_OBJECT_EXCEPTION:
         break;
+    case WAGI_OBJECT_LINKED:
+        wagi_linked_close((wag_linked *)object);
+        break;
     case WAGI_OBJECT_INSTANCE:
-        wagi_instance_close((wag_instance *)object);
-        wag_module_unref(((wag_instance *)object)->module);
-        wagi_free(object);
+        wagi_pool_give((wag_instance *)object);
         return;
     }
     wagi_free(unit);

@@ -6,7 +6,8 @@
 #include "compiler/regalloc.h"
 #include "compiler/x64/encode.h"
 
-/* A frame beyond this makes the module go to the interpreter. As many locals as a function may have (50,000) fit. */
+/* A frame beyond this makes the module go to the interpreter. As many locals as a function may have (50,000) fit,
+ * unless they are vectors. */
 #define WAGI_MAX_FRAME (512u << 10)
 
 /* Functions begin at multiples of this; the code of one does not depend on where else it lies. */
@@ -28,10 +29,11 @@ uint32_t wagi_x64_cpu_features(void);
 
 /* Stubs, appended behind all functions. Their starts are offsets in the buffer. */
 typedef struct wagi_x64_stubs {
-    WAGI_VEC(wagi_reloc) out;   /* at: start; target: type; kind OUT */
-    WAGI_VEC(wagi_reloc) tail;  /* the same for kind TAIL */
-    WAGI_VEC(wagi_reloc) entry; /* at: start; target: type: host to wasm */
-    WAGI_VEC(wagi_reloc) traps; /* at: start; target: wag_err */
+    WAGI_VEC(wagi_reloc) out;        /* at: start; target: type; kind OUT */
+    WAGI_VEC(wagi_reloc) tail;       /* the same for kind TAIL */
+    WAGI_VEC(wagi_reloc) entry;      /* at: start; target: type: host to wasm */
+    WAGI_VEC(wagi_reloc) vals_entry; /* the same with wag_vals, where wagi_x64_takes_vals */
+    WAGI_VEC(wagi_reloc) traps;      /* at: start; target: wag_err */
     WAGI_VEC(wagi_stub_code) frames;
     uint32_t first;              /* of all stubs */
     uint32_t fault;              /* where the signal handler continues */
@@ -39,6 +41,8 @@ typedef struct wagi_x64_stubs {
     uint32_t far_start, far_end; /* code whose calls have one word between rsp and the return address */
 } wagi_x64_stubs;
 void wagi_x64_stubs_fini(wagi_x64_stubs *stubs);
+/* Calls of this type between C and wasm go without slots: it has numbers only, and not too many. */
+bool wagi_x64_takes_vals(const wagi_type *type);
 /* Make all stubs that relocs and entry types need and resolve the relocs in the buffer. funcs: code offset per function
  * index. entry_types: sorted, without duplicates. */
 bool wagi_x64_link(wagi_x64_buffer *code, const wagi_code_context *context, const wagi_reloc *relocs,

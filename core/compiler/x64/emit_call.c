@@ -11,9 +11,18 @@ static const wagi_ir_const *const_of(const wagi_x64_emitter *e, uint32_t entry)
 {
     return &e->ir->consts.p[entry & ~WAGI_POOL_CONST];
 }
+static unsigned entry_type(const wagi_x64_emitter *e, uint32_t entry)
+{
+    return is_const(entry) ? const_of(e, entry)->type : wagi_x64_vreg(e, entry)->type;
+}
 static bool entry_is_float(const wagi_x64_emitter *e, uint32_t entry)
 {
-    return wagi_ty_is_float(is_const(entry) ? const_of(e, entry)->type : wagi_x64_vreg(e, entry)->type);
+    return wagi_ty_is_float(entry_type(e, entry));
+}
+/* Bytes of its slots. */
+static int32_t entry_bytes(const wagi_x64_emitter *e, uint32_t entry)
+{
+    return (int32_t)(8 * wagi_ty_slots(entry_type(e, entry)));
 }
 
 static void load_int(wagi_x64_emitter *e, uint32_t entry, int reg)
@@ -30,30 +39,43 @@ static void load_float(wagi_x64_emitter *e, uint32_t entry, int xmm)
         wagi_x64_move_float(e, xmm, wagi_x64_use_float(e, entry, xmm));
         return;
     }
-    wagi_x64_sse_mem(e, wagi_x64_float_form(const_of(e, entry)->type, 0x10), xmm, wagi_x64_at(X64_RIP, 0));
-    wagi_x64_const_operand(e, const_of(e, entry)->bits, 8, 0);
+    const wagi_ir_const *constant = const_of(e, entry);
+    if (constant->type == WAGI_TY_V128) {
+        wagi_x64_vector_const(e, xmm, constant->bits, constant->high);
+        return;
+    }
+    wagi_x64_sse_mem(e, wagi_x64_float_form(constant->type, 0x10), xmm, wagi_x64_at(X64_RIP, 0));
+    wagi_x64_const_operand(e, constant->bits, 8, 0);
 }
 
-/* A pool entry to a word in memory, all 64 bits (f32 zero-extended). Uses rax and xmm15. */
+static void store_bits(wagi_x64_emitter *e, uint64_t bits, wagi_x64_mem mem)
+{
+    if ((int64_t)bits == (int32_t)bits) {
+        wagi_x64_rm(&e->code, X64_W | 0xC7, 0, mem);
+        wagi_x64_u32(&e->code, (uint32_t)bits);
+    } else {
+        wagi_x64_mov_imm(&e->code, RAX, bits, true);
+        wagi_x64_rm(&e->code, X64_W | 0x89, RAX, mem);
+    }
+}
+
+/* A pool entry to its slots in memory, all bits (f32 zero-extended). Uses rax and xmm15. */
 static void store_entry(wagi_x64_emitter *e, uint32_t entry, wagi_x64_mem mem)
 {
     if (is_const(entry)) {
-        uint64_t bits = const_of(e, entry)->bits;
-        if ((int64_t)bits == (int32_t)bits) {
-            wagi_x64_rm(&e->code, X64_W | 0xC7, 0, mem);
-            wagi_x64_u32(&e->code, (uint32_t)bits);
-            return;
-        }
-        wagi_x64_mov_imm(&e->code, RAX, bits, true);
-        wagi_x64_rm(&e->code, X64_W | 0x89, RAX, mem);
+        const wagi_ir_const *constant = const_of(e, entry);
+        store_bits(e, constant->bits, mem);
+        mem.disp += 8;
+        if (constant->type == WAGI_TY_V128)
+            store_bits(e, constant->high, mem);
     } else if (entry_is_float(e, entry)) {
-        bool is_f32 = wagi_x64_vreg(e, entry)->type == WAGI_TY_F32;
+        unsigned type = wagi_x64_vreg(e, entry)->type;
         int xmm = wagi_x64_use_float(e, entry, XMM_B);
-        if (is_f32) {
+        if (type == WAGI_TY_F32) {
             wagi_x64_sse_2(e, X64_0F | X64_66 | 0x7E, xmm, RAX);
             wagi_x64_rm(&e->code, X64_W | 0x89, RAX, mem);
         } else {
-            wagi_x64_store_float(e, WAGI_TY_F64, xmm, mem);
+            wagi_x64_store_float(e, type, xmm, mem);
         }
     } else {
         wagi_x64_rm(&e->code, X64_W | 0x89, wagi_x64_use(e, entry, RAX), mem);
@@ -136,15 +158,18 @@ static int next_arg(const wagi_machine *machine, bool is_float, uint32_t *ints, 
 static void overflow_args(wagi_x64_emitter *e, const wagi_ir_call *call)
 {
     uint32_t ints = 0, floats = 0;
+    int32_t at = 0;
     bool loaded = false;
     for (uint32_t i = 0; i < call->arg_count && wagi_x64_roomy(e, 128); i++) {
         uint32_t entry = e->ir->pool.p[call->args + i];
+        int32_t here = at;
+        at += entry_bytes(e, entry);
         if (next_arg(e->context->machine, entry_is_float(e, entry), &ints, &floats) >= 0)
             continue;
         if (!loaded)
             load_buffer(e);
         loaded = true;
-        store_entry(e, entry, wagi_x64_at(RDX, (int32_t)(8 * i)));
+        store_entry(e, entry, wagi_x64_at(RDX, here));
     }
 }
 
@@ -270,9 +295,12 @@ void wagi_x64_far_calls(wagi_x64_emitter *e)
 
 static void take_results(wagi_x64_emitter *e, const wagi_ir_call *call)
 {
+    int32_t at = 0;
     for (uint32_t i = 0; i < call->result_count && wagi_x64_roomy(e, 64); i++) {
         uint32_t v = e->ir->pool.p[call->results + i];
         bool is_float = wagi_ty_is_float(wagi_x64_vreg(e, v)->type);
+        wagi_x64_mem mem = wagi_x64_at(RDX, at);
+        at += entry_bytes(e, v);
         if (i == 0) {
             if (is_float)
                 wagi_x64_put_float(e, v, 0);
@@ -282,11 +310,11 @@ static void take_results(wagi_x64_emitter *e, const wagi_ir_call *call)
                 load_buffer(e);
         } else if (is_float) {
             int d = wagi_x64_result_float(e, v);
-            wagi_x64_load_float(e, wagi_x64_vreg(e, v)->type, d, wagi_x64_at(RDX, (int32_t)(8 * i)));
+            wagi_x64_load_float(e, wagi_x64_vreg(e, v)->type, d, mem);
             wagi_x64_put_float(e, v, d);
         } else {
             int d = wagi_x64_result(e, v);
-            wagi_x64_rm(&e->code, X64_W | 0x8B, d, wagi_x64_at(RDX, (int32_t)(8 * i)));
+            wagi_x64_rm(&e->code, X64_W | 0x8B, d, mem);
             wagi_x64_put(e, v, d);
         }
     }
@@ -294,25 +322,35 @@ static void take_results(wagi_x64_emitter *e, const wagi_ir_call *call)
 
 /* ---- helpers ---- */
 
-static int32_t helper_bytes(const wagi_ir_call *call)
+static int32_t helper_bytes(const wagi_ir *ir, const wagi_ir_call *call)
 {
-    uint32_t slots = call->arg_count ? call->arg_count : 1;
-    return (int32_t)(8 * slots);
+    uint32_t slots = 0, least = 1;
+    for (uint32_t i = 0; i < call->arg_count; i++) {
+        uint32_t entry = ir->pool.p[call->args + i];
+        slots += wagi_ty_slots(is_const(entry) ? ir->consts.p[entry & ~WAGI_POOL_CONST].type : ir->vregs.p[entry].type);
+    }
+    if (call->result_count)
+        least = wagi_ty_slots(ir->vregs.p[ir->pool.p[call->results]].type);
+    return (int32_t)(8 * (slots > least ? slots : least));
 }
 
 int32_t wagi_x64_out_bytes(const wagi_ir *ir)
 {
     int32_t most = 0;
     for (size_t i = 0; i < ir->calls.n; i++)
-        if (ir->calls.p[i].kind == WAGI_CALL_HELPER && helper_bytes(&ir->calls.p[i]) > most)
-            most = helper_bytes(&ir->calls.p[i]);
+        if (ir->calls.p[i].kind == WAGI_CALL_HELPER && helper_bytes(ir, &ir->calls.p[i]) > most)
+            most = helper_bytes(ir, &ir->calls.p[i]);
     return most;
 }
 
 static void call_helper(wagi_x64_emitter *e, const wagi_ir_call *call)
 {
-    for (uint32_t i = 0; i < call->arg_count && wagi_x64_roomy(e, 64); i++)
-        store_entry(e, e->ir->pool.p[call->args + i], wagi_x64_at(RSP, (int32_t)(8 * i)));
+    int32_t at = 0;
+    for (uint32_t i = 0; i < call->arg_count && wagi_x64_roomy(e, 64); i++) {
+        uint32_t entry = e->ir->pool.p[call->args + i];
+        store_entry(e, entry, wagi_x64_at(RSP, at));
+        at += entry_bytes(e, entry);
+    }
     wagi_x64_move(e, RDI, INSTANCE);
     wagi_x64_move(e, RSI, RSP);
     wagi_x64_mov_imm(&e->code, RAX, (uint64_t)(uintptr_t)e->context->abi->helpers[call->target], true);
@@ -408,8 +446,11 @@ void wagi_x64_emit_return(wagi_x64_emitter *e, const wagi_ins *ins)
     const uint32_t *entries = e->ir->pool.p + ins->imm;
     if (ins->b > 1) {
         load_buffer(e);
-        for (uint32_t i = 1; i < ins->b && wagi_x64_roomy(e, 64); i++)
-            store_entry(e, entries[i], wagi_x64_at(RDX, (int32_t)(8 * i)));
+        int32_t at = entry_bytes(e, entries[0]);
+        for (uint32_t i = 1; i < ins->b && wagi_x64_roomy(e, 64); i++) {
+            store_entry(e, entries[i], wagi_x64_at(RDX, at));
+            at += entry_bytes(e, entries[i]);
+        }
     }
     if (ins->b) {
         if (entry_is_float(e, entries[0]))
@@ -453,8 +494,11 @@ static void zero_local(wagi_x64_emitter *e, uint32_t x)
 {
     const wagi_vreg *v = wagi_x64_vreg(e, x);
     if (v->home == WAGI_HOME_SLOT) {
-        wagi_x64_rm(&e->code, X64_W | 0xC7, 0, wagi_x64_slot(e, x));
-        wagi_x64_u32(&e->code, 0);
+        wagi_x64_mem mem = wagi_x64_slot(e, x);
+        for (uint32_t i = 0; i < wagi_ty_slots(v->type); i++, mem.disp += 8) {
+            wagi_x64_rm(&e->code, X64_W | 0xC7, 0, mem);
+            wagi_x64_u32(&e->code, 0);
+        }
     } else if (wagi_reg_is_float(v->home)) {
         int d = v->home - WAGI_FLOAT_REG;
         wagi_x64_sse(e, X64_0F | 0x57, d, d, d, true);
@@ -486,16 +530,18 @@ static void place_register_params(wagi_x64_emitter *e)
 static void place_buffer_params(wagi_x64_emitter *e)
 {
     uint32_t ints = 0, floats = 0;
+    int32_t at = 0;
     bool loaded = false;
     for (uint32_t x = 0; x < e->ir->body->param_count && wagi_x64_roomy(e, 64); x++) {
         const wagi_vreg *v = wagi_x64_vreg(e, x);
         bool is_float = wagi_ty_is_float(v->type);
+        wagi_x64_mem mem = wagi_x64_at(RDX, at);
+        at += entry_bytes(e, x);
         if (next_arg(e->context->machine, is_float, &ints, &floats) >= 0 || !is_entry_live(v))
             continue;
         if (!loaded)
             load_buffer(e);
         loaded = true;
-        wagi_x64_mem mem = wagi_x64_at(RDX, (int32_t)(8 * x));
         if (is_float) {
             int d = wagi_x64_result_float(e, x);
             wagi_x64_load_float(e, v->type, d, mem);

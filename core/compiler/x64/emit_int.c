@@ -446,7 +446,10 @@ static void constant(wagi_x64_emitter *e, const wagi_ins *ins)
         return;
     if (wagi_ty_is_float(ins->type)) {
         int d = wagi_x64_result_float(e, ins->dst);
-        if (value == 0) {
+        if (ins->type == WAGI_TY_V128) {
+            const wagi_ir_const *vector = &e->ir->consts.p[value];
+            wagi_x64_vector_const(e, d, vector->bits, vector->high);
+        } else if (value == 0) {
             wagi_x64_sse(e, X64_0F | 0x57, d, d, d, true);
         } else {
             wagi_x64_sse_mem(e, wagi_x64_float_form(ins->type, 0x10), d, wagi_x64_at(X64_RIP, 0));

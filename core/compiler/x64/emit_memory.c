@@ -139,7 +139,10 @@ static void load(wagi_x64_emitter *e, const wagi_ins *ins)
     before_access(e, ins->b);
     if (wagi_ty_is_float(ins->type)) {
         int d = wagi_x64_result_float(e, ins->dst);
-        wagi_x64_load_float(e, ins->type, d, mem);
+        if (ins->type == WAGI_TY_V128)
+            wagi_x64_load_vector(e, ins->sub, d, mem);
+        else
+            wagi_x64_load_float(e, ins->type, d, mem);
         wagi_x64_put_float(e, ins->dst, d);
     } else {
         int d = wagi_x64_result(e, ins->dst);

@@ -11,8 +11,12 @@ uint32_t wagi_x64_cpu_features(void)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx")) /* asks the system too whether it keeps the registers */
         features |= X64_HAS_AVX;
-    if (__builtin_cpu_supports("sse4.1"))
+    if (__builtin_cpu_supports("sse4.1") && __builtin_cpu_supports("ssse3"))
         features |= X64_HAS_SSE41;
+    if (__builtin_cpu_supports("sse4.2"))
+        features |= X64_HAS_SSE42;
+    if (__builtin_cpu_supports("avx2") && (features & X64_HAS_AVX))
+        features |= X64_HAS_AVX2;
     if (__builtin_cpu_supports("popcnt"))
         features |= X64_HAS_POPCNT;
     if (__builtin_cpu_supports("bmi"))
@@ -46,6 +50,9 @@ void wagi_x64_describe(wagi_machine *ret_machine, uint32_t features)
         m.float_regs[i] = (uint8_t)(WAGI_FLOAT_REG + i);
     for (uint8_t i = 0; i < m.float_arg_count; i++)
         m.float_args[i] = (uint8_t)(WAGI_FLOAT_REG + i);
+    for (unsigned vector = 0; vector < WAGI_VECTOR_COUNT; vector++)
+        if (wagi_x64_has_vector(vector, features))
+            m.vector_ops[vector / 32] |= 1u << (vector & 31);
     *ret_machine = m;
 }
 

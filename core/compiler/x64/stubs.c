@@ -1,44 +1,63 @@
-/* Code that belongs to no function: the way in, the way out, traps, and the linking of a module's code.
+/* Code that belongs to no function: the way in, the way out, traps.
  *
- * Entry (C to wasm):  uint64_t entry(const void *code, wag_instance *, wagi_slot *slots, wag_agent *)
+ * Entry (C to wasm):  int entry(const void *code, wag_instance *, wagi_slot *slots, wag_agent *)
  *   keeps C's registers, remembers rsp in agent->entry_sp, so that a trap can come back here with one move, and gives
- * 0, or 1 when the call ended with an error. Its frame: [0] slots, [8] agent, [16] the entry_sp before. Out (rax =
- * wag_func, arguments as for a call): calls native code of another instance with its instance and memory in r14 and
- * r15, or hands slots to the runtime. Tail: the same for a tail call, without growing the stack. A callee must give r14
- * back to our caller, so a small frame stays below it: the instance and the address of `restore`. When the return
- * address is such a `restore` already, ours or another module's, nothing more is needed. It is known by the mark in
- * front of it, which cannot end a call.
+ *   0, or WAGI_ENTER_FAILED when the call ended with an error. Its frame is a wagi_entry_frame below C's registers. For
+ *   types of numbers alone there is one more, a wagi_enter: all of wag_call but its check of the agent.
+ * Out (rax = wag_func, arguments as for a call): calls native code of another instance with its instance and memory in
+ *   r14 and r15, or hands slots to the runtime; of numbers alone, wag_vals, which are what a host function takes.
+ * Tail: the same for a tail call, without growing the stack; for another tier's function see tail_out. A callee must
+ * give r14 back to our caller, so a small frame stays below it: the instance and the address of `restore`. When the
+ * return address is such a `restore` already, ours or another module's, nothing more is needed. It is known by the mark
+ * in front of it, which cannot end a call.
  */
-#include <stdlib.h>
-
-#include "compiler/x64/emit.h"
+#include "compiler/x64/stubs.h"
 #include "compiler/x64/x64.h"
 
 #define AGENT ((int32_t)offsetof(wag_instance, unit.agent))
+#define ENTRY_SP ((int32_t)offsetof(wag_agent, entry_sp))
+#define ENTRY_AGENT RBX
+#define ENTRY_OUTER R12
+#define ENTRY_RESULTS R13
+#define ENTRY_DEPTH RBP
+#define FRAME_BYTES ((int32_t)sizeof(wagi_entry_frame))
+#define HANDLES ((int32_t)offsetof(wag_instance, unit.handles))
+#define HOST_DEPTH ((int32_t)offsetof(wag_agent, host_depth))
 #define FUNC_CODE ((int32_t)offsetof(wag_func, code))
 #define FUNC_INSTANCE ((int32_t)offsetof(wag_func, instance))
 #define MARK_LOW 0x0B0F0B0Fu
 #define MARK_HIGH 0xCCCCCCCCu
 #define STUB_ROOM 512
 
-typedef struct stub_maker {
-    wagi_x64_buffer *b;
-    const wagi_code_context *context;
-    wagi_x64_stubs *stubs;
-    bool has_avx;
-    uint32_t unwind, trap_common, restore;
-} stub_maker;
+typedef wagi_x64_stub_maker stub_maker;
+
+/* What an entry keeps for C; debuggers know the order (wagi_stub_code). */
+static const int c_registers[] = {RBX, RBP, R12, R13, R14, R15};
+#define C_REGISTERS ((int)(sizeof c_registers / sizeof *c_registers))
+
+/* The two forms in which C has the values of a call. */
+typedef enum form { SLOTS, VALS } form;
+
+_Static_assert(FRAME_BYTES % 16 == 8, "an entry pushes six registers, so that its calls are aligned");
+_Static_assert(WAG_I32 == 0 && offsetof(wag_val, kind) == 0 && sizeof(wag_val_kind) == 4 && offsetof(wag_val, of) == 8,
+               "a number is stored together with its kind");
 
 void wagi_x64_stubs_fini(wagi_x64_stubs *stubs)
 {
     WAGI_VEC_FREE(&stubs->out);
     WAGI_VEC_FREE(&stubs->tail);
     WAGI_VEC_FREE(&stubs->entry);
+    WAGI_VEC_FREE(&stubs->vals_entry);
     WAGI_VEC_FREE(&stubs->traps);
     WAGI_VEC_FREE(&stubs->frames);
 }
 
 /* ---- pieces ---- */
+
+static bool is_number(wagi_valtype type)
+{
+    return type == WAGI_I32 || type == WAGI_I64 || type == WAGI_F32 || type == WAGI_F64;
+}
 
 static void begin_stub(wagi_x64_buffer *b)
 {
@@ -75,6 +94,34 @@ static void call_c(wagi_x64_buffer *b, uintptr_t function)
     wagi_x64_rr(b, 0xFF, 2, RAX);
 }
 
+static void jump_c(wagi_x64_buffer *b, uintptr_t function)
+{
+    wagi_x64_mov_imm(b, RAX, function, true);
+    wagi_x64_rr(b, 0xFF, 4, RAX);
+}
+
+static void push_reg(wagi_x64_buffer *b, int reg)
+{
+    if (reg >= 8)
+        wagi_x64_u8(b, 0x41);
+    wagi_x64_u8(b, 0x50 | (unsigned)(reg & 7));
+}
+
+static void pop_reg(wagi_x64_buffer *b, int reg)
+{
+    if (reg >= 8)
+        wagi_x64_u8(b, 0x41);
+    wagi_x64_u8(b, 0x58 | (unsigned)(reg & 7));
+}
+
+/* From an entry's frame to C's return address. */
+static void leave_entry(wagi_x64_buffer *b)
+{
+    wagi_x64_alu_imm_reg(b, 0, RSP, FRAME_BYTES, true);
+    for (int i = C_REGISTERS; i-- > 0;)
+        pop_reg(b, c_registers[i]);
+}
+
 /* r15 = base of memory 0 of the instance in r14 */
 static void load_memory(wagi_x64_buffer *b)
 {
@@ -88,6 +135,20 @@ static int param_reg(const wagi_machine *m, wagi_valtype type, uint32_t *ints, u
     if (wagi_ty_is_float(wagi_ir_type_of(type)))
         return *floats < m->float_arg_count ? m->float_args[(*floats)++] : -1;
     return *ints < m->int_arg_count ? m->int_args[(*ints)++] : -1;
+}
+
+/* Slots of a value. */
+static uint32_t slots_of(wagi_valtype type)
+{
+    return wagi_ty_slots(wagi_ir_type_of(type));
+}
+
+static uint32_t slots_of_all(const wagi_valtype *types, uint32_t count)
+{
+    uint32_t slots = 0;
+    for (uint32_t i = 0; i < count; i++)
+        slots += slots_of(types[i]);
+    return slots;
 }
 
 static void move_float(const stub_maker *s, wagi_valtype type, bool is_store, int xmm, wagi_x64_mem mem)
@@ -125,10 +186,89 @@ static bool has_buffer_params(const wagi_machine *m, const wagi_type *type)
     return false;
 }
 
-static void copy_word(wagi_x64_buffer *b, int scratch, wagi_x64_mem to, wagi_x64_mem from)
+/* A value from C's memory or from slots to slots. Of 32 bits a wag_val says nothing more. */
+static void copy_value(wagi_x64_buffer *b, form form, wagi_valtype type, int scratch, wagi_x64_mem to,
+                       wagi_x64_mem from)
 {
-    wagi_x64_rm(b, X64_W | 0x8B, scratch, from);
-    wagi_x64_rm(b, X64_W | 0x89, scratch, to);
+    bool is_32 = form == VALS && (type == WAGI_I32 || type == WAGI_F32);
+    for (uint32_t i = 0; i < slots_of(type); i++, to.disp += 8, from.disp += 8) {
+        wagi_x64_rm(b, (is_32 ? 0 : X64_W) | 0x8B, scratch, from);
+        wagi_x64_rm(b, X64_W | 0x89, scratch, to);
+    }
+}
+
+/* The i-th value of an array in C's memory, the i-th slot of slots. */
+static wagi_x64_mem value_at(form form, int base, int32_t disp, uint32_t i)
+{
+    if (form == SLOTS)
+        return wagi_x64_at(base, disp + (int32_t)(sizeof(wagi_slot) * i));
+    return wagi_x64_at(base, disp + (int32_t)(sizeof(wag_val) * i + offsetof(wag_val, of)));
+}
+
+/* The i-th typed value of an array, which begins with its kind. */
+static wagi_x64_mem val_at(int base, int32_t disp, uint32_t i)
+{
+    return wagi_x64_at(base, disp + (int32_t)(sizeof(wag_val) * i));
+}
+
+static int32_t kind_of(wagi_valtype type)
+{
+    return type == WAGI_I32 ? WAG_I32 : type == WAGI_I64 ? WAG_I64 : type == WAGI_F32 ? WAG_F32 : WAG_F64;
+}
+
+/* xmm15 = the kind, and what lies between it and the value as 0. */
+static void load_kind(wagi_x64_buffer *b, wagi_valtype type, int scratch)
+{
+    if (type == WAGI_I32) {
+        wagi_x64_rr(b, X64_0F | 0x57, XMM_B, XMM_B); /* xorps */
+        return;
+    }
+    wagi_x64_mov_imm(b, scratch, (uint32_t)kind_of(type), false);
+    wagi_x64_rr(b, X64_66 | X64_0F | 0x6E, XMM_B, scratch); /* movd */
+}
+
+/* The i-th wag_val of an array gets a register's value, in one store of 16 bytes: when C copies it as a whole, it need
+ * not wait until two stores are through. reg: as in machine.h. */
+static void store_val(wagi_x64_buffer *b, wagi_valtype type, int reg, wagi_x64_mem val, int scratch)
+{
+    int xmm = reg - WAGI_FLOAT_REG;
+    if (type == WAGI_I32) {                                         /* whose kind is 0 */
+        wagi_x64_rr(b, X64_W | X64_66 | X64_0F | 0x6E, XMM_B, reg); /* movq */
+        wagi_x64_rr(b, X64_66 | X64_0F | 0x73, 7, XMM_B);           /* pslldq */
+        wagi_x64_u8(b, 8);
+        wagi_x64_rm(b, X64_0F | 0x11, XMM_B, val); /* movups */
+        return;
+    }
+    load_kind(b, type, scratch);
+    if (type == WAGI_F32) { /* without what lies above it */
+        wagi_x64_rr(b, X64_66 | X64_0F | 0x7E, xmm, scratch);
+        reg = scratch;
+    }
+    if (type != WAGI_F64) {
+        xmm = XMM_A;
+        wagi_x64_rr(b, X64_W | X64_66 | X64_0F | 0x6E, xmm, reg); /* movq */
+    }
+    wagi_x64_rr(b, X64_66 | X64_0F | 0x6C, XMM_B, xmm); /* punpcklqdq */
+    wagi_x64_rm(b, X64_0F | 0x11, XMM_B, val);          /* movups */
+}
+
+/* The same with a slot's value. */
+static void store_val_of_slot(wagi_x64_buffer *b, wagi_valtype type, wagi_x64_mem slot, wagi_x64_mem val, int scratch)
+{
+    load_kind(b, type, scratch);
+    wagi_x64_rm(b, X64_0F | 0x16, XMM_B, slot); /* movhps */
+    wagi_x64_rm(b, X64_0F | 0x11, XMM_B, val);
+}
+
+bool wagi_x64_takes_vals(const wagi_type *type)
+{
+    for (uint32_t i = 0; i < type->param_count; i++)
+        if (!is_number(type->params[i]))
+            return false;
+    for (uint32_t i = 0; i < type->result_count; i++)
+        if (!is_number(type->results[i]))
+            return false;
+    return type->param_count + type->result_count <= WAGI_ENTER_VALS;
 }
 
 static bool room(stub_maker *s, size_t size)
@@ -136,39 +276,53 @@ static bool room(stub_maker *s, size_t size)
     return wagi_x64_reserve(s->b, size);
 }
 
-/* Since `start` the frame has had this size. */
-static bool add_frame(stub_maker *s, size_t start, uint32_t frame, bool is_entry)
+/* From start to end the frame has this size. */
+static bool add_frame(stub_maker *s, size_t start, size_t end, uint32_t frame, bool is_entry)
 {
     wagi_stub_code code = {
-        .start = (uint32_t)start, .size = (uint32_t)(s->b->n - start), .frame = frame, .is_entry = is_entry};
+        .start = (uint32_t)start, .size = (uint32_t)(end - start), .frame = frame, .is_entry = is_entry};
     return WAGI_VEC_PUSH(&s->stubs->frames, code);
 }
 
 /* ---- traps ---- */
 
+/* Where calls from C end in another way than by returning, and where they do not begin. */
 static void make_unwind(stub_maker *s)
 {
     wagi_x64_buffer *b = s->b;
-    static const int saved[] = {R15, R14, R13, R12, RBP, RBX};
     s->unwind = (uint32_t)b->n;
     wagi_x64_rm(b, X64_W | 0x8B, RDX, wagi_x64_at(INSTANCE, AGENT));
-    wagi_x64_rm(b, X64_W | 0x8B, RSP, wagi_x64_at(RDX, offsetof(wag_agent, entry_sp)));
-    wagi_x64_rm(b, X64_W | 0x8B, RCX, wagi_x64_at(RSP, 16));
-    wagi_x64_rm(b, X64_W | 0x89, RCX, wagi_x64_at(RDX, offsetof(wag_agent, entry_sp)));
-    wagi_x64_mov_imm(b, RAX, 1, false);
-    wagi_x64_alu_imm_reg(b, 0, RSP, 24, true);
-    for (int i = 0; i < 6; i++) {
-        if (saved[i] >= 8)
-            wagi_x64_u8(b, 0x41);
-        wagi_x64_u8(b, 0x58 | (unsigned)(saved[i] & 7));
-    }
+    wagi_x64_rm(b, X64_W | 0x8B, RSP, wagi_x64_at(RDX, ENTRY_SP));
+    wagi_x64_rm(b, X64_W | 0x8B, RCX, wagi_x64_at(RSP, offsetof(wagi_entry_frame, outer)));
+    wagi_x64_rm(b, X64_W | 0x89, RCX, wagi_x64_at(RDX, ENTRY_SP));
+    wagi_x64_mov_imm(b, RAX, (uint32_t)WAGI_ENTER_FAILED, false);
+    leave_entry(b);
     wagi_x64_u8(b, 0xC3);
+    begin_stub(b);
+    s->enter_ended = (uint32_t)b->n;
+    wagi_x64_rm(b, X64_W | 0x8D, RDI, wagi_x64_at(INSTANCE, offsetof(wag_instance, unit)));
+    leave_entry(b);
+    jump_c(b, (uintptr_t)s->context->abi->enter_ended);
+    begin_stub(b);
+    s->call_vals = (uint32_t)b->n;
+    jump_c(b, (uintptr_t)s->context->abi->call_vals);
+    /* rcx: the error of a call that has returned but for its return address. */
+    begin_stub(b);
+    s->error = (uint32_t)b->n;
+    pop_reg(b, RSI);
+    wagi_x64_rr(b, X64_W | 0x8B, RDI, INSTANCE);
+    wagi_x64_rr(b, X64_W | 0x8B, RDX, RSP);
+    call_c(b, (uintptr_t)s->context->abi->error);
+    jump_to(b, -1, s->unwind);
 }
 
-static bool make_traps(stub_maker *s)
+bool wagi_x64_make_traps(stub_maker *s)
 {
     wagi_x64_buffer *b = s->b;
+    if (!room(s, STUB_ROOM))
+        return false;
     begin_stub(b);
+    s->stubs->first = (uint32_t)b->n;
     make_unwind(s);
     begin_stub(b);
     s->trap_common = (uint32_t)b->n;
@@ -183,16 +337,15 @@ static bool make_traps(stub_maker *s)
     wagi_x64_u32(b, MARK_LOW);
     wagi_x64_u32(b, MARK_HIGH);
     s->restore = s->stubs->restore = (uint32_t)b->n;
-    if (!add_frame(s, b->n - 8, 8, false)) /* debuggers look up the byte before the return address */
+    if (!add_frame(s, b->n - 8, b->n, 8, false)) /* debuggers look up the byte before the return address */
         return false;
-    wagi_x64_u8(b, 0x41);
-    wagi_x64_u8(b, 0x58 | (INSTANCE & 7));
+    pop_reg(b, INSTANCE);
     load_memory(b);
     wagi_x64_u8(b, 0xC3);
     return true;
 }
 
-static bool make_trap(stub_maker *s, wag_err trap)
+bool wagi_x64_make_trap(stub_maker *s, wag_err trap)
 {
     wagi_reloc stub = {.at = (uint32_t)s->b->n, .target = trap};
     if (!room(s, STUB_ROOM) || !WAGI_VEC_PUSH(&s->stubs->traps, stub))
@@ -207,172 +360,295 @@ static bool make_trap(stub_maker *s, wag_err trap)
 
 /* ---- entry ---- */
 
-static void entry_args(stub_maker *s, const wagi_type *type)
+/* rdx: the arguments */
+static void entry_args(stub_maker *s, const wagi_type *type, form form)
 {
     const wagi_machine *m = s->context->machine;
     wagi_x64_buffer *b = s->b;
     uint32_t ints = 0, floats = 0;
     if (has_buffer_params(m, type)) {
-        load_buffer(b);
-        wagi_x64_rr(b, X64_W | 0x8B, RCX, RDX);
-        wagi_x64_rm(b, X64_W | 0x8B, RDX, wagi_x64_at(RSP, 0));
-        for (uint32_t i = 0; i < type->param_count && room(s, 64); i++)
+        wagi_x64_rm(b, X64_W | 0x8B, RCX, wagi_x64_at(INSTANCE, AGENT));
+        wagi_x64_rm(b, X64_W | 0x8D, RCX, wagi_x64_at(RCX, offsetof(wag_agent, overflow)));
+        for (uint32_t i = 0, at = 0; i < type->param_count && room(s, 64); at += slots_of(type->params[i++]))
             if (param_reg(m, type->params[i], &ints, &floats) < 0)
-                copy_word(b, RBX, wagi_x64_at(RCX, (int32_t)(8 * i)), wagi_x64_at(RDX, (int32_t)(8 * i)));
+                copy_value(b, form, type->params[i], R8, wagi_x64_at(RCX, (int32_t)(8 * at)),
+                           value_at(form, RDX, 0, at));
     }
     ints = floats = 0;
-    for (uint32_t i = 0; i < type->param_count && room(s, 64); i++) {
+    for (uint32_t i = 0, at = 0; i < type->param_count && room(s, 64); at += slots_of(type->params[i++])) {
         int reg = param_reg(m, type->params[i], &ints, &floats);
-        wagi_x64_mem slot = wagi_x64_at(RDX, (int32_t)(8 * i));
+        bool is_32 = form == VALS && type->params[i] == WAGI_I32;
+        wagi_x64_mem value = value_at(form, RDX, 0, at);
         if (reg >= 0 && wagi_reg_is_float(reg))
-            move_float(s, type->params[i], false, reg - WAGI_FLOAT_REG, slot);
+            move_float(s, type->params[i], false, reg - WAGI_FLOAT_REG, value);
         else if (reg >= 0)
-            wagi_x64_rm(b, X64_W | 0x8B, reg, slot);
+            wagi_x64_rm(b, (is_32 ? 0 : X64_W) | 0x8B, reg, value);
     }
 }
 
-static void entry_results(stub_maker *s, const wagi_type *type)
+static void entry_results(stub_maker *s, const wagi_type *type, form form)
 {
     wagi_x64_buffer *b = s->b;
     if (type->result_count == 0)
         return;
-    if (type->result_count > 1) {
-        wagi_x64_rr(b, X64_W | 0x8B, RBX, RAX);
-        load_buffer(b);
-        wagi_x64_rm(b, X64_W | 0x8B, RCX, wagi_x64_at(RSP, 0));
-        for (uint32_t i = 1; i < type->result_count && room(s, 64); i++)
-            copy_word(b, RAX, wagi_x64_at(RCX, (int32_t)(8 * i)), wagi_x64_at(RDX, (int32_t)(8 * i)));
-        wagi_x64_rr(b, X64_W | 0x8B, RAX, RBX);
-    }
-    wagi_x64_rm(b, X64_W | 0x8B, RCX, wagi_x64_at(RSP, 0));
-    if (wagi_ty_is_float(wagi_ir_type_of(type->results[0])))
-        float_to_slot(s, type->results[0], 0, wagi_x64_at(RCX, 0));
+    bool is_float = wagi_ty_is_float(wagi_ir_type_of(type->results[0]));
+    if (form == VALS)
+        store_val(b, type->results[0], is_float ? WAGI_FLOAT_REG : RAX, val_at(ENTRY_RESULTS, 0, 0), RCX);
+    else if (is_float)
+        float_to_slot(s, type->results[0], 0, wagi_x64_at(ENTRY_RESULTS, 0));
     else
-        wagi_x64_rm(b, X64_W | 0x89, RAX, wagi_x64_at(RCX, 0));
+        wagi_x64_rm(b, X64_W | 0x89, RAX, wagi_x64_at(ENTRY_RESULTS, 0));
+    if (type->result_count > 1)
+        load_buffer(b);
+    uint32_t at = slots_of(type->results[0]);
+    for (uint32_t i = 1; i < type->result_count && room(s, 64); at += slots_of(type->results[i++])) {
+        wagi_x64_mem slot = wagi_x64_at(RDX, (int32_t)(8 * at));
+        if (form == VALS)
+            store_val_of_slot(b, type->results[i], slot, val_at(ENTRY_RESULTS, 0, i), RCX);
+        else
+            copy_value(b, SLOTS, type->results[i], RCX, wagi_x64_at(ENTRY_RESULTS, (int32_t)(8 * at)), slot);
+    }
 }
 
-static bool make_entry(stub_maker *s, const wagi_type *type)
+/* The checks of wagi_call_vals, of a call as wag_call has it in registers. Afterwards r10: the agent, r11: its depth.
+ */
+static bool entry_checks(stub_maker *s, const wagi_type *type)
 {
-    static const int saved[] = {RBX, RBP, R12, R13, R14, R15};
+    wagi_x64_buffer *b = s->b;
+    wagi_x64_alu_imm_reg(b, 7, RDX, (int32_t)type->param_count, true);
+    jump_to(b, CC_NE, s->call_vals);
+    wagi_x64_alu_imm_reg(b, 7, R8, (int32_t)type->result_count, true);
+    jump_to(b, CC_NE, s->call_vals);
+    if (type->param_count) {
+        wagi_x64_rr(b, X64_W | 0x85, RSI, RSI);
+        jump_to(b, CC_E, s->call_vals);
+    }
+    if (type->result_count) {
+        wagi_x64_rr(b, X64_W | 0x85, RCX, RCX);
+        jump_to(b, CC_E, s->call_vals);
+    }
+    for (uint32_t i = 0; i < type->param_count && room(s, 64); i++) {
+        wagi_x64_alu_imm_mem(b, 7, val_at(RSI, 0, i), kind_of(type->params[i]), false);
+        jump_to(b, CC_NE, s->call_vals);
+    }
+    if (!room(s, STUB_ROOM))
+        return false;
+    wagi_x64_rm(b, X64_W | 0x8B, R10, wagi_x64_at(RDI, FUNC_INSTANCE));
+    wagi_x64_rm(b, X64_W | 0x8B, R10, wagi_x64_at(R10, AGENT));
+    wagi_x64_rm(b, 0x8B, R11, wagi_x64_at(R10, HOST_DEPTH));
+    wagi_x64_rm(b, 0x3B, R11, wagi_x64_at(R10, offsetof(wag_agent, depth_limit)));
+    jump_to(b, CC_AE, s->call_vals);
+    wagi_x64_rm(b, X64_W | 0x3B, RSP, wagi_x64_at(R10, offsetof(wag_agent, native_limit)));
+    jump_to(b, CC_B, s->call_vals);
+    return true;
+}
+
+/* What is needed behind the call goes into registers that wasm keeps as C does. rax: the code, rdx: the arguments. */
+static void entry_operands(wagi_x64_buffer *b, form form)
+{
+    if (form == SLOTS) {
+        wagi_x64_rr(b, X64_W | 0x8B, ENTRY_AGENT, RCX);
+        wagi_x64_rr(b, X64_W | 0x8B, ENTRY_RESULTS, RDX);
+        wagi_x64_rr(b, X64_W | 0x8B, INSTANCE, RSI);
+        wagi_x64_rr(b, X64_W | 0x8B, RAX, RDI);
+        return;
+    }
+    wagi_x64_rr(b, X64_W | 0x8B, ENTRY_AGENT, R10);
+    wagi_x64_rr(b, X64_W | 0x8B, ENTRY_RESULTS, RCX);
+    wagi_x64_rm(b, X64_W | 0x8B, INSTANCE, wagi_x64_at(RDI, FUNC_INSTANCE));
+    wagi_x64_rm(b, X64_W | 0x8B, RAX, wagi_x64_at(RDI, FUNC_CODE));
+    wagi_x64_rr(b, X64_W | 0x8B, RDX, RSI);
+    /* The depth is written back, not counted down: the next call need not wait for a sum in memory. */
+    wagi_x64_rr(b, 0x8B, ENTRY_DEPTH, R11);
+    wagi_x64_alu_imm_reg(b, 0, R11, 1, false);
+    wagi_x64_rm(b, 0x89, R11, wagi_x64_at(ENTRY_AGENT, HOST_DEPTH));
+    wagi_x64_rm(b, X64_W | 0xFF, 0, wagi_x64_at(INSTANCE, HANDLES));
+}
+
+static void entry_end(const stub_maker *s, form form)
+{
+    wagi_x64_buffer *b = s->b;
+    wagi_x64_rm(b, X64_W | 0x89, ENTRY_OUTER, wagi_x64_at(ENTRY_AGENT, ENTRY_SP));
+    if (form == VALS) {
+        wagi_x64_rm(b, 0x89, ENTRY_DEPTH, wagi_x64_at(ENTRY_AGENT, HOST_DEPTH));
+        wagi_x64_rm(b, X64_W | 0xFF, 1, wagi_x64_at(INSTANCE, HANDLES));
+        jump_to(b, CC_E, s->enter_ended);
+        wagi_x64_rm(b, 0x80, 7, wagi_x64_at(ENTRY_AGENT, offsetof(wag_agent, poll_due)));
+        wagi_x64_u8(b, 0);
+        jump_to(b, CC_NE, s->enter_ended);
+    }
+    wagi_x64_rr(b, 0x33, RAX, RAX);
+    leave_entry(b);
+    wagi_x64_u8(b, 0xC3);
+}
+
+bool wagi_x64_make_entry(stub_maker *s, const wagi_type *type, bool vals)
+{
+    form form = vals ? VALS : SLOTS;
     wagi_x64_buffer *b = s->b;
     if (!room(s, STUB_ROOM))
         return false;
     begin_stub(b);
     wagi_reloc stub = {.at = (uint32_t)b->n, .target = (uintptr_t)type};
-    if (!WAGI_VEC_PUSH(&s->stubs->entry, stub))
+    if (!(form == VALS ? WAGI_VEC_PUSH(&s->stubs->vals_entry, stub) : WAGI_VEC_PUSH(&s->stubs->entry, stub)))
         return false;
-    for (int i = 0; i < 6; i++) {
-        if (saved[i] >= 8)
-            wagi_x64_u8(b, 0x41);
-        wagi_x64_u8(b, 0x50 | (unsigned)(saved[i] & 7));
-    }
-    wagi_x64_alu_imm_reg(b, 5, RSP, 24, true);
+    if (form == VALS && !entry_checks(s, type))
+        return false;
+    for (int i = 0; i < C_REGISTERS; i++)
+        push_reg(b, c_registers[i]);
+    entry_operands(b, form);
+    wagi_x64_rm(b, X64_W | 0x8B, ENTRY_OUTER, wagi_x64_at(ENTRY_AGENT, ENTRY_SP));
+    push_reg(b, ENTRY_OUTER);
     size_t framed = b->n;
-    wagi_x64_rm(b, X64_W | 0x89, RDX, wagi_x64_at(RSP, 0));
-    wagi_x64_rm(b, X64_W | 0x89, RCX, wagi_x64_at(RSP, 8));
-    wagi_x64_rm(b, X64_W | 0x8B, RAX, wagi_x64_at(RCX, offsetof(wag_agent, entry_sp)));
-    wagi_x64_rm(b, X64_W | 0x89, RAX, wagi_x64_at(RSP, 16));
-    wagi_x64_rm(b, X64_W | 0x89, RSP, wagi_x64_at(RCX, offsetof(wag_agent, entry_sp)));
-    wagi_x64_rr(b, X64_W | 0x8B, INSTANCE, RSI);
-    wagi_x64_rr(b, X64_W | 0x8B, RAX, RDI);
+    wagi_x64_rm(b, X64_W | 0x89, RSP, wagi_x64_at(ENTRY_AGENT, ENTRY_SP));
     load_memory(b);
-    entry_args(s, type);
+    entry_args(s, type, form);
     if (!room(s, STUB_ROOM))
         return false;
     wagi_x64_rr(b, 0xFF, 2, RAX);
-    entry_results(s, type);
+    entry_results(s, type, form);
     if (!room(s, STUB_ROOM))
         return false;
-    wagi_x64_rm(b, X64_W | 0x8B, RDX, wagi_x64_at(RSP, 8));
-    wagi_x64_rm(b, X64_W | 0x8B, RCX, wagi_x64_at(RSP, 16));
-    wagi_x64_rm(b, X64_W | 0x89, RCX, wagi_x64_at(RDX, offsetof(wag_agent, entry_sp)));
-    wagi_x64_rr(b, 0x33, RAX, RAX);
-    if (!add_frame(s, framed, 24 + 6 * 8, true))
-        return false;
-    wagi_x64_alu_imm_reg(b, 0, RSP, 24, true);
-    for (int i = 5; i >= 0; i--) {
-        if (saved[i] >= 8)
-            wagi_x64_u8(b, 0x41);
-        wagi_x64_u8(b, 0x58 | (unsigned)(saved[i] & 7));
-    }
-    wagi_x64_u8(b, 0xC3);
-    return true;
+    size_t in_frame = b->n;
+    entry_end(s, form);
+    return add_frame(s, framed, in_frame, FRAME_BYTES + 8 * C_REGISTERS, true);
 }
 
 /* ---- out ---- */
 
-static void out_args(stub_maker *s, const wagi_type *type)
+/* disp: of the arguments' array from rsp. Keeps rax. */
+static void out_args(stub_maker *s, const wagi_type *type, form form, int32_t disp)
 {
     const wagi_machine *m = s->context->machine;
     wagi_x64_buffer *b = s->b;
     uint32_t ints = 0, floats = 0;
-    for (uint32_t i = 0; i < type->param_count && room(s, 64); i++) {
+    for (uint32_t i = 0, at = 0; i < type->param_count && room(s, 64); at += slots_of(type->params[i++])) {
         int reg = param_reg(m, type->params[i], &ints, &floats);
-        wagi_x64_mem slot = wagi_x64_at(RSP, (int32_t)(8 * i));
-        if (reg >= 0 && wagi_reg_is_float(reg))
+        wagi_x64_mem slot = wagi_x64_at(RSP, disp + (int32_t)(8 * at));
+        if (reg < 0)
+            continue;
+        if (form == VALS)
+            store_val(b, type->params[i], reg, val_at(RSP, disp, i), RDX);
+        else if (wagi_reg_is_float(reg))
             float_to_slot(s, type->params[i], reg - WAGI_FLOAT_REG, slot);
-        else if (reg >= 0)
+        else
             wagi_x64_rm(b, X64_W | 0x89, reg, slot);
     }
     if (!has_buffer_params(m, type))
         return;
     load_buffer(b);
     ints = floats = 0;
-    for (uint32_t i = 0; i < type->param_count && room(s, 64); i++)
-        if (param_reg(m, type->params[i], &ints, &floats) < 0)
-            copy_word(b, RCX, wagi_x64_at(RSP, (int32_t)(8 * i)), wagi_x64_at(RDX, (int32_t)(8 * i)));
+    for (uint32_t i = 0, at = 0; i < type->param_count && room(s, 64); at += slots_of(type->params[i++])) {
+        wagi_x64_mem from = wagi_x64_at(RDX, (int32_t)(8 * at));
+        if (param_reg(m, type->params[i], &ints, &floats) >= 0)
+            continue;
+        if (form == VALS)
+            store_val_of_slot(b, type->params[i], from, val_at(RSP, disp, i), RCX);
+        else
+            copy_value(b, SLOTS, type->params[i], RCX, wagi_x64_at(RSP, disp + (int32_t)(8 * at)), from);
+    }
 }
 
-static void out_results(stub_maker *s, const wagi_type *type)
+static void out_results(stub_maker *s, const wagi_type *type, form form, int32_t disp)
 {
     wagi_x64_buffer *b = s->b;
     if (type->result_count > 1) {
         load_buffer(b);
-        for (uint32_t i = 1; i < type->result_count && room(s, 64); i++)
-            copy_word(b, RCX, wagi_x64_at(RDX, (int32_t)(8 * i)), wagi_x64_at(RSP, (int32_t)(8 * i)));
+        uint32_t at = slots_of(type->results[0]);
+        for (uint32_t i = 1; i < type->result_count && room(s, 64); at += slots_of(type->results[i++]))
+            copy_value(b, form, type->results[i], RCX, wagi_x64_at(RDX, (int32_t)(8 * at)),
+                       value_at(form, RSP, disp, at));
     }
     if (type->result_count == 0)
         return;
+    bool is_32 = form == VALS && type->results[0] == WAGI_I32;
     if (wagi_ty_is_float(wagi_ir_type_of(type->results[0])))
-        move_float(s, type->results[0], false, 0, wagi_x64_at(RSP, 0));
+        move_float(s, type->results[0], false, 0, value_at(form, RSP, disp, 0));
     else
-        wagi_x64_rm(b, X64_W | 0x8B, RAX, wagi_x64_at(RSP, 0));
+        wagi_x64_rm(b, (is_32 ? 0 : X64_W) | 0x8B, RAX, value_at(form, RSP, disp, 0));
 }
 
-/* The runtime calls the function. */
-static bool make_slots_call(stub_maker *s, const wagi_type *type)
+/* The runtime calls the function. c_function: of the abi, call_out or tail_out. */
+static bool make_slots_call(stub_maker *s, const wagi_type *type, uintptr_t c_function)
 {
     wagi_x64_buffer *b = s->b;
-    uint32_t slots = type->param_count > type->result_count ? type->param_count : type->result_count;
+    uint32_t slots = slots_of_all(type->params, type->param_count);
+    uint32_t results = slots_of_all(type->results, type->result_count);
+    if (results > slots)
+        slots = results;
     int32_t bytes = (int32_t)(8 * (slots | 1));
     wagi_x64_alu_imm_reg(b, 5, RSP, bytes, true);
     size_t framed = b->n;
-    out_args(s, type);
+    out_args(s, type, SLOTS, 0);
     if (!room(s, STUB_ROOM))
         return false;
     wagi_x64_rr(b, X64_W | 0x8B, RDI, RAX);
     wagi_x64_rr(b, X64_W | 0x8B, RSI, RSP);
-    call_c(b, (uintptr_t)s->context->abi->call_out);
+    wagi_x64_rm(b, X64_W | 0x8D, RDX, wagi_x64_at(RSP, bytes));
+    call_c(b, c_function);
     wagi_x64_rr(b, X64_W | 0x85, RAX, RAX);
     size_t error = jump_forward(b, CC_NE);
     load_memory(b);
-    out_results(s, type);
-    if (!room(s, STUB_ROOM) || !add_frame(s, framed, (uint32_t)bytes, false))
+    out_results(s, type, SLOTS, 0);
+    if (!room(s, STUB_ROOM) || !add_frame(s, framed, b->n, (uint32_t)bytes, false))
         return false;
     wagi_x64_alu_imm_reg(b, 0, RSP, bytes, true);
     wagi_x64_u8(b, 0xC3);
     bind_forward(b, error);
     wagi_x64_rr(b, X64_W | 0x8B, RCX, RAX);
     wagi_x64_alu_imm_reg(b, 0, RSP, bytes, true);
-    wagi_x64_u8(b, 0x58 | RSI);
-    wagi_x64_rr(b, X64_W | 0x8B, RDI, INSTANCE);
-    wagi_x64_rr(b, X64_W | 0x8B, RDX, RSP);
-    call_c(b, (uintptr_t)s->context->abi->error);
-    jump_to(b, -1, s->unwind);
+    jump_to(b, -1, s->error);
     return true;
 }
 
-static bool make_out(stub_maker *s, const wagi_type *type)
+/* The same with wag_vals. Frame: [0] the function, arguments, results. The function is there for the collector, which
+ * finds it on the stack, and for the one call that is made when a result's kind is wrong. */
+static bool make_vals_call(stub_maker *s, const wagi_type *type)
+{
+    wagi_x64_buffer *b = s->b;
+    int32_t args = 8, results = args + (int32_t)(sizeof(wag_val) * type->param_count);
+    int32_t bytes = results + (int32_t)(sizeof(wag_val) * type->result_count);
+    bytes = (bytes + 7) / 16 * 16 + 8;
+    wagi_x64_alu_imm_reg(b, 5, RSP, bytes, true);
+    size_t framed = b->n;
+    wagi_x64_rm(b, X64_W | 0x89, RAX, wagi_x64_at(RSP, 0));
+    out_args(s, type, VALS, args);
+    for (uint32_t i = 0; i < type->result_count && room(s, 64); i++) {
+        load_kind(b, type->results[i], RDX);
+        wagi_x64_rm(b, X64_0F | 0x11, XMM_B, val_at(RSP, results, i));
+    }
+    if (!room(s, STUB_ROOM))
+        return false;
+    wagi_x64_rr(b, X64_W | 0x8B, RDI, RAX);
+    wagi_x64_rm(b, X64_W | 0x8D, RSI, wagi_x64_at(RSP, args));
+    wagi_x64_rm(b, X64_W | 0x8D, RDX, wagi_x64_at(RSP, results));
+    call_c(b, (uintptr_t)s->context->abi->call_out_vals);
+    wagi_x64_rr(b, X64_W | 0x85, RAX, RAX);
+    size_t error = jump_forward(b, CC_NE);
+    size_t misfits[WAGI_ENTER_VALS];
+    for (uint32_t i = 0; i < type->result_count && room(s, STUB_ROOM); i++) {
+        wagi_x64_alu_imm_mem(b, 7, val_at(RSP, results, i), kind_of(type->results[i]), false);
+        misfits[i] = jump_forward(b, CC_NE);
+    }
+    load_memory(b);
+    out_results(s, type, VALS, results);
+    if (!room(s, STUB_ROOM) || !add_frame(s, framed, b->n, (uint32_t)bytes, false))
+        return false;
+    wagi_x64_alu_imm_reg(b, 0, RSP, bytes, true);
+    wagi_x64_u8(b, 0xC3);
+    for (uint32_t i = 0; i < type->result_count; i++)
+        bind_forward(b, misfits[i]);
+    wagi_x64_rm(b, X64_W | 0x8B, RDI, wagi_x64_at(RSP, 0));
+    wagi_x64_rm(b, X64_W | 0x8D, RSI, wagi_x64_at(RSP, results));
+    call_c(b, (uintptr_t)s->context->abi->misfit);
+    bind_forward(b, error);
+    wagi_x64_rr(b, X64_W | 0x8B, RCX, RAX);
+    wagi_x64_alu_imm_reg(b, 0, RSP, bytes, true);
+    jump_to(b, -1, s->error);
+    return true;
+}
+
+bool wagi_x64_make_out(stub_maker *s, const wagi_type *type)
 {
     wagi_x64_buffer *b = s->b;
     if (!room(s, STUB_ROOM))
@@ -383,23 +659,22 @@ static bool make_out(stub_maker *s, const wagi_type *type)
         return false;
     wagi_x64_alu_imm_mem(b, 7, wagi_x64_at(RAX, FUNC_CODE), 0, true);
     size_t slots = jump_forward(b, CC_E);
-    wagi_x64_u8(b, 0x41);
-    wagi_x64_u8(b, 0x50 | (INSTANCE & 7));
+    push_reg(b, INSTANCE);
     size_t framed = b->n;
     wagi_x64_rm(b, X64_W | 0x8B, INSTANCE, wagi_x64_at(RAX, FUNC_INSTANCE));
     load_memory(b);
     wagi_x64_rm(b, 0xFF, 2, wagi_x64_at(RAX, FUNC_CODE));
-    if (!add_frame(s, framed, 8, false))
+    if (!add_frame(s, framed, b->n, 8, false))
         return false;
-    wagi_x64_u8(b, 0x41);
-    wagi_x64_u8(b, 0x58 | (INSTANCE & 7));
+    pop_reg(b, INSTANCE);
     load_memory(b);
     wagi_x64_u8(b, 0xC3);
     bind_forward(b, slots);
-    return make_slots_call(s, type);
+    return wagi_x64_takes_vals(type) ? make_vals_call(s, type)
+                                     : make_slots_call(s, type, (uintptr_t)s->context->abi->call_out);
 }
 
-static bool make_tail(stub_maker *s, uint32_t out, const wagi_type *type)
+bool wagi_x64_make_tail(stub_maker *s, uint32_t out, const wagi_type *type)
 {
     wagi_x64_buffer *b = s->b;
     if (!room(s, STUB_ROOM))
@@ -408,16 +683,17 @@ static bool make_tail(stub_maker *s, uint32_t out, const wagi_type *type)
     wagi_reloc stub = {.at = (uint32_t)b->n, .target = (uintptr_t)type};
     if (!WAGI_VEC_PUSH(&s->stubs->tail, stub))
         return false;
-    wagi_x64_alu_imm_mem(b, 7, wagi_x64_at(RAX, FUNC_CODE), 0, true);
+    wagi_x64_alu_imm_mem(b, 7, wagi_x64_at(RAX, FUNC_INSTANCE), 0, true);
     jump_to(b, CC_E, out);
+    wagi_x64_alu_imm_mem(b, 7, wagi_x64_at(RAX, FUNC_CODE), 0, true);
+    size_t slots = jump_forward(b, CC_E);
     wagi_x64_rm(b, X64_W | 0x8B, RDX, wagi_x64_at(RSP, 0));
     wagi_x64_alu_imm_mem(b, 7, wagi_x64_at(RDX, -8), (int32_t)MARK_LOW, false);
     size_t no_frame = jump_forward(b, CC_NE);
     wagi_x64_alu_imm_mem(b, 7, wagi_x64_at(RDX, -4), (int32_t)MARK_HIGH, false);
     size_t has_frame = jump_forward(b, CC_E);
     bind_forward(b, no_frame);
-    wagi_x64_u8(b, 0x41);
-    wagi_x64_u8(b, 0x50 | (INSTANCE & 7));
+    push_reg(b, INSTANCE);
     wagi_x64_rm(b, X64_W | 0x8D, RDX, wagi_x64_at(X64_RIP, 0));
     uint32_t rel = (uint32_t)(s->restore - b->n);
     memcpy(b->p + b->n - 4, &rel, 4);
@@ -426,114 +702,6 @@ static bool make_tail(stub_maker *s, uint32_t out, const wagi_type *type)
     wagi_x64_rm(b, X64_W | 0x8B, INSTANCE, wagi_x64_at(RAX, FUNC_INSTANCE));
     load_memory(b);
     wagi_x64_rm(b, 0xFF, 4, wagi_x64_at(RAX, FUNC_CODE));
-    return true;
-}
-
-/* ---- linking ---- */
-
-static int by_target(const void *x, const void *y)
-{
-    const wagi_reloc *a = x, *b = y;
-    return a->target < b->target ? -1 : a->target > b->target;
-}
-
-/* Stubs of one kind are in ascending order of their target. */
-static uint32_t find_stub(const wagi_reloc *stubs, size_t count, uintptr_t target)
-{
-    size_t low = 0, high = count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (stubs[middle].target < target)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return stubs[low].at;
-}
-
-/* The distinct targets of the relocations of one kind, ascending, into `*sorted` (capacity count). Most targets repeat,
- * so that little is left to sort when those that were seen a moment ago are left out. */
-static size_t distinct_targets(const wagi_reloc *relocs, size_t count, wagi_reloc_kind kind, wagi_reloc_kind or_kind,
-                               wagi_reloc *sorted)
-{
-    size_t n = 0, out = 0;
-    uintptr_t seen[256] = {0};
-    for (size_t i = 0; i < count; i++) {
-        if (relocs[i].kind != kind && relocs[i].kind != or_kind)
-            continue;
-        uintptr_t target = relocs[i].target, *place = &seen[(target ^ target >> 4 ^ target >> 12) % 256];
-        if (*place == target && target != 0)
-            continue;
-        *place = target;
-        sorted[n++] = relocs[i];
-    }
-    qsort(sorted, n, sizeof *sorted, by_target);
-    for (size_t i = 0; i < n; i++)
-        if (out == 0 || sorted[out - 1].target != sorted[i].target)
-            sorted[out++] = sorted[i];
-    return out;
-}
-
-static bool make_stubs(stub_maker *s, const wagi_reloc *relocs, size_t count, wagi_reloc *sorted)
-{
-    if (!room(s, STUB_ROOM) || !make_traps(s))
-        return false;
-    size_t n = distinct_targets(relocs, count, WAGI_RELOC_TRAP, WAGI_RELOC_TRAP, sorted);
-    for (size_t i = 0; i < n; i++)
-        if (!make_trap(s, (wag_err)sorted[i].target))
-            return false;
-    n = distinct_targets(relocs, count, WAGI_RELOC_OUT, WAGI_RELOC_TAIL, sorted);
-    s->stubs->far_start = (uint32_t)s->b->n;
-    for (size_t i = 0; i < n; i++)
-        if (!make_out(s, (const wagi_type *)sorted[i].target))
-            return false;
-    s->stubs->far_end = (uint32_t)s->b->n;
-    n = distinct_targets(relocs, count, WAGI_RELOC_TAIL, WAGI_RELOC_TAIL, sorted);
-    for (size_t i = 0; i < n; i++) {
-        uint32_t out = find_stub(s->stubs->out.p, s->stubs->out.n, sorted[i].target);
-        if (!make_tail(s, out, (const wagi_type *)sorted[i].target))
-            return false;
-    }
-    return true;
-}
-
-static uint32_t target_of(const wagi_x64_stubs *stubs, const wagi_reloc *reloc, const uint32_t *func_at)
-{
-    switch ((wagi_reloc_kind)reloc->kind) {
-    case WAGI_RELOC_FUNC:
-        return func_at[reloc->target];
-    case WAGI_RELOC_OUT:
-        return find_stub(stubs->out.p, stubs->out.n, reloc->target);
-    case WAGI_RELOC_TAIL:
-        return find_stub(stubs->tail.p, stubs->tail.n, reloc->target);
-    case WAGI_RELOC_TRAP:
-        break;
-    }
-    return find_stub(stubs->traps.p, stubs->traps.n, reloc->target);
-}
-
-bool wagi_x64_link(wagi_x64_buffer *code, const wagi_code_context *context, const wagi_reloc *relocs,
-                   size_t reloc_count, const uint32_t *func_at, const wagi_type *const *entry_types, size_t entry_count,
-                   wagi_x64_stubs *stubs)
-{
-    stub_maker s = {.b = code, .context = context, .stubs = stubs, .has_avx = context->machine->features & X64_HAS_AVX};
-    wagi_reloc *sorted = wagi_alloc((reloc_count + 1) * sizeof *sorted);
-    if (!sorted)
-        return false;
-    bool fine = wagi_x64_reserve(code, STUB_ROOM);
-    if (fine) {
-        begin_stub(code);
-        stubs->first = (uint32_t)code->n;
-        fine = make_stubs(&s, relocs, reloc_count, sorted);
-    }
-    for (size_t i = 0; fine && i < entry_count; i++)
-        fine = make_entry(&s, entry_types[i]);
-    wagi_free(sorted);
-    if (!fine || code->n > INT32_MAX / 2)
-        return false;
-    for (size_t i = 0; i < reloc_count; i++) {
-        uint32_t rel = target_of(stubs, &relocs[i], func_at) - (relocs[i].at + 4);
-        memcpy(code->p + relocs[i].at, &rel, 4);
-    }
-    return true;
+    bind_forward(b, slots);
+    return make_slots_call(s, type, (uintptr_t)s->context->abi->tail_out);
 }

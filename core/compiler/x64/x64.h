@@ -8,10 +8,10 @@
  * Frame, from rsp up: operands of helper calls (out_bytes), slots, pushed registers, return address. rsp is a multiple
  * of 16 in the body and does not move there, so a frame's size is a constant of the function.
  *
- * Calls between wasm functions: integers in rdi rsi rcx r8-r11, floats in xmm0-xmm7, what is more in the agent's
- * overflow buffer at 8 * parameter index, read by the callee before anything else can use the buffer. First result in
- * rax or xmm0, the others in the buffer at 8 * index, read by the caller at once. Callees keep r14 and r15's meaning
- * for the caller's instance. An i32 is zero-extended.
+ * Calls between wasm functions: integers in rdi rsi rcx r8-r11, floats and vectors in xmm0-xmm7, what is more in the
+ * agent's overflow buffer at its slot (8 * parameter index; a vector is two slots), read by the callee before anything
+ * else can use the buffer. First result in rax or xmm0, the others in the buffer at their slots, read by the caller at
+ * once. Callees keep r14 and r15's meaning for the caller's instance. An i32 is zero-extended.
  */
 #ifndef WAGI_COMPILER_X64_X64_H
 #define WAGI_COMPILER_X64_X64_H
@@ -31,7 +31,9 @@ enum {
     X64_HAS_BMI2 = 4,
     X64_HAS_LZCNT = 8,
     X64_HAS_POPCNT = 16,
-    X64_HAS_SSE41 = 32
+    X64_HAS_SSE41 = 32, /* and SSSE3 */
+    X64_HAS_SSE42 = 64,
+    X64_HAS_AVX2 = 128
 };
 
 typedef struct wagi_x64_cold {
@@ -49,13 +51,14 @@ typedef struct wagi_x64_far_call {
 } wagi_x64_far_call;
 
 typedef struct wagi_x64_block_ref {
-    uint32_t at, block; /* a rel32 */
+    uint32_t at, block;
+    bool is_short; /* a rel8, else a rel32 */
 } wagi_x64_block_ref;
 
 typedef struct wagi_x64_const_ref {
     uint32_t at;   /* a rel32 whose instruction ends behind it and `tail` bytes */
-    uint32_t size; /* 4, 8, 16 (the value and zeros); 0: a jump table */
-    uint64_t value;
+    uint32_t size; /* 4, 8, 16; 0: a jump table */
+    uint64_t value, high;
     uint32_t tail;
 } wagi_x64_const_ref;
 
@@ -79,9 +82,19 @@ typedef struct wagi_x64_emitter {
     WAGI_VEC(wagi_site) sites; /* of this function */
     uint32_t ins;              /* the instruction at hand */
     uint32_t repeats;          /* of loop heads */
-    size_t flags_at;           /* the flags say how flags_vreg compares with 0, if the code still ends here */
+    size_t next_edit;          /* the first one that has not been applied */
+    bool long_jumps;           /* no short forward jumps; set while emitting: one did not reach */
+
+    /* The loop that is being emitted several times: blocks [head, end), head NONE when there is none. */
+    uint32_t unroll_head, unroll_end;
+    uint32_t unroll_at;   /* 1 + code offset of the first copy */
+    uint32_t copies_left; /* behind the one at hand */
+    bool is_copy;         /* the one at hand is not the first */
+    uint32_t unrolled;    /* instructions that the function's copies have added */
+    size_t flags_at;      /* the flags say how flags_vreg compares with 0, if the code still ends here */
     uint32_t flags_vreg;
     uint8_t flags_type;
+    uint32_t used_xmm; /* registers that hold values somewhere in the function; 0: not asked yet */
 } wagi_x64_emitter;
 
 /* ---- operands ---- */
@@ -137,6 +150,7 @@ void wagi_x64_sse_2(wagi_x64_emitter *e, uint32_t form, int reg, int rm);
 void wagi_x64_sse_mem(wagi_x64_emitter *e, uint32_t form, int reg, wagi_x64_mem mem);
 void wagi_x64_const_operand(wagi_x64_emitter *e, uint64_t value, uint32_t size,
                             uint32_t tail); /* the rel32 just written as 0 */
+void wagi_x64_vector_operand(wagi_x64_emitter *e, uint64_t low, uint64_t high, uint32_t tail);
 void wagi_x64_compare_stop_limit(wagi_x64_emitter *e, int reg);
 /* Jumps. */
 void wagi_x64_trap_if(wagi_x64_emitter *e, int cc, wag_err trap);
@@ -144,6 +158,12 @@ void wagi_x64_trap(wagi_x64_emitter *e, wag_err trap);
 size_t wagi_x64_jump_short(wagi_x64_emitter *e, int cc); /* cc < 0: always; to be bound */
 void wagi_x64_bind_short(wagi_x64_emitter *e, size_t at);
 void wagi_x64_jump_label(wagi_x64_emitter *e, int cc, uint32_t label);
+void wagi_x64_jump_block(wagi_x64_emitter *e, int cc, uint32_t block);
+void wagi_x64_set_rel32(wagi_x64_emitter *e, size_t at, size_t to);
+bool wagi_x64_has_edits(const wagi_x64_emitter *e, uint32_t block);
+/* Resolve all jumps to blocks; or only those within the copy of a loop that ends here, and to the next copy. */
+void wagi_x64_bind_blocks(wagi_x64_emitter *e);
+void wagi_x64_bind_copy(wagi_x64_emitter *e, size_t first_ref);
 void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind);                   /* a site at the code's end */
 void wagi_x64_reloc(wagi_x64_emitter *e, wagi_reloc_kind kind, uintptr_t target); /* a rel32 here */
 void wagi_x64_epilogue(wagi_x64_emitter *e);
@@ -161,6 +181,7 @@ bool wagi_x64_emit_int(wagi_x64_emitter *e, const wagi_ins *ins);
 bool wagi_x64_emit_float(wagi_x64_emitter *e, const wagi_ins *ins);
 bool wagi_x64_emit_memory(wagi_x64_emitter *e, const wagi_ins *ins);
 bool wagi_x64_emit_atomic(wagi_x64_emitter *e, const wagi_ins *ins);
+bool wagi_x64_emit_vector(wagi_x64_emitter *e, const wagi_ins *ins);
 bool wagi_x64_emit_call(wagi_x64_emitter *e, const wagi_ins *ins);
 /* The flags for a condition. Returns the condition code to use; FEQ and FNE also need the parity flag. */
 int wagi_x64_compare(wagi_x64_emitter *e, const wagi_ins *ins);
@@ -169,6 +190,14 @@ int wagi_x64_compare(wagi_x64_emitter *e, const wagi_ins *ins);
 /* The operand of an access to a memory, checked unless guard pages do it; base: a vreg or NIL. May use rax and rdx;
  * afterwards rdx is free. */
 wagi_x64_mem wagi_x64_address(wagi_x64_emitter *e, uint32_t memory, uint32_t base, uint64_t offset, unsigned width);
+
+/* ---- emit_simd.c ---- */
+/* The machine code for a vector op needs no more than these features. */
+bool wagi_x64_has_vector(unsigned vector, uint32_t features);
+/* A constant into a register. */
+void wagi_x64_vector_const(wagi_x64_emitter *e, int d, uint64_t low, uint64_t high);
+/* A load that makes a vector of what it reads. */
+void wagi_x64_load_vector(wagi_x64_emitter *e, unsigned access, int d, wagi_x64_mem mem);
 
 /* ---- emit_call.c ---- */
 typedef struct wagi_x64_arg_move {
