@@ -309,6 +309,9 @@ void wagi_build_skip_immediate(wagi_builder *b, wagi_op op)
         for (uint32_t n = wagi_read_u32(in); n && !in->error; n--)
             skip_leb(in, wagi_read_u8(in) < WAGI_CATCH_ALL ? 2 : 1);
         return;
+    case WAGI_IMM_FENCE:
+        wagi_read_u8(in);
+        return;
     default: /* an op that is not built even where it cannot be reached */
         b->ir->failed = true;
     }
@@ -384,7 +387,8 @@ enum {
 static bool build_op(wagi_builder *b, wagi_op op)
 {
     return build_local(b, op) || wagi_build_simd(b, op) || wagi_build_control(b, op) || wagi_build_num(b, op) ||
-           wagi_build_memory(b, op) || wagi_build_call(b, op) || wagi_build_exception(b, op);
+           wagi_build_memory(b, op) || wagi_build_call(b, op) || wagi_build_exception(b, op) ||
+           wagi_build_atomic(b, op);
 }
 
 /* Build ops until one may have made the code behind it unreachable, or ended the function. */

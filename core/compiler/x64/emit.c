@@ -342,7 +342,8 @@ __attribute__((noinline)) static void emit_control(wagi_x64_emitter *e, uint32_t
         break;
     default:
         if (!wagi_x64_emit_call(e, ins) && !wagi_x64_emit_float(e, ins) && !wagi_x64_emit_int(e, ins) &&
-            !wagi_x64_emit_memory(e, ins) && !wagi_x64_emit_vector(e, ins) && !wagi_x64_emit_exception(e, ins))
+            !wagi_x64_emit_memory(e, ins) && !wagi_x64_emit_vector(e, ins) && !wagi_x64_emit_exception(e, ins) &&
+            !wagi_x64_emit_atomic(e, ins))
             e->failed = true;
     }
 }

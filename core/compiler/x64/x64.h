@@ -195,10 +195,16 @@ uint32_t wagi_x64_packed_form(unsigned type, uint32_t op); /* ps or pd form */
 bool wagi_x64_emit_int(wagi_x64_emitter *e, const wagi_ins *ins);
 bool wagi_x64_emit_float(wagi_x64_emitter *e, const wagi_ins *ins);
 bool wagi_x64_emit_memory(wagi_x64_emitter *e, const wagi_ins *ins);
+bool wagi_x64_emit_atomic(wagi_x64_emitter *e, const wagi_ins *ins);
 bool wagi_x64_emit_vector(wagi_x64_emitter *e, const wagi_ins *ins);
 bool wagi_x64_emit_call(wagi_x64_emitter *e, const wagi_ins *ins);
 /* The flags for a condition. Returns the condition code to use; FEQ and FNE also need the parity flag. */
 int wagi_x64_compare(wagi_x64_emitter *e, const wagi_ins *ins);
+
+/* ---- emit_memory.c ---- */
+/* The operand of an access to a memory, checked unless guard pages do it; base: a vreg or NIL. May use rax and rdx;
+ * afterwards rdx is free. */
+wagi_x64_mem wagi_x64_address(wagi_x64_emitter *e, uint32_t memory, uint32_t base, uint64_t offset, unsigned width);
 
 /* ---- emit_simd.c ---- */
 /* The machine code for a vector op needs no more than these features. */
