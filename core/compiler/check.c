@@ -128,7 +128,7 @@ static bool meet_label(checker *c, uint32_t label)
 static bool meet_successors(checker *c, const wagi_ins *ins)
 {
     bool changed = false;
-    if (ins->op == WAGI_IR_JMP || ins->op == WAGI_IR_BRCC)
+    if (wagi_ins_jumps(ins))
         changed = meet_label(c, ins->dst);
     else if (wagi_ins_has_table(ins))
         for (uint32_t i = 0; i <= ins->b; i++)

@@ -273,7 +273,7 @@ static void join_successors(walk *w, uint32_t block)
     if (b->first == b->last)
         return;
     const wagi_ins *ins = &ir->ins.p[b->last - 1];
-    if (ins->op == WAGI_IR_JMP || ins->op == WAGI_IR_BRCC)
+    if (wagi_ins_jumps(ins))
         join(w, block, ins->dst);
     else if (ins->op == WAGI_IR_CALL && ir->calls.p[ins->imm].handler)
         join(w, block, ir->handlers.p[ir->calls.p[ins->imm].handler - 1].label);

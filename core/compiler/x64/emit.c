@@ -343,7 +343,7 @@ __attribute__((noinline)) static void emit_control(wagi_x64_emitter *e, uint32_t
     default:
         if (!wagi_x64_emit_call(e, ins) && !wagi_x64_emit_float(e, ins) && !wagi_x64_emit_int(e, ins) &&
             !wagi_x64_emit_memory(e, ins) && !wagi_x64_emit_vector(e, ins) && !wagi_x64_emit_exception(e, ins) &&
-            !wagi_x64_emit_atomic(e, ins))
+            !wagi_x64_emit_atomic(e, ins) && !wagi_x64_emit_gc(e, ins))
             e->failed = true;
     }
 }
@@ -601,6 +601,7 @@ static void finish_function(wagi_x64_emitter *e)
 {
     emit_colds(e);
     wagi_x64_far_calls(e);
+    wagi_x64_slows(e);
     emit_constants(e);
     wagi_x64_bind_blocks(e);
     /* All but the far calls' are in order. */
@@ -652,7 +653,7 @@ static uint32_t frame_size(const wagi_x64_emitter *e)
 static void emit_function(wagi_x64_emitter *e)
 {
     uint32_t blocks = (uint32_t)e->ir->blocks.n;
-    e->block_refs.n = e->const_refs.n = e->colds.n = e->far_calls.n = e->sites.n = 0;
+    e->block_refs.n = e->const_refs.n = e->colds.n = e->far_calls.n = e->slows.n = e->sites.n = 0;
     e->flags_at = e->next_edit = 0;
     e->ins = e->repeats = e->unrolled = e->used_xmm = 0;
     e->unroll_head = WAGI_NIL;
@@ -726,6 +727,7 @@ void wagi_x64_emitter_free(wagi_x64_emitter *e)
     WAGI_VEC_FREE(&e->const_refs);
     WAGI_VEC_FREE(&e->colds);
     WAGI_VEC_FREE(&e->far_calls);
+    WAGI_VEC_FREE(&e->slows);
     WAGI_VEC_FREE(&e->sites);
     wagi_free(e);
 }
