@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "runtime/pool.h"
+#include "runtime/quota.h"
 #include "runtime/slot.h"
 #include "runtime/store.h"
 #include "runtime/tier.h"
@@ -378,10 +379,13 @@ wag_instance *wagi_pool_instantiate(wag_linked *linked)
     wagi_pool *pool = linked->pool;
     if (!pool->is_quiet || !linked->matched || pool->ready.n == 0)
         return NULL;
+    if (wagi_quota_take(pool->agent, WAGI_QUOTA_INSTANCES, 1) != WAG_OK)
+        return NULL;
     wag_instance *instance = pool->ready.p[pool->ready.n - 1];
     WAGI_UNPOISON(instance, instance->block_size);
     if (instance->link_serial != linked->serial || instance->stale_tables) {
         WAGI_POISON(instance, instance->block_size);
+        wagi_quota_give(pool->agent, WAGI_QUOTA_INSTANCES, 1);
         return NULL;
     }
     wagi_pool_take(pool);
@@ -427,6 +431,9 @@ static wag_err fill(wag_instance *instance, wag_error **reterr_error)
 
 wag_err wagi_instance_new(wag_linked *linked, wag_instance **ret_instance, wag_error **reterr_error)
 {
+    wag_agent *agent = linked->pool->agent;
+    if (wagi_quota_take(agent, WAGI_QUOTA_INSTANCES, 1) != WAG_OK)
+        return wagi_fail(wagi_quota_error(agent, WAGI_QUOTA_INSTANCES, 1), reterr_error);
     wag_instance *instance = wagi_pool_take(linked->pool);
     wag_err err;
     if (instance) {
@@ -434,8 +441,10 @@ wag_err wagi_instance_new(wag_linked *linked, wag_instance **ret_instance, wag_e
         err = refill(instance, instance->link_serial != linked->serial, reterr_error);
     } else {
         instance = block_new(linked);
-        if (!instance)
+        if (!instance) {
+            wagi_quota_give(agent, WAGI_QUOTA_INSTANCES, 1);
             return wagi_fail(wagi_error_nomem(), reterr_error);
+        }
         err = fill(instance, reterr_error);
     }
     if (err != WAG_OK)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/imports.h"
+#include "runtime/quota.h"
 #include "runtime/slot.h"
 #include "runtime/store.h"
 
@@ -250,19 +251,23 @@ void wagi_pool_give(wag_instance *instance)
 {
     wagi_pool *pool = instance->pool;
     pool->instances--;
+    wagi_quota_give(pool->agent, WAGI_QUOTA_INSTANCES, 1);
     if (!keep(pool, instance))
         free_instance(instance);
     if (pool->instances == 0)
         wagi_pool_settle(pool);
 }
 
-void wagi_pools_trim(wag_agent *agent)
+bool wagi_pools_trim(wag_agent *agent)
 {
+    size_t before = agent->pools.count, freed = 0;
     settle_all(agent);
     for (size_t i = 0; i < agent->pools.size; i++)
-        for (wagi_pool *pool = agent->pools.table[i]; pool; pool = pool->next)
+        for (wagi_pool *pool = agent->pools.table[i]; pool; pool = pool->next) {
+            freed += pool->ready.n;
             free_ready(pool);
-    wagi_memory_free_spares(agent);
+        }
+    return freed || agent->pools.count < before;
 }
 
 void wagi_pools_free(wag_agent *agent)

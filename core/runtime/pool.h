@@ -70,8 +70,8 @@ void wagi_pool_forsaken(wag_agent *agent, const wag_module *module);
 wag_instance *wagi_pool_take(wagi_pool *pool);
 /* An instance has died: reset and keep it, or free it. */
 void wagi_pool_give(wag_instance *instance);
-/* Free what is ready in all pools; and pools that nobody needs. */
-void wagi_pools_trim(wag_agent *agent);
+/* Free what is ready in all pools; and pools that nobody needs. False when there was nothing. */
+bool wagi_pools_trim(wag_agent *agent);
 /* The agent ends: nothing of it is alive. */
 void wagi_pools_free(wag_agent *agent);
 
