@@ -30,8 +30,8 @@ struct wag_cluster {
     bool check_resets;
     atomic_size_t reset_mismatches;
     atomic_uint_least64_t taken[WAGI_QUOTA_COUNT]; /* granted to agents */
-    bool perf_map, gdb_jit;         /* what the native tier tells others of its code */
-    struct wagi_compile_pool *pool; /* made on first use, under lock */
+    bool perf_map, gdb_jit;                        /* what the native tier tells others of its code */
+    struct wagi_compile_pool *pool;                /* made on first use, under lock */
     /* Set together with pool; the last wag_cluster_unref calls it, perhaps on a thread of the pool. */
     void (*pool_free)(struct wagi_compile_pool *pool);
     wagi_mutex lock;
@@ -108,7 +108,7 @@ struct wag_agent {
     } pools;
     uint64_t linked_serial; /* of the last link */
     wagi_quota quotas[WAGI_QUOTA_COUNT];
-    struct {                /* memories that are or were sealed, by address (runtime/slot.c) */
+    struct { /* memories that are or were sealed, by address (runtime/slot.c) */
         wag_memory **table;
         size_t size, count;
     } sealed;

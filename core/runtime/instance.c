@@ -531,9 +531,9 @@ static bool is_quiet(const wagi_pool *pool)
     for (uint32_t i = 0; quiet && i < data->elem_count; i++)
         quiet = data->elems[i].mode != WAGI_SEGMENT_ACTIVE || data->elems[i].table >= data->table_import_count;
     for (uint32_t i = 0; quiet && i < data->data_count; i++)
-        quiet = data->datas[i].mode != WAGI_SEGMENT_ACTIVE ||
-                (data->datas[i].memory >= data->memory_import_count &&
-                 wagi_memory_image_of(pool->module, data->datas[i].memory));
+        quiet =
+            data->datas[i].mode != WAGI_SEGMENT_ACTIVE || (data->datas[i].memory >= data->memory_import_count &&
+                                                           wagi_memory_image_of(pool->module, data->datas[i].memory));
     return quiet;
 }
 

@@ -1,8 +1,8 @@
 /* Linear memories: pages, growth, bulk operations.
  *
- * base points to exactly size bytes. Small memories are heap blocks: for an instance that lives for microseconds that
- * is several times cheaper than mapping and unmapping pages. A memory becomes mapped when it outgrows HEAP_BYTES. An
- * empty memory points to itself, so that base is never NULL.
+ * base points to exactly size bytes. Memories of standard pages are mappings, so that only what is touched takes
+ * memory; the pool keeps them for the next instance, so few are made. Smaller ones (of custom pages) are heap blocks
+ * and become mapped when they outgrow HEAP_BYTES. An empty memory points to itself, so that base is never NULL.
  *
  * max_pages is at most a limit of the cluster, so pages << page_size_log2 cannot overflow.
  */
@@ -16,7 +16,7 @@
 #include "runtime/slot.h"
 #include "runtime/store.h"
 
-enum { HEAP_BYTES = 2 * 65536 };
+enum { HEAP_BYTES = 16384 };
 
 /* Most pages that a memory of this type may ever have here. */
 static uint64_t page_limit(const wagi_limits *limits, wagi_memory_type type)

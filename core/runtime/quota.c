@@ -30,8 +30,8 @@ static bool take_of_cluster(wag_agent *agent, wagi_quota_kind kind, uint64_t amo
     do { /* relaxed: a sum that publishes nothing */
         if (now > limit || amount > limit - now)
             return false;
-    } while (!atomic_compare_exchange_weak_explicit(taken, &now, now + amount, memory_order_relaxed,
-                                                    memory_order_relaxed));
+    } while (
+        !atomic_compare_exchange_weak_explicit(taken, &now, now + amount, memory_order_relaxed, memory_order_relaxed));
     agent->quotas[kind].granted += amount;
     return true;
 }

@@ -80,7 +80,8 @@ static wag_cluster *limited(wag_limit limit, uint64_t value)
     return cluster;
 }
 
-/* `most` instances can be alive, one more is an error with this word in it, and one that goes makes room for another. */
+/* `most` instances can be alive, one more is an error with this word in it, and one that goes makes room for another.
+ */
 static void reach(wag_cluster *cluster, int most, const char *word)
 {
     wag_module *module = compile(WAG_TIER_DEFAULT, cluster);
