@@ -34,10 +34,9 @@ static wag_error *type_error(wag_err err, const char *what, size_t index)
     return err == WAG_TYPE ? wagi_error_new(err, "%s %zu has another type", what, index) : wagi_error_new(err, NULL);
 }
 
-/* vals: own, their kinds stand in results; each is given up. */
-static wag_error *take_results(wag_agent *agent, wasm_val_t *vals, wag_val *results, size_t count)
+/* vals: own, their kinds stand in results; each is given up, also when there is an error (own) already. */
+static wag_error *take_results(wag_agent *agent, wasm_val_t *vals, wag_val *results, size_t count, wag_error *error)
 {
-    wag_error *error = NULL;
     for (size_t i = 0; i < count; i++) {
         wag_val val;
         wag_err err = error ? WAG_TYPE : wagi_wasm_val_in(agent, &vals[i], results[i].kind, &val);
@@ -77,8 +76,7 @@ static wag_error *call_back(void *context, const wag_val *args, wag_val *results
     wasm_trap_t *trap = here->plain ? here->plain(&in, &out) : here->with_env(here->env, &in, &out);
     wag_error *error = trap ? wag_error_ref((wag_error *)(uintptr_t)wag_wasm_trap_error(trap)) : NULL;
     wasm_trap_delete(trap);
-    if (!error)
-        error = take_results(agent, vals + params, results, count);
+    error = take_results(agent, vals + params, results, count, error);
     for (size_t i = 0; i < params; i++)
         wasm_val_delete(&vals[i]);
     if (vals != small)
