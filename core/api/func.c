@@ -87,5 +87,5 @@ wag_err wag_call(wag_func *func, const wag_val *args, size_t arg_count, wag_val 
     if (!body || !body->enter)
         return wagi_call_vals(func, args, arg_count, results, result_count, reterr_error);
     int err = body->enter(func, args, arg_count, results, result_count, reterr_error);
-    return err == WAGI_ENTER_FAILED ? wagi_enter_failed(func, reterr_error) : (wag_err)err;
+    return err == WAGI_ENTER_FAILED ? wagi_enter_failed(func, results, reterr_error) : (wag_err)err;
 }

@@ -48,6 +48,7 @@ static struct wagi_arena_chunk *arena_grow(wagi_arena *arena, size_t size)
         wagi_free(chunk);
         return NULL;
     }
+    wagi_os_prefer_large_pages(chunk->pages, wanted);
     chunk->size = wanted;
     chunk->next = arena->chunks;
     arena->chunks = chunk;

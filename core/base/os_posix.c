@@ -62,6 +62,17 @@ void *wagi_os_remap(void *address, size_t old_size, size_t new_size)
     return moved == MAP_FAILED ? NULL : moved;
 }
 
+void wagi_os_prefer_large_pages(void *address, size_t size)
+{
+#ifdef MADV_HUGEPAGE
+    if (size >= (size_t)2 << 20)
+        (void)madvise(address, round_to_pages(size), MADV_HUGEPAGE); /* without them all is well, too */
+#else
+    (void)address;
+    (void)size;
+#endif
+}
+
 bool wagi_os_protect(void *address, size_t size, wagi_protection protection)
 {
     return mprotect(address, round_to_pages(size), os_protection(protection)) == 0;

@@ -99,6 +99,7 @@ typedef struct wagi_local_run {
 typedef int wagi_enter(wag_func *func, const wag_val *args, size_t arg_count, wag_val *results, size_t result_count,
                        wag_error **reterr_error);
 #define WAGI_ENTER_FAILED (-1) /* no wag_err */
+#define WAGI_ENTER_VALS 64     /* most parameters and results of such a function, together */
 
 typedef struct wagi_func_body {
     const uint8_t *code; /* first instruction, behind the local declarations */

@@ -154,14 +154,18 @@ static void set_local(wagi_builder *b, uint32_t x, bool keep)
         wagi_build_push(b, (wagi_entry){.kind = WAGI_ENTRY_LOCAL, .type = value.type, .vreg = x});
 }
 
+static inline void get_local(wagi_builder *b)
+{
+    uint32_t x = wagi_read_u32(&b->in);
+    wagi_build_push(b, (wagi_entry){.kind = WAGI_ENTRY_LOCAL, .type = b->ir->vregs.p[x].type, .vreg = x});
+}
+
 static bool build_local(wagi_builder *b, wagi_op op)
 {
     switch (op) {
-    case WAGI_OP_local_get: {
-        uint32_t x = wagi_read_u32(&b->in);
-        wagi_build_push(b, (wagi_entry){.kind = WAGI_ENTRY_LOCAL, .type = b->ir->vregs.p[x].type, .vreg = x});
+    case WAGI_OP_local_get:
+        get_local(b);
         return true;
-    }
     case WAGI_OP_local_set:
         set_local(b, wagi_read_u32(&b->in), false);
         return true;
@@ -349,44 +353,67 @@ static void make_locals(wagi_ir *ir, const wagi_func_body *body)
     }
 }
 
-/* Ask locals and constants first, which are half of all ops, then the family that the op's immediate suggests, then the
- * others. */
+/* Which of the builder's files knows an op: as its immediate suggests, and when that one does not know it, any other.
+ */
+typedef enum family { FAMILY_LOCAL, FAMILY_NUM, FAMILY_MEMORY, FAMILY_CONTROL, FAMILY_OTHER } family;
+#define FAMILY_OF(imm)                                                                                                 \
+    ((imm) == WAGI_IMM_LOCAL || (imm) == WAGI_IMM_I32 || (imm) == WAGI_IMM_I64 ? FAMILY_LOCAL                          \
+     : (imm) == WAGI_IMM_NONE                                                  ? FAMILY_NUM                            \
+     : (imm) == WAGI_IMM_MEMARG || (imm) == WAGI_IMM_GLOBAL                    ? FAMILY_MEMORY                         \
+     : (imm) == WAGI_IMM_BLOCK || (imm) == WAGI_IMM_LABEL                      ? FAMILY_CONTROL                        \
+                                                                               : FAMILY_OTHER)
+static const uint8_t families[WAGI_OP_COUNT] = {
+#define OP(name, text, prefix, code, imm, signature, align, feature, effects)                                          \
+    [WAGI_OP_##name] = FAMILY_OF(WAGI_IMM_##imm),
+#include "binary/op.def"
+#undef OP
+};
+
 static bool build_op(wagi_builder *b, wagi_op op)
 {
-    if (build_local(b, op))
-        return true;
-    switch ((wagi_imm)wagi_ops[op].imm) {
-    case WAGI_IMM_NONE:
-        if (wagi_build_num(b, op))
-            return true;
-        break;
-    case WAGI_IMM_MEMARG:
-    case WAGI_IMM_GLOBAL:
-        if (wagi_build_memory(b, op))
-            return true;
-        break;
-    case WAGI_IMM_BLOCK:
-    case WAGI_IMM_LABEL:
-        if (wagi_build_control(b, op))
-            return true;
-        break;
-    default:
-        break;
+    return build_local(b, op) || wagi_build_simd(b, op) || wagi_build_control(b, op) || wagi_build_num(b, op) ||
+           wagi_build_memory(b, op) || wagi_build_call(b, op);
+}
+
+/* Build ops until one may have made the code behind it unreachable, or ended the function. */
+static void build_straight(wagi_builder *b)
+{
+    wagi_ir *ir = b->ir;
+    for (bool known = true; known && !ir->failed;) {
+        b->source = (uint32_t)wagi_reader_offset(&b->in);
+        wagi_op op = read_op(b);
+        if (op == WAGI_OP_local_get) { /* a third of all ops */
+            get_local(b);
+            continue;
+        }
+        if (op == WAGI_OP_NONE) {
+            ir->failed = true;
+            return;
+        }
+        switch ((family)families[op]) {
+        case FAMILY_LOCAL:
+            known = build_local(b, op);
+            break;
+        case FAMILY_NUM:
+            known = wagi_build_num(b, op);
+            break;
+        case FAMILY_MEMORY:
+            known = wagi_build_memory(b, op);
+            break;
+        default:
+            known = false;
+        }
+        if (!known && !build_op(b, op))
+            ir->failed = true;
     }
-    return wagi_build_simd(b, op) || wagi_build_control(b, op) || wagi_build_num(b, op) || wagi_build_memory(b, op) ||
-           wagi_build_call(b, op);
 }
 
 static void build_ops(wagi_builder *b)
 {
-    wagi_ir *ir = b->ir;
-    while (b->control.n && !ir->failed && !b->in.error) {
+    while (b->control.n && !b->ir->failed && !b->in.error) {
         if (!b->control.p[b->control.n - 1].live)
             skip_unreachable(b);
-        b->source = (uint32_t)wagi_reader_offset(&b->in);
-        wagi_op op = read_op(b);
-        if (op == WAGI_OP_NONE || !build_op(b, op))
-            ir->failed = true;
+        build_straight(b);
     }
 }
 

@@ -66,7 +66,10 @@ typedef struct wagi_code_abi {
     void (*trap)(wag_instance *instance, const void *pc, const void *sp, wag_err trap);
     /* Call a function of another tier, or the host's. NULL or an error. */
     wag_error *(*call_out)(wag_func *func, wagi_slot *slots);
-    /* The same with typed values, for types of numbers alone. results: their kinds are set. */
+    /* The same in place of the caller, whose frame is gone: sp is at its return address. When C has entered the caller,
+     * this leaves the call to whoever did and gives what `error` takes as well, so that the stack does not grow. */
+    wag_error *(*tail_out)(wag_func *func, wagi_slot *slots, const uintptr_t *sp);
+    /* call_out with typed values, for types of numbers alone. results: their kinds are set. */
     wag_error *(*call_out_vals)(wag_func *func, const wag_val *args, wag_val *results);
     /* What a wagi_enter leaves to others: a call that is not an ordinary one, and an end that is not. */
     wag_err (*call_vals)(wag_func *func, const wag_val *args, size_t arg_count, wag_val *results, size_t result_count,
@@ -74,7 +77,7 @@ typedef struct wagi_code_abi {
     int (*enter_ended)(wagi_unit *unit);
     /* The error of a host function that has given a result another kind. */
     wag_error *(*misfit)(wag_func *func, const wag_val *results);
-    /* call_out's error, on its way to the entry. pc, sp: of the caller. */
+    /* Their error, on its way to the entry. pc, sp: of the caller. */
     void (*error)(wag_instance *instance, const void *pc, const void *sp, wag_error *error);
     const wagi_helper_func *helpers; /* WAGI_HELPER_COUNT */
 } wagi_code_abi;

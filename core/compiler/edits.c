@@ -13,6 +13,7 @@ typedef struct tracker {
     wagi_homes *homes;
     wagi_ir *ir;
     uint32_t pending, saved, through;
+    uint32_t held;                     /* registers with an occupant */
     uint32_t occupant[WAGI_REG_COUNT]; /* vreg that a clobbered register holds across calls */
     uint32_t live_until[WAGI_REG_COUNT];
     size_t next_in_order;
@@ -50,9 +51,11 @@ static void need(void *context, uint32_t *vreg)
 /* Load what is needed at or behind pos, forget the rest. */
 static void flush(tracker *t, uint32_t pos)
 {
-    for (int reg = 0; t->pending && reg < WAGI_REG_COUNT; reg++)
-        if ((t->pending >> reg & 1) && t->occupant[reg] != WAGI_NIL && t->live_until[reg] > pos)
+    for (uint32_t left = t->pending; left; left &= left - 1) {
+        int reg = __builtin_ctz(left);
+        if (t->occupant[reg] != WAGI_NIL && t->live_until[reg] > pos)
             load_register(t, reg);
+    }
     t->pending = 0;
 }
 
@@ -79,6 +82,7 @@ static void advance(tracker *t, uint32_t pos)
         if (v->start > pos)
             return;
         if (v->crosses && is_clobbered(t, v->home)) {
+            t->held |= 1u << v->home;
             t->occupant[(int)v->home] = vreg;
             t->live_until[(int)v->home] = v->end;
         }
@@ -89,12 +93,12 @@ static void at_call(tracker *t, uint32_t pos)
 {
     uint32_t lost = 0;
     advance(t, pos);
-    for (int reg = 0; reg < WAGI_REG_COUNT; reg++) {
+    for (uint32_t left = t->held; left; left &= left - 1) {
+        int reg = __builtin_ctz(left);
         uint32_t bit = 1u << reg;
-        if (t->occupant[reg] == WAGI_NIL)
-            continue;
         if (t->live_until[reg] <= pos) {
             t->occupant[reg] = WAGI_NIL;
+            t->held &= ~bit;
             t->pending &= ~bit;
             continue;
         }
@@ -141,6 +145,7 @@ static void enter_loop(tracker *t, uint32_t loop)
         if (!is_clobbered(t, reg))
             continue;
         t->through |= 1u << reg;
+        t->held |= 1u << reg;
         t->occupant[reg] = cache->vreg;
         t->live_until[reg] = end;
     }
@@ -160,6 +165,7 @@ static void leave_loops(tracker *t, size_t *open, size_t *stack)
             t->through &= ~bit;
             t->pending &= ~bit;
             t->saved &= ~bit;
+            t->held &= ~bit;
             t->occupant[(int)cache->reg] = WAGI_NIL;
         }
     }

@@ -155,16 +155,15 @@ static bool choose_tracked(walk *w)
 
 /* ---- operands ---- */
 
-static void see(walk *w, wagi_vreg *v, uint32_t pos)
+static inline void see(walk *w, wagi_vreg *v, uint32_t pos)
 {
-    if (pos < v->start)
-        v->start = pos;
+    v->start = pos; /* the walk goes backward */
     if (pos > v->end)
         v->end = pos;
     v->weight += w->weight;
 }
 
-static void use(walk *w, uint32_t vreg)
+static inline void use(walk *w, uint32_t vreg)
 {
     if (vreg < w->tracked)
         w->l->live.p[vreg / 64] |= 1ull << (vreg & 63);
@@ -173,14 +172,14 @@ static void use(walk *w, uint32_t vreg)
     see(w, v, w->pos);
 }
 
-static void define(walk *w, uint32_t vreg)
+static inline void define(walk *w, uint32_t vreg)
 {
     if (vreg < w->tracked)
         w->l->live.p[vreg / 64] &= ~(1ull << (vreg & 63));
     see(w, &w->ir->vregs.p[vreg], w->pos + 1);
 }
 
-static void hint(wagi_ir *ir, uint32_t x, uint32_t y)
+static inline void hint(wagi_ir *ir, uint32_t x, uint32_t y)
 {
     if (ir->vregs.p[x].hint == WAGI_NIL)
         ir->vregs.p[x].hint = y;

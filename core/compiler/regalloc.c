@@ -19,7 +19,8 @@ typedef struct scan {
     const wagi_machine *machine;
     uint32_t occupant[WAGI_REG_COUNT]; /* vreg or NONE */
     uint32_t busy_until[WAGI_REG_COUNT];
-    size_t next_call; /* the first at or behind the start of the vreg at hand */
+    size_t next_call;       /* the first at or behind the start of the vreg at hand */
+    uint32_t class_regs[2]; /* of integers, of floats: bit per register */
 } scan;
 
 void wagi_homes_init(wagi_homes *homes)
@@ -157,23 +158,17 @@ static bool is_fine(const scan *s, const wagi_vreg *v, int reg)
     return is_free(s, v, reg) && (!saved || (s->homes->used_saved >> reg & 1) || v->weight > SAVED_REGISTER_COST);
 }
 
-static bool in_class(const scan *s, const wagi_vreg *v, int reg)
+static bool would_do(const scan *s, const wagi_vreg *v, int reg)
 {
-    const uint8_t *regs;
-    uint32_t count = wagi_homes_class(s->machine, v->type, &regs);
-    return memchr(regs, reg, count) != NULL;
+    return reg >= 0 && (s->class_regs[wagi_ty_is_float(v->type)] >> reg & 1) && is_free(s, v, reg) &&
+           (!v->crosses || wagi_reg_is_saved(s->machine, reg));
 }
 
 static int hinted_register(const scan *s, const wagi_vreg *v)
 {
-    int wanted[2] = {v->hint == WAGI_NIL ? -1 : s->ir->vregs.p[v->hint].home, v->hint_reg};
-    for (int i = 0; i < 2; i++) {
-        int reg = wanted[i];
-        if (reg >= 0 && in_class(s, v, reg) && is_free(s, v, reg) &&
-            (!v->crosses || wagi_reg_is_saved(s->machine, reg)))
-            return reg;
-    }
-    return -1;
+    if (v->hint != WAGI_NIL && would_do(s, v, s->ir->vregs.p[v->hint].home))
+        return s->ir->vregs.p[v->hint].home;
+    return would_do(s, v, v->hint_reg) ? v->hint_reg : -1;
 }
 
 static int free_register(const scan *s, const wagi_vreg *v, bool no_clobbered)
@@ -335,6 +330,10 @@ bool wagi_homes_run(wagi_homes *homes, wagi_ir *ir, const wagi_machine *machine)
     homes->spills.n = homes->caches.n = homes->edits.n = homes->loop_caches.n = 0;
     scan s = {.homes = homes, .ir = ir, .machine = machine};
     memset(s.occupant, 0xff, sizeof s.occupant);
+    for (unsigned i = 0; i < machine->int_count; i++)
+        s.class_regs[0] |= 1u << machine->int_regs[i];
+    for (unsigned i = 0; i < machine->float_count; i++)
+        s.class_regs[1] |= 1u << machine->float_regs[i];
     if (!collect_calls(homes) || !sort_by_start(homes))
         return false;
     for (size_t i = 0; i < homes->order.n; i++)

@@ -12,6 +12,8 @@ static bool needs_slot(const wagi_homes *homes, const wagi_vreg *v)
 bool wagi_homes_slots(wagi_homes *homes)
 {
     wagi_ir *ir = homes->ir;
+    if (homes->spills.n == 0 && homes->call_pos.n == 0)
+        return true;
     uint32_t positions = wagi_ir_pos((uint32_t)ir->ins.n) + 2;
     /* sort_by_start's lists have been read; the same arrays now list, per position, the slots that are free from it on.
      */

@@ -69,6 +69,26 @@ wag_error *wagi_native_call_out(wag_func *func, wagi_slot *slots)
     return wagi_call_host(func, slots);
 }
 
+/* Did C enter the function whose return address is at sp? A tail call between instances may have left a frame of one
+ * word there. */
+static bool is_entered_by_c(const wag_agent *agent, const uintptr_t *sp)
+{
+    const wagi_code *code;
+    if ((const void *)(sp + 1) == agent->entry_sp)
+        return true;
+    return (const void *)(sp + 3) == agent->entry_sp && (code = wagi_code_find(*sp)) != NULL &&
+           *sp - (uintptr_t)code->image.code == code->image.restore;
+}
+
+wag_error *wagi_native_tail_out(wag_func *func, wagi_slot *slots, const uintptr_t *sp)
+{
+    static const char passed;
+    if (!is_entered_by_c(func->object.unit->agent, sp))
+        return wagi_native_call_out(func, slots);
+    wagi_call_pass(func, slots);
+    return (wag_error *)(uintptr_t)&passed; /* not NULL; nobody looks at it */
+}
+
 /* What is rare at the end of a host function: own error; the last handle went; an interrupt, a collection. */
 static wag_error *host_func_ended(wagi_unit *unit, wag_error *error)
 {
@@ -106,6 +126,7 @@ wag_error *wagi_native_call_out_vals(wag_func *func, const wag_val *args, wag_va
 const wagi_code_abi wagi_native_abi = {
     .trap = wagi_native_trap,
     .call_out = wagi_native_call_out,
+    .tail_out = wagi_native_tail_out,
     .call_out_vals = wagi_native_call_out_vals,
     .misfit = wagi_call_misfit,
     .call_vals = wagi_call_vals,

@@ -17,6 +17,7 @@ bool wagi_native_can_guard(void);
 void wagi_native_trap(wag_instance *instance, const void *pc, const void *sp, wag_err trap);
 void wagi_native_error(wag_instance *instance, const void *pc, const void *sp, wag_error *error);
 wag_error *wagi_native_call_out(wag_func *func, wagi_slot *slots);
+wag_error *wagi_native_tail_out(wag_func *func, wagi_slot *slots, const uintptr_t *sp);
 wag_error *wagi_native_call_out_vals(wag_func *func, const wag_val *args, wag_val *results);
 bool wagi_native_on_fault(wagi_fault *fault);
 extern const wagi_code_abi wagi_native_abi;

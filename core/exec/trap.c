@@ -83,8 +83,11 @@ void wagi_native_trap(wag_instance *instance, const void *pc, const void *sp, wa
 
 void wagi_native_error(wag_instance *instance, const void *pc, const void *sp, wag_error *error)
 {
-    add_frames(instance->unit.agent, (uintptr_t)pc, sp, false, error);
-    instance->unit.agent->trap_error = error;
+    wag_agent *agent = instance->unit.agent;
+    if (agent->tail_func) /* no error: only the way to the entry is the same */
+        return;
+    add_frames(agent, (uintptr_t)pc, sp, false, error);
+    agent->trap_error = error;
 }
 
 /* ---- faults ---- */

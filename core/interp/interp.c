@@ -145,9 +145,33 @@ static void do_return(wagi_interp_state *state)
     }
 }
 
+/* The host has entered the function that runs. */
+static bool is_outermost(const wagi_interp_state *state)
+{
+    return !wagi_interp_record_of(state->locals, state->body)->body;
+}
+
+/* Leave a tail call of another tier's function to whoever entered this run, which is over. */
+static void pass_tail_call(wagi_interp_state *state, wag_func *func)
+{
+    const wagi_interp_record *record = wagi_interp_record_of(state->locals, state->body);
+    wag_instance *left = state->instance;
+    wagi_call_pass(func, state->sp - func->type->param_count);
+    state->sp = state->locals;
+    state->ip = record->ip;
+    state->body = NULL;
+    state->instance = wagi_interp_record_instance(record);
+    if (left != state->instance)
+        wagi_unit_drop_later(&left->unit);
+}
+
 static wag_error *do_tail_call(wagi_interp_state *state)
 {
     wag_func *func = state->func;
+    if (!runs_here(func) && func->instance && is_outermost(state)) {
+        pass_tail_call(state, func);
+        return NULL;
+    }
     if (!runs_here(func)) {
         wag_error *error = call_out(state, func);
         if (!error)
@@ -224,7 +248,7 @@ static wag_error *enter(wag_agent *agent, wag_instance *instance, const wagi_fun
     wagi_interp_record record = {.ip = exit_code, .instance = (uintptr_t)instance};
     wag_error *error = begin(&state, instance, body, base, record);
     error = error ? unwind(&state, error) : drive(&state);
-    if (!error && body->result_count)
+    if (!error && !agent->tail_func && body->result_count)
         memcpy(slots, base, body->result_count * sizeof *slots);
     agent->stack_top = base;
     return error;

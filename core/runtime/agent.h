@@ -75,8 +75,12 @@ struct wag_agent {
     /* This thread's wagi_stop_limit: native_limit, or UINTPTR_MAX while an interrupt is pending. Prologues and loops
      * compare the stack pointer with it; relaxed is enough for them, as for `interrupt`. */
     atomic_uintptr_t *stop_limit;
-    wagi_entry_frame *entry_sp;              /* of the innermost entry into native code that is open, or NULL */
-    wag_error *trap_error;                   /* on its way from a trap to the entry */
+    wagi_entry_frame *entry_sp; /* of the innermost entry into native code that is open, or NULL */
+    wag_error *trap_error;      /* on its way from a trap to the entry */
+    /* A tail call of another tier's function on its way to the innermost open call, which makes it in place of the one
+     * that asked for it, so that the stack does not grow. The callee, with a handle; its arguments are in overflow.
+     * NULL: none. Nothing but the end of that call happens between. */
+    wag_func *tail_func;
     wagi_slot overflow[WAGI_OVERFLOW_SLOTS]; /* arguments and results beyond the registers, on their way */
 
     struct {                      /* runtime/pool.c */
@@ -222,6 +226,8 @@ void wagi_unit_init(wagi_unit *unit, wag_agent *agent, wagi_object_kind kind); /
 void wagi_unit_hold(wagi_unit *unit);                                          /* one more handle */
 void wagi_unit_release(wagi_unit *unit); /* one handle less; may free the unit, and collect when no call is open */
 void wagi_unit_drop(wagi_unit *unit);    /* the same, but never collects */
+/* The same, but what dies is freed later: by the next drop of another kind, or wagi_store_drain. No finalizer runs. */
+void wagi_unit_drop_later(wagi_unit *unit);
 /* The same for an argument of a host function that is over: a proxy that nobody else holds goes at once. */
 void wagi_unit_drop_arg(wagi_unit *unit);
 void wagi_unit_ref(wagi_unit *unit); /* one more strong reference from another unit */
@@ -243,6 +249,8 @@ void wagi_store_stress(wag_agent *agent, bool on);
 /* Call any function with slots (tier.h invoke's rules): wasm through its tier, host directly. Keeps the callee alive.
  * Checks depth and the native stack. The error's backtrace is complete. */
 wag_error *wagi_call_slots(wag_func *func, wagi_slot *slots);
+/* Leave a tail call to the innermost open wagi_call_slots (agent->tail_func). slots: the arguments. */
+void wagi_call_pass(wag_func *func, const wagi_slot *slots);
 /* Call a host function: converts slots to wag_val and back, marks escapes, checks the results' kinds (WAG_TYPE when the
  * host wrote another) and polls the interrupt flag afterwards. */
 wag_error *wagi_call_host(wag_func *func, wagi_slot *slots);
@@ -252,8 +260,8 @@ wag_error *wagi_call_misfit(wag_func *func, const wag_val *results);
  * holds the unit while it runs; gives the results. */
 wag_err wagi_call_vals(wag_func *func, const wag_val *args, size_t arg_count, wag_val *results, size_t result_count,
                        wag_error **reterr_error);
-/* The end of a wagi_enter that failed. */
-WAGI_COLD wag_err wagi_enter_failed(wag_func *func, wag_error **reterr_error);
+/* The end of a wagi_enter that failed, or ended with a tail call that is still to be made. */
+WAGI_COLD wag_err wagi_enter_failed(wag_func *func, wag_val *results, wag_error **reterr_error);
 /* The end of one that has given its handle of the unit back, when that was the last one, or a poll of the store is due.
  * WAG_OK. */
 int wagi_enter_ended(wagi_unit *unit);

@@ -272,6 +272,36 @@ static void call_ended(wag_agent *agent, const wag_error *error)
         wagi_agent_interrupt_taken(agent);
 }
 
+static wag_error *invoke(wag_func *func, wagi_slot *slots)
+{
+    return func->instance ? func->instance->module->tier->invoke(func, slots) : wagi_call_host(func, slots);
+}
+
+void wagi_call_pass(wag_func *func, const wagi_slot *slots)
+{
+    wag_agent *agent = func->object.unit->agent;
+    wagi_unit_hold(func->object.unit);
+    memcpy(agent->overflow, slots, slots_of(func->type->params, func->type->param_count) * sizeof *slots);
+    agent->tail_func = func;
+}
+
+/* What is left to do of a call that has ended with tail calls. type: of the first function; slots: for its results. The
+ * overflow buffer is as good as any other array: a tier reads arguments before, and writes results after all else. */
+static wag_error *make_tail_calls(wag_agent *agent, const wagi_type *type, wagi_slot *slots)
+{
+    wag_error *error = NULL;
+    while (agent->tail_func) {
+        wag_func *func = agent->tail_func;
+        agent->tail_func = NULL;
+        error = invoke(func, agent->overflow);
+        wagi_unit_drop_later(func->object.unit); /* a finalizer might use the buffer, which has the next arguments */
+    }
+    if (!error)
+        memcpy(slots, agent->overflow, slots_of(type->results, type->result_count) * sizeof *slots);
+    wagi_store_drain(agent);
+    return error;
+}
+
 wag_error *wagi_call_slots(wag_func *func, wagi_slot *slots)
 {
     wagi_unit *unit = func->object.unit;
@@ -280,7 +310,9 @@ wag_error *wagi_call_slots(wag_func *func, wagi_slot *slots)
         return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
     agent->host_depth++;
     wagi_unit_hold(unit);
-    wag_error *error = func->instance ? func->instance->module->tier->invoke(func, slots) : wagi_call_host(func, slots);
+    wag_error *error = invoke(func, slots);
+    if (agent->tail_func)
+        error = make_tail_calls(agent, func->type, slots);
     wagi_unit_drop(unit);
     agent->host_depth--;
     call_ended(agent, error);
@@ -406,16 +438,23 @@ wag_err wagi_call_vals(wag_func *func, const wag_val *args, size_t arg_count, wa
     return error ? wagi_fail(error, reterr_error) : WAG_OK;
 }
 
-wag_err wagi_enter_failed(wag_func *func, wag_error **reterr_error)
+wag_err wagi_enter_failed(wag_func *func, wag_val *results, wag_error **reterr_error)
 {
     wagi_unit *unit = func->object.unit;
     wag_agent *agent = unit->agent;
+    const wagi_type *type = func->type;
     wag_error *error = agent->trap_error;
     agent->trap_error = NULL;
+    if (agent->tail_func) {
+        wagi_slot slots[WAGI_ENTER_VALS];
+        error = make_tail_calls(agent, type, slots);
+        if (!error)
+            vals_from_slots(agent, type->results, type->result_count, slots, results); /* numbers: cannot fail */
+    }
     agent->host_depth--;
     call_ended(agent, error);
     wagi_unit_release(unit);
-    return wagi_fail(error, reterr_error);
+    return error ? wagi_fail(error, reterr_error) : WAG_OK;
 }
 
 int wagi_enter_ended(wagi_unit *unit)

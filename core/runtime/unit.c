@@ -135,6 +135,12 @@ void wagi_unit_drop(wagi_unit *unit)
     wagi_store_drain(agent);
 }
 
+void wagi_unit_drop_later(wagi_unit *unit)
+{
+    unit->handles--;
+    unit_settle(unit);
+}
+
 void wagi_unit_drop_arg(wagi_unit *unit)
 {
     wag_agent *agent = unit->agent;

@@ -505,6 +505,158 @@ static void test_the_end_of_a_call_collects_what_is_due(void **state)
     }
 }
 
+/* ---- tail calls between tiers ---- */
+
+/* f(n, a, b) = n == 0 ? (a, b) : table[other](n - 1, a + n, b + 1): tail calls all. `start` is the same behind
+ * an ordinary call, `trap` where n becomes 0. */
+static const char relay[] =
+    "(module"
+    "  (type $f (func (param i32 i64 f64) (result i64 f64)))"
+    "  (import \"h\" \"t\" (table 4 funcref))"
+    "  (import \"h\" \"other\" (global $other i32))"
+    "  (func $f (export \"f\") (type $f)"
+    "    (if (i32.eqz (local.get 0)) (then (return (local.get 1) (local.get 2))))"
+    "    (return_call_indirect (type $f) (i32.sub (local.get 0) (i32.const 1))"
+    "      (i64.add (local.get 1) (i64.extend_i32_u (local.get 0)))"
+    "      (f64.add (local.get 2) (f64.const 1)) (global.get $other)))"
+    "  (func (export \"start\") (type $f)"
+    "    (call $f (local.get 0) (local.get 1) (local.get 2)))"
+    "  (func (export \"trap\") (type $f)"
+    "    (if (i32.eqz (local.get 0)) (then unreachable))"
+    "    (return_call_indirect (type $f) (i32.sub (local.get 0) (i32.const 1)) (local.get 1) (local.get 2)"
+    "      (i32.add (global.get $other) (i32.const 2)))))";
+
+typedef struct relay_pair {
+    wag_instance *instances[2];
+    wag_table *table;
+} relay_pair;
+
+/* Slots 0 and 1: the two f; 2 and 3: the two trap. */
+static relay_pair relay_of(wag_tier first, wag_tier second)
+{
+    relay_pair pair;
+    wag_tier by[] = {first, second};
+    wag_imports *imports = wag_imports_new();
+    ASSERT_OK(wag_table_new(WAG_FUNCREF, 4, 4, WAG_VAL_FUNC(NULL), &pair.table, NULL));
+    ASSERT_OK(wag_imports_set(imports, "h", "t", WAG_TABLE(pair.table)));
+    for (uint64_t i = 0; i < 2; i++) {
+        wag_global *other;
+        ASSERT_OK(wag_global_new(WAG_VAL_I32((int32_t)(1 - i)), false, &other, NULL));
+        ASSERT_OK(wag_imports_set(imports, "h", "other", WAG_GLOBAL(other)));
+        wag_global_unref(other);
+        pair.instances[i] = instance_of_text(by[i], relay, imports);
+        ASSERT_OK(wag_table_set(pair.table, i, WAG_VAL_FUNC(func_of(pair.instances[i], "f"))));
+        ASSERT_OK(wag_table_set(pair.table, 2 + i, WAG_VAL_FUNC(func_of(pair.instances[i], "trap"))));
+    }
+    wag_imports_unref(imports);
+    return pair;
+}
+
+static void relay_free(relay_pair *pair)
+{
+    wag_instance_unref(pair->instances[0]);
+    wag_instance_unref(pair->instances[1]);
+    wag_table_unref(pair->table);
+}
+
+static void assert_relays(wag_func *func, int32_t count)
+{
+    wag_val args[] = {WAG_VAL_I32(count), WAG_VAL_I64(5), WAG_VAL_F64(0.5)}, results[2];
+    wag_error *error = NULL;
+    if (wag_call(func, args, 3, results, 2, &error) != WAG_OK)
+        fail_msg("%s", wag_error_message(error));
+    assert_int_equal(results[0].kind, WAG_I64);
+    assert_int_equal(results[0].of.i64, 5 + (int64_t)count * (count + 1) / 2);
+    assert_int_equal(results[1].kind, WAG_F64);
+    assert_true(results[1].of.f64 == 0.5 + count);
+    assert_null(wag_agent_current()->tail_func);
+    assert_null(wag_agent_current()->entry_sp);
+    assert_int_equal(wag_agent_current()->host_depth, 0);
+}
+
+static void test_a_million_tail_calls_between_tiers_take_no_stack(void **state)
+{
+    (void)state;
+    for (int a = 0; a < TIERS; a++)
+        for (int b = 0; b < TIERS; b++) {
+            relay_pair pair = relay_of(tiers[a], tiers[b]);
+            for (int i = 0; i < 2; i++) {
+                assert_relays(func_of(pair.instances[i], "f"), 1000000);
+                assert_relays(func_of(pair.instances[i], "start"), 100001);
+                for (int32_t count = 0; count < 4; count++)
+                    assert_relays(func_of(pair.instances[i], "f"), count);
+            }
+            relay_free(&pair);
+        }
+}
+
+static void test_a_trap_behind_tail_calls_between_tiers_has_the_last_frame_only(void **state)
+{
+    (void)state;
+    for (int a = 0; a < TIERS; a++)
+        for (int b = 0; b < TIERS; b++) {
+            relay_pair pair = relay_of(tiers[a], tiers[b]);
+            wag_val args[] = {WAG_VAL_I32(101), WAG_VAL_I64(5), WAG_VAL_F64(0.5)}, results[2];
+            wag_error *error = NULL;
+            ASSERT_ERR(wag_call(func_of(pair.instances[0], "trap"), args, 3, results, 2, &error), WAG_UNREACHABLE);
+            assert_int_equal(wag_error_frame_count(error), 1);
+            wag_error_unref(error);
+            assert_relays(func_of(pair.instances[0], "f"), 10);
+            relay_free(&pair);
+        }
+}
+
+static wag_error *tail_host(void *context, const wag_val *args, wag_val *results)
+{
+    signature *s = context;
+    (void)args;
+    for (uint32_t i = 0; i < s->result_count; i++)
+        results[i] = s->results[i];
+    return NULL;
+}
+
+/* A tail call of a host function, and of another tier's function that has more arguments than there are registers and
+ * that makes a tail call of a host function. */
+static void test_tail_calls_of_host_functions_give_their_results(void **state)
+{
+    (void)state;
+    for (int a = 0; a < TIERS; a++)
+        for (int b = 0; b < TIERS; b++) {
+            signature s = signature_of(0, 3, 4);
+            for (int i = 0; i < 3; i++)
+                s.results[i] = number((wag_val_kind)(WAG_I64 + i), (uint32_t)i);
+            wag_imports *imports = wag_imports_new();
+            ASSERT_OK(wag_imports_set_func(imports, "h", "f", "() -> (i64 f32 f64)", tail_host, &s, NULL));
+            wag_instance *inner = instance_of_text(
+                tiers[a],
+                "(module (import \"h\" \"f\" (func $f (result i64 f32 f64)))"
+                "  (func (export \"g\") (param i32 i32 i32 i32 i32 i32 i32 i32 i32 f32 f32 f32 f32 f32 f32 f32 f32 f32)"
+                "    (result i64 f32 f64)"
+                "    (if (i32.ne (local.get 8) (i32.const 9)) (then unreachable))"
+                "    (if (f32.ne (local.get 17) (f32.const 18)) (then unreachable))"
+                "    (return_call $f)))",
+                imports);
+            ASSERT_OK(wag_imports_set(imports, "h", "g", WAG_FUNC(func_of(inner, "g"))));
+            wag_instance *outer = instance_of_text(
+                tiers[b],
+                "(module (import \"h\" \"g\" (func $g"
+                "    (param i32 i32 i32 i32 i32 i32 i32 i32 i32 f32 f32 f32 f32 f32 f32 f32 f32 f32)"
+                "    (result i64 f32 f64)))"
+                "  (func (export \"f\") (result i64 f32 f64) (return_call $g"
+                "    (i32.const 1) (i32.const 2) (i32.const 3) (i32.const 4) (i32.const 5) (i32.const 6) (i32.const 7)"
+                "    (i32.const 8) (i32.const 9) (f32.const 10) (f32.const 11) (f32.const 12) (f32.const 13)"
+                "    (f32.const 14) (f32.const 15) (f32.const 16) (f32.const 17) (f32.const 18))))",
+                imports);
+            wag_val results[3];
+            ASSERT_OK(wag_call(func_of(outer, "f"), NULL, 0, results, 3, NULL));
+            for (int i = 0; i < 3; i++)
+                assert_true(same(&results[i], &s.results[i]));
+            wag_instance_unref(outer);
+            wag_instance_unref(inner);
+            wag_imports_unref(imports);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -517,6 +669,9 @@ int main(void)
         cmocka_unit_test(test_a_trap_under_nested_calls_names_every_frame_and_gives_everything_back),
         cmocka_unit_test(test_an_interrupt_from_a_host_function_ends_the_call_when_it_returns),
         cmocka_unit_test(test_the_end_of_a_call_collects_what_is_due),
+        cmocka_unit_test(test_a_million_tail_calls_between_tiers_take_no_stack),
+        cmocka_unit_test(test_a_trap_behind_tail_calls_between_tiers_has_the_last_frame_only),
+        cmocka_unit_test(test_tail_calls_of_host_functions_give_their_results),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,11 @@
 /* Instructions of a loop's head that is repeated at the loop's end, and how often in a function. */
 #define MAX_REPEATED 8
 #define MAX_REPEATS 128
+/* Loops of at most so many instructions are emitted UNROLL times, the larger ones of them half as often. All copies
+ * together add at most MIN_UNROLLED_CODE instructions and a quarter of the function. */
+#define MAX_UNROLLED 24
+#define UNROLL 4
+#define MIN_UNROLLED_CODE 64
 
 bool wagi_x64_make_room(wagi_x64_emitter *e, size_t size)
 {
@@ -205,80 +210,13 @@ void wagi_x64_reloc(wagi_x64_emitter *e, wagi_reloc_kind kind, uintptr_t target)
     wagi_x64_u32(&e->code, 0);
 }
 
-static void set_rel32(wagi_x64_emitter *e, size_t at, size_t to)
-{
-    uint32_t rel = (uint32_t)(to - (at + 4));
-    memcpy(e->code.p + at, &rel, 4);
-}
-
-static void jump_rel32(wagi_x64_emitter *e, int cc)
-{
-    if (cc < 0) {
-        wagi_x64_u8(&e->code, 0xE9);
-    } else {
-        wagi_x64_u8(&e->code, 0x0F);
-        wagi_x64_u8(&e->code, 0x80 | (unsigned)cc);
-    }
-}
-
-void wagi_x64_trap_if(wagi_x64_emitter *e, int cc, wag_err trap)
-{
-    jump_rel32(e, cc);
-    wagi_x64_cold cold = {.jump = (uint32_t)e->code.n, .source = e->ir->source.p[e->ins], .trap = (uint16_t)trap};
-    if (!WAGI_VEC_PUSH(&e->colds, cold))
-        e->failed = true;
-    wagi_x64_u32(&e->code, 0);
-}
-
-void wagi_x64_trap(wagi_x64_emitter *e, wag_err trap)
-{
-    wagi_x64_u8(&e->code, 0xE8);
-    wagi_x64_reloc(e, WAGI_RELOC_TRAP, (uintptr_t)trap);
-    wagi_x64_record(e, WAGI_SITE_RETURN);
-}
-
-size_t wagi_x64_jump_short(wagi_x64_emitter *e, int cc)
-{
-    wagi_x64_u8(&e->code, cc < 0 ? 0xEB : 0x70 | (unsigned)cc);
-    wagi_x64_u8(&e->code, 0);
-    return e->code.n;
-}
-
-void wagi_x64_bind_short(wagi_x64_emitter *e, size_t at)
-{
-    e->code.p[at - 1] = (uint8_t)(e->code.n - at);
-}
-
-static void jump_block(wagi_x64_emitter *e, int cc, uint32_t block)
-{
-    uint32_t known = e->block_at.p[block];
-    if (known) {
-        int64_t distance = (int64_t)known - 1 - (int64_t)(e->code.n + 2);
-        if (distance >= -128) {
-            wagi_x64_u8(&e->code, cc < 0 ? 0xEB : 0x70 | (unsigned)cc);
-            wagi_x64_u8(&e->code, (uint8_t)distance);
-            return;
-        }
-    }
-    jump_rel32(e, cc);
-    wagi_x64_block_ref ref = {(uint32_t)e->code.n, block};
-    if (!WAGI_VEC_PUSH(&e->block_refs, ref))
-        e->failed = true;
-    wagi_x64_u32(&e->code, 0);
-}
-
-void wagi_x64_jump_label(wagi_x64_emitter *e, int cc, uint32_t label)
-{
-    jump_block(e, cc, e->ir->labels.p[label].block);
-}
-
 /* ---- control instructions ---- */
 
 /* True when only empty code lies between here and the label. */
 static bool falls_to(const wagi_x64_emitter *e, uint32_t block, uint32_t label)
 {
     uint32_t to = e->ir->labels.p[label].block;
-    if (to <= block)
+    if (to <= block || (e->unroll_head != WAGI_NIL && e->copies_left && to >= e->unroll_end))
         return false;
     for (uint32_t b = block + 1; b < to; b++)
         if (e->ir->blocks.p[b].first != e->ir->blocks.p[b].last)
@@ -334,19 +272,6 @@ static void poll(wagi_x64_emitter *e)
 
 static void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins);
 
-static bool has_edits(const wagi_x64_emitter *e, uint32_t block)
-{
-    size_t low = 0, high = e->homes->edits.n;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (e->homes->edits.p[middle].block < block)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < e->homes->edits.n && e->homes->edits.p[low].block == block;
-}
-
 /* A loop's head that a jump at the loop's end may repeat instead of going there: it is small and decides something. The
  * homes are the same at both places when the jump is in no inner loop. */
 static bool can_repeat(const wagi_x64_emitter *e, uint32_t block, uint32_t head)
@@ -354,8 +279,8 @@ static bool can_repeat(const wagi_x64_emitter *e, uint32_t block, uint32_t head)
     const wagi_ir *ir = e->ir;
     const wagi_block *h = &ir->blocks.p[head];
     uint32_t size = h->last - h->first;
-    if (head > block || !h->loop_head || h->loop != ir->blocks.p[block].loop || size == 0 || size > MAX_REPEATED ||
-        e->repeats >= MAX_REPEATS || has_edits(e, head))
+    if (head > block || head == e->unroll_head || !h->loop_head || h->loop != ir->blocks.p[block].loop || size == 0 ||
+        size > MAX_REPEATED || e->repeats >= MAX_REPEATS || wagi_x64_has_edits(e, head))
         return false;
     for (uint32_t i = h->first; i < h->last; i++)
         if (wagi_ir_uses[ir->ins.p[i].op] & WAGI_IR_IS_CALL)
@@ -387,7 +312,7 @@ static bool repeat_head(wagi_x64_emitter *e, uint32_t block, uint32_t label)
         branch_table(e, last);
     } else {
         int cc = wagi_x64_compare(e, last);
-        jump_block(e, cc ^ 1, head + 1);
+        wagi_x64_jump_block(e, cc ^ 1, head + 1);
         if (!falls_to(e, block, last->dst))
             wagi_x64_jump_label(e, -1, last->dst);
     }
@@ -414,7 +339,8 @@ static void emit_control(wagi_x64_emitter *e, uint32_t block, const wagi_ins *in
         wagi_x64_trap(e, (wag_err)ins->imm);
         break;
     case WAGI_IR_POLL:
-        poll(e);
+        if (!e->is_copy) /* once for all copies of an unrolled loop */
+            poll(e);
         break;
     case WAGI_IR_RETURN:
         wagi_x64_emit_return(e, ins);
@@ -479,11 +405,10 @@ static bool is_edit_due(const wagi_homes *homes, size_t next, uint32_t block, ui
     return next < homes->edits.n && homes->edits.p[next].ins == ins && homes->edits.p[next].block == block;
 }
 
-static size_t apply_edits(wagi_x64_emitter *e, size_t next, uint32_t block, uint32_t ins)
+static void apply_edits(wagi_x64_emitter *e, uint32_t block, uint32_t ins)
 {
-    for (; is_edit_due(e->homes, next, block, ins) && wagi_x64_roomy(e, INS_ROOM); next++)
-        apply_edit(e, &e->homes->edits.p[next]);
-    return next;
+    for (; is_edit_due(e->homes, e->next_edit, block, ins) && wagi_x64_roomy(e, INS_ROOM); e->next_edit++)
+        apply_edit(e, &e->homes->edits.p[e->next_edit]);
 }
 
 /* ---- blocks ---- */
@@ -493,29 +418,111 @@ static void begin_block(wagi_x64_emitter *e, uint32_t b)
     const wagi_block *block = &e->ir->blocks.p[b];
     if (block->target)
         e->flags_at = 0;
-    if (block->loop_head) {
+    if (block->loop_head && !e->is_copy) {
         size_t pad = (size_t)(-(e->code.n - e->start)) & (ALIGN_LOOPS - 1);
         wagi_x64_nops(&e->code, pad);
     }
     e->block_at.p[b] = (uint32_t)e->code.n + 1;
 }
 
+static void emit_block(wagi_x64_emitter *e, uint32_t b, uint32_t end)
+{
+    const wagi_block *block = &e->ir->blocks.p[b];
+    begin_block(e, b);
+    for (uint32_t i = block->first; i < end && wagi_x64_roomy(e, INS_ROOM); i++) {
+        e->ins = i;
+        if (is_edit_due(e->homes, e->next_edit, b, i))
+            apply_edits(e, b, i);
+        emit_ins(e, b, &e->ir->ins.p[i]);
+    }
+    if (end == block->last)
+        apply_edits(e, b, end);
+}
+
+/* ---- unrolling ---- */
+
+/* How often a loop is emitted: more than once when it is small, has no loop in it and calls nothing. The copies follow
+ * each other, so a round costs a taken jump and a poll only now and then. */
+static uint32_t loop_copies(const wagi_x64_emitter *e, const wagi_loop *loop)
+{
+    const wagi_ir *ir = e->ir;
+    const wagi_block *last = &ir->blocks.p[loop->end - 1];
+    uint32_t first = ir->blocks.p[loop->first].first, size = last->last - first;
+    if (size > MAX_UNROLLED || last->first == last->last)
+        return 1;
+    for (uint32_t b = loop->first; b < loop->end; b++)
+        if (ir->blocks.p[b].loop != ir->blocks.p[loop->first].loop)
+            return 1;
+    for (uint32_t i = first; i < last->last; i++)
+        if ((wagi_ir_uses[ir->ins.p[i].op] & WAGI_IR_IS_CALL) || ir->ins.p[i].op == WAGI_IR_BR_TABLE)
+            return 1;
+    for (size_t i = e->next_edit; i < e->homes->edits.n && e->homes->edits.p[i].block < loop->end; i++)
+        if (e->homes->edits.p[i].ins == last->last)
+            return 1; /* on the way out, which copies jump over */
+    uint32_t copies = size > MAX_UNROLLED / 2 ? UNROLL / 2 : UNROLL;
+    return e->unrolled + size * (copies - 1) <= MIN_UNROLLED_CODE + ir->ins.n / 4 ? copies : 1;
+}
+
+/* The last instruction of a copy that another one follows: falls into it. */
+static void end_copy(wagi_x64_emitter *e, uint32_t block)
+{
+    const wagi_block *b = &e->ir->blocks.p[block];
+    const wagi_ins *ins = &e->ir->ins.p[b->last - 1];
+    e->ins = b->last - 1;
+    apply_edits(e, block, e->ins);
+    bool to_head =
+        (ins->op == WAGI_IR_JMP || ins->op == WAGI_IR_BRCC) && e->ir->labels.p[ins->dst].block == e->unroll_head;
+    if (ins->op == WAGI_IR_JMP && to_head)
+        return;
+    if (ins->op == WAGI_IR_BRCC && to_head && ins->sub != WAGI_FEQ && ins->sub != WAGI_FNE) {
+        wagi_x64_jump_block(e, wagi_x64_compare(e, ins) ^ 1, e->unroll_end);
+        return;
+    }
+    emit_ins(e, block, ins);
+    if (b->falls)
+        wagi_x64_jump_block(e, -1, e->unroll_end);
+}
+
+static void emit_unrolled(wagi_x64_emitter *e, const wagi_loop *loop, uint32_t copies)
+{
+    const wagi_ir *ir = e->ir;
+    size_t first_edit = e->next_edit;
+    uint32_t last = loop->end - 1;
+    e->unrolled += (ir->blocks.p[last].last - ir->blocks.p[loop->first].first) * (copies - 1);
+    e->unroll_head = loop->first;
+    e->unroll_end = loop->end;
+    for (e->copies_left = copies; e->copies_left-- > 0 && !e->failed;) {
+        size_t first_ref = e->block_refs.n;
+        e->next_edit = first_edit;
+        memset(e->block_at.p + loop->first, 0, (loop->end - loop->first) * sizeof *e->block_at.p);
+        for (uint32_t b = loop->first; b < last; b++)
+            emit_block(e, b, ir->blocks.p[b].last);
+        emit_block(e, last, ir->blocks.p[last].last - (e->copies_left > 0));
+        if (!e->is_copy)
+            e->unroll_at = e->block_at.p[loop->first];
+        if (e->copies_left)
+            end_copy(e, last);
+        wagi_x64_bind_copy(e, first_ref);
+        e->is_copy = true;
+    }
+    e->is_copy = false;
+    e->unroll_head = WAGI_NIL;
+}
+
 static void emit_blocks(wagi_x64_emitter *e)
 {
-    wagi_ir *ir = e->ir;
-    size_t next = 0;
+    const wagi_ir *ir = e->ir;
     for (uint32_t b = 0; b < ir->blocks.n && wagi_x64_roomy(e, INS_ROOM); b++) {
-        const wagi_block *block = &ir->blocks.p[b];
-        begin_block(e, b);
-        for (uint32_t i = block->first; i < block->last && wagi_x64_roomy(e, INS_ROOM); i++) {
-            e->ins = i;
-            if (is_edit_due(e->homes, next, b, i))
-                next = apply_edits(e, next, b, i);
-            emit_ins(e, b, &ir->ins.p[i]);
+        const wagi_loop *loop = ir->blocks.p[b].loop_head ? &ir->loops.p[ir->blocks.p[b].loop] : NULL;
+        uint32_t copies = loop ? loop_copies(e, loop) : 1;
+        if (copies > 1) {
+            emit_unrolled(e, loop, copies);
+            b = loop->end - 1;
+        } else {
+            emit_block(e, b, ir->blocks.p[b].last);
         }
-        next = apply_edits(e, next, b, block->last);
     }
-    if (next != e->homes->edits.n)
+    if (e->next_edit != e->homes->edits.n)
         e->failed = true; /* an edit without a place */
 }
 
@@ -541,7 +548,7 @@ static void emit_colds(wagi_x64_emitter *e)
             if (!WAGI_VEC_PUSH(&e->sites, site))
                 e->failed = true;
         }
-        set_rel32(e, cold->jump, at);
+        wagi_x64_set_rel32(e, cold->jump, at);
     }
 }
 
@@ -553,7 +560,7 @@ static void emit_table(wagi_x64_emitter *e, const wagi_x64_const_ref *ref)
     while (e->code.n & 3)
         wagi_x64_u8(&e->code, 0xCC);
     size_t table = e->code.n;
-    set_rel32(e, ref->at, table);
+    wagi_x64_set_rel32(e, ref->at, table);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t block = e->ir->labels.p[e->ir->pool.p[first + i]].block;
         wagi_x64_u32(&e->code, (uint32_t)(e->block_at.p[block] - 1 - table));
@@ -584,7 +591,7 @@ static void emit_constants(wagi_x64_emitter *e)
             if (ref->size == 16)
                 wagi_x64_u64(&e->code, ref->high);
         }
-        set_rel32(e, ref->at, at - ref->tail);
+        wagi_x64_set_rel32(e, ref->at, at - ref->tail);
     }
 }
 
@@ -599,8 +606,7 @@ static void finish_function(wagi_x64_emitter *e)
     emit_colds(e);
     wagi_x64_far_calls(e);
     emit_constants(e);
-    for (size_t i = 0; i < e->block_refs.n && !e->failed; i++)
-        set_rel32(e, e->block_refs.p[i].at, e->block_at.p[e->block_refs.p[i].block] - 1);
+    wagi_x64_bind_blocks(e);
     /* All but the far calls' are in order. */
     bool sorted = true;
     for (size_t i = 1; i < e->sites.n && sorted; i++)
@@ -639,28 +645,43 @@ static uint32_t frame_size(const wagi_x64_emitter *e)
     return (uint32_t)e->frame_bytes + 8u * (uint32_t)__builtin_popcount(e->pushed);
 }
 
+static void emit_function(wagi_x64_emitter *e)
+{
+    uint32_t blocks = (uint32_t)e->ir->blocks.n;
+    e->block_refs.n = e->const_refs.n = e->colds.n = e->far_calls.n = e->sites.n = 0;
+    e->flags_at = e->next_edit = 0;
+    e->ins = e->repeats = e->unrolled = e->used_xmm = 0;
+    e->unroll_head = WAGI_NIL;
+    memset(e->block_at.p, 0, (blocks + 1) * 4);
+    layout_frame(e);
+    if (e->failed)
+        return;
+    wagi_x64_prologue(e);
+    emit_blocks(e);
+    finish_function(e);
+    wagi_homes_rewind(e->homes);
+}
+
 bool wagi_x64_emit(wagi_x64_emitter *e, wagi_ir *ir, wagi_homes *homes)
 {
     e->ir = ir;
     e->homes = homes;
-    e->block_refs.n = e->const_refs.n = e->colds.n = e->far_calls.n = e->sites.n = e->block_at.n = 0;
-    e->flags_at = 0;
-    e->ins = e->repeats = e->used_xmm = 0;
+    e->block_at.n = 0;
     if (!wagi_x64_roomy(e, INS_ROOM) || !WAGI_VEC_RESERVE(&e->block_at, ir->blocks.n + 1)) {
         e->failed = true;
         return false;
     }
-    memset(e->block_at.p, 0, (ir->blocks.n + 1) * 4);
     while (e->code.n % WAGI_X64_FUNC_ALIGN)
         wagi_x64_u8(&e->code, 0xCC);
     e->start = (uint32_t)e->code.n;
-    layout_frame(e);
-    if (e->failed)
-        return false;
-    wagi_x64_prologue(e);
-    emit_blocks(e);
-    finish_function(e);
-    wagi_homes_rewind(homes);
+    e->long_jumps = false;
+    size_t relocs = e->out->relocs.n;
+    emit_function(e);
+    if (e->long_jumps && !e->failed) {
+        e->code.n = e->start;
+        e->out->relocs.n = relocs;
+        emit_function(e);
+    }
     wagi_func_code func = {.func_index = ir->body->func_index,
                            .start = e->start,
                            .size = (uint32_t)e->code.n - e->start,

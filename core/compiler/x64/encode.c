@@ -18,6 +18,7 @@ bool wagi_x64_reserve(wagi_x64_buffer *b, size_t size)
     uint8_t *pages = b->p ? wagi_os_remap(b->p, b->cap, wanted) : wagi_os_map(wanted, WAGI_PROT_READ_WRITE);
     if (!pages)
         return false;
+    wagi_os_prefer_large_pages(pages, wanted);
     b->p = pages;
     b->cap = wanted;
     return true;

@@ -6,9 +6,10 @@
  *   types of numbers alone there is one more, a wagi_enter: all of wag_call but its check of the agent.
  * Out (rax = wag_func, arguments as for a call): calls native code of another instance with its instance and memory in
  *   r14 and r15, or hands slots to the runtime; of numbers alone, wag_vals, which are what a host function takes.
- * Tail: the same for a tail call, without growing the stack. A callee must give r14 back to our caller, so a small
- * frame stays below it: the instance and the address of `restore`. When the return address is such a `restore` already,
- * ours or another module's, nothing more is needed. It is known by the mark in front of it, which cannot end a call.
+ * Tail: the same for a tail call, without growing the stack; for another tier's function see tail_out. A callee must
+ * give r14 back to our caller, so a small frame stays below it: the instance and the address of `restore`. When the
+ * return address is such a `restore` already, ours or another module's, nothing more is needed. It is known by the mark
+ * in front of it, which cannot end a call.
  */
 #include "compiler/x64/stubs.h"
 #include "compiler/x64/x64.h"
@@ -27,7 +28,6 @@
 #define MARK_LOW 0x0B0F0B0Fu
 #define MARK_HIGH 0xCCCCCCCCu
 #define STUB_ROOM 512
-#define MOST_VALS 64 /* parameters and results; more go through slots */
 
 typedef wagi_x64_stub_maker stub_maker;
 
@@ -257,7 +257,7 @@ bool wagi_x64_takes_vals(const wagi_type *type)
     for (uint32_t i = 0; i < type->result_count; i++)
         if (!is_number(type->results[i]))
             return false;
-    return type->param_count + type->result_count <= MOST_VALS;
+    return type->param_count + type->result_count <= WAGI_ENTER_VALS;
 }
 
 static bool room(stub_maker *s, size_t size)
@@ -557,8 +557,8 @@ static void out_results(stub_maker *s, const wagi_type *type, form form, int32_t
         wagi_x64_rm(b, (is_32 ? 0 : X64_W) | 0x8B, RAX, value_at(form, RSP, disp, 0));
 }
 
-/* The runtime calls the function. */
-static bool make_slots_call(stub_maker *s, const wagi_type *type)
+/* The runtime calls the function. c_function: of the abi, call_out or tail_out. */
+static bool make_slots_call(stub_maker *s, const wagi_type *type, uintptr_t c_function)
 {
     wagi_x64_buffer *b = s->b;
     uint32_t slots = slots_of_all(type->params, type->param_count);
@@ -573,7 +573,8 @@ static bool make_slots_call(stub_maker *s, const wagi_type *type)
         return false;
     wagi_x64_rr(b, X64_W | 0x8B, RDI, RAX);
     wagi_x64_rr(b, X64_W | 0x8B, RSI, RSP);
-    call_c(b, (uintptr_t)s->context->abi->call_out);
+    wagi_x64_rm(b, X64_W | 0x8D, RDX, wagi_x64_at(RSP, bytes));
+    call_c(b, c_function);
     wagi_x64_rr(b, X64_W | 0x85, RAX, RAX);
     size_t error = jump_forward(b, CC_NE);
     load_memory(b);
@@ -613,7 +614,7 @@ static bool make_vals_call(stub_maker *s, const wagi_type *type)
     call_c(b, (uintptr_t)s->context->abi->call_out_vals);
     wagi_x64_rr(b, X64_W | 0x85, RAX, RAX);
     size_t error = jump_forward(b, CC_NE);
-    size_t misfits[MOST_VALS];
+    size_t misfits[WAGI_ENTER_VALS];
     for (uint32_t i = 0; i < type->result_count && room(s, STUB_ROOM); i++) {
         wagi_x64_alu_imm_mem(b, 7, val_at(RSP, results, i), kind_of(type->results[i]), false);
         misfits[i] = jump_forward(b, CC_NE);
@@ -658,7 +659,8 @@ bool wagi_x64_make_out(stub_maker *s, const wagi_type *type)
     load_memory(b);
     wagi_x64_u8(b, 0xC3);
     bind_forward(b, slots);
-    return wagi_x64_takes_vals(type) ? make_vals_call(s, type) : make_slots_call(s, type);
+    return wagi_x64_takes_vals(type) ? make_vals_call(s, type)
+                                     : make_slots_call(s, type, (uintptr_t)s->context->abi->call_out);
 }
 
 bool wagi_x64_make_tail(stub_maker *s, uint32_t out, const wagi_type *type)
@@ -670,8 +672,10 @@ bool wagi_x64_make_tail(stub_maker *s, uint32_t out, const wagi_type *type)
     wagi_reloc stub = {.at = (uint32_t)b->n, .target = (uintptr_t)type};
     if (!WAGI_VEC_PUSH(&s->stubs->tail, stub))
         return false;
-    wagi_x64_alu_imm_mem(b, 7, wagi_x64_at(RAX, FUNC_CODE), 0, true);
+    wagi_x64_alu_imm_mem(b, 7, wagi_x64_at(RAX, FUNC_INSTANCE), 0, true);
     jump_to(b, CC_E, out);
+    wagi_x64_alu_imm_mem(b, 7, wagi_x64_at(RAX, FUNC_CODE), 0, true);
+    size_t slots = jump_forward(b, CC_E);
     wagi_x64_rm(b, X64_W | 0x8B, RDX, wagi_x64_at(RSP, 0));
     wagi_x64_alu_imm_mem(b, 7, wagi_x64_at(RDX, -8), (int32_t)MARK_LOW, false);
     size_t no_frame = jump_forward(b, CC_NE);
@@ -687,5 +691,6 @@ bool wagi_x64_make_tail(stub_maker *s, uint32_t out, const wagi_type *type)
     wagi_x64_rm(b, X64_W | 0x8B, INSTANCE, wagi_x64_at(RAX, FUNC_INSTANCE));
     load_memory(b);
     wagi_x64_rm(b, 0xFF, 4, wagi_x64_at(RAX, FUNC_CODE));
-    return true;
+    bind_forward(b, slots);
+    return make_slots_call(s, type, (uintptr_t)s->context->abi->tail_out);
 }

@@ -51,7 +51,8 @@ typedef struct wagi_x64_far_call {
 } wagi_x64_far_call;
 
 typedef struct wagi_x64_block_ref {
-    uint32_t at, block; /* a rel32 */
+    uint32_t at, block;
+    bool is_short; /* a rel8, else a rel32 */
 } wagi_x64_block_ref;
 
 typedef struct wagi_x64_const_ref {
@@ -81,7 +82,16 @@ typedef struct wagi_x64_emitter {
     WAGI_VEC(wagi_site) sites; /* of this function */
     uint32_t ins;              /* the instruction at hand */
     uint32_t repeats;          /* of loop heads */
-    size_t flags_at;           /* the flags say how flags_vreg compares with 0, if the code still ends here */
+    size_t next_edit;          /* the first one that has not been applied */
+    bool long_jumps;           /* no short forward jumps; set while emitting: one did not reach */
+
+    /* The loop that is being emitted several times: blocks [head, end), head NONE when there is none. */
+    uint32_t unroll_head, unroll_end;
+    uint32_t unroll_at;   /* 1 + code offset of the first copy */
+    uint32_t copies_left; /* behind the one at hand */
+    bool is_copy;         /* the one at hand is not the first */
+    uint32_t unrolled;    /* instructions that the function's copies have added */
+    size_t flags_at;      /* the flags say how flags_vreg compares with 0, if the code still ends here */
     uint32_t flags_vreg;
     uint8_t flags_type;
     uint32_t used_xmm; /* registers that hold values somewhere in the function; 0: not asked yet */
@@ -148,6 +158,12 @@ void wagi_x64_trap(wagi_x64_emitter *e, wag_err trap);
 size_t wagi_x64_jump_short(wagi_x64_emitter *e, int cc); /* cc < 0: always; to be bound */
 void wagi_x64_bind_short(wagi_x64_emitter *e, size_t at);
 void wagi_x64_jump_label(wagi_x64_emitter *e, int cc, uint32_t label);
+void wagi_x64_jump_block(wagi_x64_emitter *e, int cc, uint32_t block);
+void wagi_x64_set_rel32(wagi_x64_emitter *e, size_t at, size_t to);
+bool wagi_x64_has_edits(const wagi_x64_emitter *e, uint32_t block);
+/* Resolve all jumps to blocks; or only those within the copy of a loop that ends here, and to the next copy. */
+void wagi_x64_bind_blocks(wagi_x64_emitter *e);
+void wagi_x64_bind_copy(wagi_x64_emitter *e, size_t first_ref);
 void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind);                   /* a site at the code's end */
 void wagi_x64_reloc(wagi_x64_emitter *e, wagi_reloc_kind kind, uintptr_t target); /* a rel32 here */
 void wagi_x64_epilogue(wagi_x64_emitter *e);
