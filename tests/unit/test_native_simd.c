@@ -21,9 +21,19 @@
 #define COUNT(array) ((unsigned)(sizeof(array) / sizeof *(array)))
 enum { CROWD = 16, MAX_OPERANDS = 3, SLOTS = 2 * MAX_OPERANDS };
 
-typedef enum use { USE_VALUE, USE_OWN_1, USE_OWN_2, USE_OWN_3, USE_CALLS, USE_CROWD, USE_COUNT } use;
-static const char *const use_names[USE_COUNT] = {"value",          "into the first", "into the second",
-                                                 "into the third", "behind calls",   "in a crowd"};
+typedef enum use {
+    USE_VALUE,
+    USE_OWN_1,
+    USE_OWN_2,
+    USE_OWN_3,
+    USE_CALLS,
+    USE_CROWD,
+    USE_IF,
+    USE_SELECT,
+    USE_COUNT
+} use;
+static const char *const use_names[USE_COUNT] = {
+    "value", "into the first", "into the second", "into the third", "behind calls", "in a crowd", "if", "select"};
 
 typedef enum operand { LOCAL, CONSTANT, SAME } operand; /* SAME: the first one once more */
 
@@ -189,6 +199,24 @@ static void use_crowd(build *b, const op_case *c)
     }
 }
 
+enum { IF_TRUE = 33, IF_FALSE = 44 };
+
+/* The i32 result as a condition, of `if` the other way round. */
+static void use_condition(build *b, const form *f)
+{
+    static const uint64_t yes = IF_TRUE, no = IF_FALSE;
+    if (f->use == USE_SELECT) {
+        put_op(b, WAGI_OP_select);
+        return;
+    }
+    put_op(b, WAGI_OP_i32_eqz);
+    put_op_u(b, WAGI_OP_if_, valtype('i'));
+    put_const(b, 'i', &no);
+    put_op(b, WAGI_OP_else_);
+    put_const(b, 'i', &yes);
+    put_op(b, WAGI_OP_end);
+}
+
 static void put_body(build *b, const op_case *c, const form *f)
 {
     size_t size = build_begin(b);
@@ -203,6 +231,10 @@ static void put_body(build *b, const op_case *c, const form *f)
         put_op_u(b, WAGI_OP_memory_grow, 0);
         put_op(b, WAGI_OP_drop);
     }
+    if (f->use == USE_SELECT) {
+        put_const(b, 'i', &(uint64_t){IF_TRUE});
+        put_const(b, 'i', &(uint64_t){IF_FALSE});
+    }
     for (unsigned i = 0; i < c->operands; i++)
         put_operand(b, c, f, i);
     put_op(b, c->op);
@@ -212,6 +244,8 @@ static void put_body(build *b, const op_case *c, const form *f)
                                                         : 0);
     if (f->use == USE_CROWD)
         use_crowd(b, c);
+    if (f->use == USE_IF || f->use == USE_SELECT)
+        use_condition(b, f);
     if (f->use >= USE_OWN_1 && f->use <= USE_OWN_3) {
         put_op_u(b, WAGI_OP_local_set, f->use - USE_OWN_1);
         put_op_u(b, WAGI_OP_local_get, f->use - USE_OWN_1);
@@ -265,6 +299,8 @@ static void add_uses(op_case *c, const uint8_t *immediate)
         if (own && (u - USE_OWN_1 >= c->operands || c->kind[u - USE_OWN_1] != c->result))
             continue;
         if (u == USE_CROWD && c->kind[0] != 'v')
+            continue;
+        if ((u == USE_IF || u == USE_SELECT) && c->result != 'i')
             continue;
         if (u == USE_VALUE || own)
             add_operands(c, f);
@@ -493,6 +529,8 @@ static void call_once(const op_case *c, const form *f, const unsigned *at, wag_f
     uint64_t want[SLOTS];
     memcpy(want, slots, sizeof want);
     wagi_vector_apply(c->op, want, f->immediate);
+    if (f->use == USE_IF || f->use == USE_SELECT)
+        want[0] = want[0] & UINT32_MAX ? IF_TRUE : IF_FALSE;
     if (err != WAG_OK || !same(c, want, got))
         fail_msg("%s (%s), %s, kinds %d%d%d, immediate %u: 0x%llx %llx, 0x%llx %llx, 0x%llx %llx: want 0x%llx %llx, "
                  "got 0x%llx %llx (%s)",
@@ -575,7 +613,8 @@ static void test_the_machine_has_code_for_every_vector_op(void **state)
         skip();
     for (unsigned vector = 0; vector < WAGI_VECTOR_COUNT; vector++) {
         const char *signature = wagi_ops[WAGI_VECTOR_FIRST + vector].signature;
-        bool is_op = !strchr(signature, 'a') && WAGI_VECTOR_FIRST + vector != WAGI_OP_v128_const;
+        bool is_condition = strstr(wagi_ops[WAGI_VECTOR_FIRST + vector].text, "_true") != NULL;
+        bool is_op = !strchr(signature, 'a') && WAGI_VECTOR_FIRST + vector != WAGI_OP_v128_const && !is_condition;
         if (wagi_x64_has_vector(vector, UINT32_MAX) != is_op)
             fail_msg("%s", wagi_ops[WAGI_VECTOR_FIRST + vector].text);
     }
