@@ -15,12 +15,12 @@ typedef struct walker {
 
 /* The site of the walker's function; false when the pc is in a stub. */
 static bool site_at(const walker *w, const wagi_code *code, bool is_fault, const wagi_func_code **ret_func,
-                    wagi_site *ret_site)
+                    wagi_site *ret_site, wagi_site_rest *ret_rest)
 {
     uint32_t offset = (uint32_t)(w->pc - (uintptr_t)code->image.code);
     /* A return address may be the first byte behind its function. */
     *ret_func = wagi_code_func(code, is_fault ? offset : offset - 1);
-    return *ret_func && wagi_code_site(code, *ret_func, offset, is_fault, ret_site);
+    return *ret_func && wagi_code_site(code, *ret_func, offset, is_fault, ret_site, ret_rest);
 }
 
 /* Go to the caller. False at the entry. */
@@ -51,11 +51,15 @@ static void add_frames(const wag_agent *agent, uintptr_t pc, const void *sp, boo
     for (const wagi_code *code = wagi_code_find(pc); code && count < limit; code = wagi_code_find(w.pc)) {
         const wagi_func_code *func;
         wagi_site site;
-        if (site_at(&w, code, is_fault, &func, &site)) {
+        wagi_site_rest rest;
+        if (site_at(&w, code, is_fault, &func, &site, &rest)) {
             w.in_prologue = site.kind == WAGI_SITE_PROLOGUE;
-            frames[count++] = (wag_frame){.func_index = func->func_index,
-                                          .func_name = wagi_module_func_name(code->data, func->func_index),
-                                          .module_offset = site.source};
+            do { /* with the callers into which the function at hand was inlined */
+                uint32_t index = wagi_code_func_index(code->data, site.source);
+                frames[count++] = (wag_frame){.func_index = index,
+                                              .func_name = wagi_module_func_name(code->data, index),
+                                              .module_offset = site.source};
+            } while (count < limit && wagi_code_caller(&rest, &site));
         }
         is_fault = false;
         if (!go_out(&w, code, func))
@@ -114,7 +118,8 @@ bool wagi_native_on_fault(wagi_fault *fault)
     uint32_t offset = (uint32_t)(fault->pc - (uintptr_t)code->image.code);
     const wagi_func_code *func = wagi_code_func(code, offset);
     wagi_site site;
-    if (!func || !wagi_code_site(code, func, offset, true, &site))
+    wagi_site_rest rest;
+    if (!func || !wagi_code_site(code, func, offset, true, &site, &rest))
         return false;
     const wag_instance *instance = (const wag_instance *)fault->regs[REG_R14];
     if (!is_in_memory(instance, fault->address))

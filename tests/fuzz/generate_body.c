@@ -648,9 +648,14 @@ static unsigned own_or_imported(maker *m, unsigned type)
     return m->imported && gen_choose(m, 3) ? type : m->imported + type;
 }
 
+static bool is_leaf(const maker *m, unsigned func)
+{
+    return m->leaves >> func & 1;
+}
+
 static void never_returns(maker *m)
 {
-    unsigned how = gen_choose(m, 6);
+    unsigned how = gen_choose(m, is_leaf(m, m->func) ? 3 : 6);
     const kinds *results = &m->types[m->func].results;
     if (how == 0) {
         put_op(m, WAGI_OP_unreachable);
@@ -679,8 +684,16 @@ static void never_returns(maker *m)
 static void call(maker *m)
 {
     unsigned callee = gen_choose(m, FUNCS), how = gen_choose(m, 8);
+    if (is_leaf(m, m->func)) {
+        for (callee = m->func + 1; callee < FUNCS && !is_leaf(m, callee);)
+            callee++;
+        if (callee == FUNCS)
+            return;
+    }
     take(m, &m->types[callee].params);
-    if (how < 4) {
+    if (is_leaf(m, m->func)) {
+        put_op_u(m, WAGI_OP_call, m->imported + callee);
+    } else if (how < 4) {
         put_op_u(m, WAGI_OP_call, own_or_imported(m, callee));
     } else if (how < 7) {
         if (gen_choose(m, 4)) {
@@ -737,7 +750,7 @@ static void instruction(maker *m)
         choose_one(m);
     else if (pick < 49 && !deep)
         block_or_if(m);
-    else if (pick < 52 && !deep)
+    else if (pick < 52 && !deep && !is_leaf(m, m->func))
         loop(m);
     else if (pick < 56)
         branch(m);
@@ -786,8 +799,9 @@ void gen_body(maker *m, unsigned func)
     m->height = m->label_count = 0;
     m->labels[m->label_count++] = (label){*results, 0};
     m->budget = 60 + (int)gen_choose(m, 200);
-    take_fuel(m, ENTRY_FUEL);
-    instructions(m, 4 + gen_choose(m, 40));
+    if (!is_leaf(m, func))
+        take_fuel(m, ENTRY_FUEL);
+    instructions(m, is_leaf(m, func) ? 1 + gen_choose(m, 5) : 4 + gen_choose(m, 40));
     finish(m, results);
     put_op(m, WAGI_OP_end);
     build_end(m->b, size);

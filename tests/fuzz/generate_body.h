@@ -43,6 +43,7 @@ typedef struct maker {
     char locals[MAX_LOCALS];
     unsigned local_count, counters; /* the last locals: loop counters, NaN scratch f32, f64 */
     unsigned func;
+    unsigned leaves; /* bit per function: small, no loops, calls only such ones behind it; so it takes no fuel */
     unsigned imported; /* functions that come first and belong to the library: 0 or FUNCS */
     bool imports_memory, imports_table;
     int budget; /* instructions left for the body */

@@ -195,11 +195,22 @@ void wagi_x64_sse_const(wagi_x64_emitter *e, uint32_t form, int d, int a, uint64
 
 /* ---- jumps and sites ---- */
 
+void wagi_x64_record_in(wagi_x64_emitter *e, wagi_site_kind kind, uint32_t source, uint32_t inlined)
+{
+    wagi_site site = {.code = (uint32_t)e->code.n - e->start, .source = source, .kind = (uint8_t)kind};
+    bool fine = WAGI_VEC_PUSH(&e->sites, site);
+    for (; inlined != WAGI_NIL && fine; inlined = e->ir->inlined.p[inlined].parent) {
+        site.kind = WAGI_SITE_INLINED;
+        site.source = e->ir->inlined.p[inlined].source;
+        fine = WAGI_VEC_PUSH(&e->sites, site);
+    }
+    if (!fine)
+        e->failed = true;
+}
+
 void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind)
 {
-    wagi_site site = {.code = (uint32_t)e->code.n - e->start, .source = e->ir->source.p[e->ins], .kind = (uint8_t)kind};
-    if (!WAGI_VEC_PUSH(&e->sites, site))
-        e->failed = true;
+    wagi_x64_record_in(e, kind, e->ir->source.p[e->ins], wagi_x64_inlined(e));
 }
 
 void wagi_x64_reloc(wagi_x64_emitter *e, wagi_reloc_kind kind, uintptr_t target)
@@ -530,7 +541,7 @@ static void emit_blocks(wagi_x64_emitter *e)
 
 static bool same_cold(const wagi_x64_cold *x, const wagi_x64_cold *y)
 {
-    return x->source == y->source && x->trap == y->trap && x->in_prologue == y->in_prologue;
+    return x->source == y->source && x->inlined == y->inlined && x->trap == y->trap && x->in_prologue == y->in_prologue;
 }
 
 static void emit_colds(wagi_x64_emitter *e)
@@ -542,11 +553,8 @@ static void emit_colds(wagi_x64_emitter *e)
             at = e->code.n;
             wagi_x64_u8(&e->code, 0xE8);
             wagi_x64_reloc(e, WAGI_RELOC_TRAP, cold->trap);
-            wagi_site site = {.code = (uint32_t)e->code.n - e->start,
-                              .source = cold->source,
-                              .kind = cold->in_prologue ? WAGI_SITE_PROLOGUE : WAGI_SITE_RETURN};
-            if (!WAGI_VEC_PUSH(&e->sites, site))
-                e->failed = true;
+            wagi_x64_record_in(e, cold->in_prologue ? WAGI_SITE_PROLOGUE : WAGI_SITE_RETURN, cold->source,
+                               cold->inlined);
         }
         wagi_x64_set_rel32(e, cold->jump, at);
     }
@@ -595,10 +603,25 @@ static void emit_constants(wagi_x64_emitter *e)
     }
 }
 
+/* By code, and otherwise in the order in which they were recorded. */
 static int by_code(const void *x, const void *y)
 {
     const wagi_site *a = x, *b = y;
-    return a->code != b->code ? (a->code < b->code ? -1 : 1) : (int)a->kind - (int)b->kind;
+    if (a->code != b->code)
+        return a->code < b->code ? -1 : 1;
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
+static void sort_sites(wagi_x64_emitter *e)
+{
+    /* All but the far calls' are in order. */
+    bool sorted = true;
+    for (size_t i = 0; i < e->sites.n; i++) {
+        e->sites.p[i].order = (uint32_t)i;
+        sorted = sorted && (i == 0 || e->sites.p[i - 1].code <= e->sites.p[i].code);
+    }
+    if (!sorted)
+        qsort(e->sites.p, e->sites.n, sizeof *e->sites.p, by_code);
 }
 
 static void finish_function(wagi_x64_emitter *e)
@@ -607,12 +630,7 @@ static void finish_function(wagi_x64_emitter *e)
     wagi_x64_far_calls(e);
     emit_constants(e);
     wagi_x64_bind_blocks(e);
-    /* All but the far calls' are in order. */
-    bool sorted = true;
-    for (size_t i = 1; i < e->sites.n && sorted; i++)
-        sorted = by_code(&e->sites.p[i - 1], &e->sites.p[i]) <= 0;
-    if (!sorted)
-        qsort(e->sites.p, e->sites.n, sizeof *e->sites.p, by_code);
+    sort_sites(e);
 }
 
 /* ---- frame ---- */

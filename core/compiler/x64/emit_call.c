@@ -267,7 +267,10 @@ static void call_relative(wagi_x64_emitter *e, wagi_reloc_kind kind, uintptr_t t
 static void call_pointer(wagi_x64_emitter *e, const wagi_ir_call *call)
 {
     if_elsewhere(e);
-    wagi_x64_far_call far = {.jump = (uint32_t)e->code.n - 4, .source = e->ir->source.p[e->ins], .type = call->type};
+    wagi_x64_far_call far = {.jump = (uint32_t)e->code.n - 4,
+                             .source = e->ir->source.p[e->ins],
+                             .inlined = wagi_x64_inlined(e),
+                             .type = call->type};
     wagi_x64_rm(&e->code, 0xFF, 2, wagi_x64_at(RAX, offsetof(wag_func, code)));
     wagi_x64_record(e, WAGI_SITE_RETURN);
     far.back = (uint32_t)e->code.n;
@@ -283,9 +286,7 @@ void wagi_x64_far_calls(wagi_x64_emitter *e)
         memcpy(e->code.p + far->jump, &rel, 4);
         wagi_x64_u8(&e->code, 0xE8);
         wagi_x64_reloc(e, WAGI_RELOC_OUT, (uintptr_t)far->type);
-        wagi_site site = {.code = (uint32_t)e->code.n - e->start, .source = far->source, .kind = WAGI_SITE_RETURN};
-        if (!WAGI_VEC_PUSH(&e->sites, site))
-            e->failed = true;
+        wagi_x64_record_in(e, WAGI_SITE_RETURN, far->source, far->inlined);
         wagi_x64_u8(&e->code, 0xE9);
         wagi_x64_u32(&e->code, (uint32_t)(far->back - (e->code.n + 4)));
     }
@@ -481,6 +482,7 @@ static void check_stack(wagi_x64_emitter *e)
     wagi_x64_trap_if(e, CC_B, WAG_STACK_OVERFLOW);
     if (!e->failed) {
         e->colds.p[e->colds.n - 1].in_prologue = true;
+        e->colds.p[e->colds.n - 1].inlined = WAGI_NIL;
         e->colds.p[e->colds.n - 1].source = (uint32_t)(e->ir->body->code - e->context->data->bytes.data);
     }
 }

@@ -39,6 +39,7 @@ enum {
 typedef struct wagi_x64_cold {
     uint32_t jump; /* where the rel32 of the jump to it is */
     uint32_t source;
+    uint32_t inlined; /* the inlined callee that it is in, or NONE */
     uint16_t trap;
     bool in_prologue;
 } wagi_x64_cold;
@@ -46,7 +47,7 @@ typedef struct wagi_x64_cold {
 /* A call whose callee belongs to another instance or tier, out of line. */
 typedef struct wagi_x64_far_call {
     uint32_t jump, back; /* rel32 of the jump to it; where it returns to */
-    uint32_t source;
+    uint32_t source, inlined;
     const wagi_type *type;
 } wagi_x64_far_call;
 
@@ -165,6 +166,12 @@ bool wagi_x64_has_edits(const wagi_x64_emitter *e, uint32_t block);
 void wagi_x64_bind_blocks(wagi_x64_emitter *e);
 void wagi_x64_bind_copy(wagi_x64_emitter *e, size_t first_ref);
 void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind);                   /* a site at the code's end */
+/* The same for something that was there before: `inlined` is the callee that it is in, or NONE. */
+void wagi_x64_record_in(wagi_x64_emitter *e, wagi_site_kind kind, uint32_t source, uint32_t inlined);
+static inline uint32_t wagi_x64_inlined(const wagi_x64_emitter *e)
+{
+    return e->ir->inlined.n ? wagi_ir_inlined_at(e->ir, e->ins) : WAGI_NIL;
+}
 void wagi_x64_reloc(wagi_x64_emitter *e, wagi_reloc_kind kind, uintptr_t target); /* a rel32 here */
 void wagi_x64_epilogue(wagi_x64_emitter *e);
 /* Room for `size` more bytes of code; false when emission has failed, or fails now for want of memory. */
