@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/check.h"
+#include "runtime/slot.h"
 #include "runtime/store.h"
 
 /* Most pages that may be asked for. */
@@ -77,7 +78,34 @@ void wag_memory_unref(wag_memory *memory)
 
 uint8_t *wag_memory_data(const wag_memory *memory)
 {
-    return wagi_mine((const wagi_object *)memory) ? memory->base : NULL;
+    if (!wagi_mine((const wagi_object *)memory))
+        return NULL;
+    wagi_slot_open((wag_memory *)(uintptr_t)memory);
+    return memory->base;
+}
+
+static bool inside(const wag_memory *memory, uint64_t offset, size_t size)
+{
+    uint64_t now = wagi_memory_size(memory);
+    return offset <= now && size <= now - offset;
+}
+
+const uint8_t *wag_memory_readable(const wag_memory *memory, uint64_t offset, size_t length)
+{
+    return wagi_mine((const wagi_object *)memory) && inside(memory, offset, length) ? memory->base + offset : NULL;
+}
+
+uint8_t *wag_memory_writable(wag_memory *memory, uint64_t offset, size_t length)
+{
+    if (!wagi_mine((const wagi_object *)memory) || !inside(memory, offset, length))
+        return NULL;
+    wagi_slot_make_writable(memory, offset, length);
+    return memory->base + offset;
+}
+
+uint64_t wag_memory_generation(const wag_memory *memory)
+{
+    return wagi_mine((const wagi_object *)memory) ? memory->generation : 0;
 }
 
 size_t wag_memory_size(const wag_memory *memory)
@@ -110,12 +138,6 @@ wag_err wag_memory_grow(wag_memory *memory, uint64_t delta_pages, uint64_t *ret_
     return WAG_OK;
 }
 
-static bool inside(const wag_memory *memory, uint64_t offset, size_t size)
-{
-    uint64_t now = wagi_memory_size(memory);
-    return offset <= now && size <= now - offset;
-}
-
 wag_err wag_memory_read(const wag_memory *memory, uint64_t offset, void *destination, size_t size)
 {
     wag_err err = wagi_mine_err((const wagi_object *)memory);
@@ -137,6 +159,7 @@ wag_err wag_memory_write(wag_memory *memory, uint64_t offset, const void *source
         return err;
     if (!inside(memory, offset, size))
         return WAG_RANGE;
+    wagi_slot_make_writable(memory, offset, size);
     if (memory->shared)
         wagi_shared_copy(memory->base + offset, source, size);
     else if (size)

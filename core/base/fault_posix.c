@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "base/fault.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -82,6 +83,7 @@ static void chain(int signal_number, siginfo_t *info, void *context)
 static void on_fault(int signal_number, siginfo_t *info, void *context)
 {
     ucontext_t *user = context;
+    int saved = errno;
     wagi_fault fault = {.pc = (uintptr_t)user->uc_mcontext.gregs[REG_RIP], .address = (uintptr_t)info->si_addr};
     for (int i = 0; i < 16; i++)
         fault.regs[i] = (uintptr_t)user->uc_mcontext.gregs[places[i]];
@@ -92,6 +94,7 @@ static void on_fault(int signal_number, siginfo_t *info, void *context)
     } else { /* not ours, or sent by a process */
         chain(signal_number, info, context);
     }
+    errno = saved;
 }
 
 static bool install(int signal_number, struct sigaction *previous, atomic_bool *spent)

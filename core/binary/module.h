@@ -115,8 +115,10 @@ typedef struct wagi_func_body {
     uint32_t max_height;  /* most values on the operand stack at once, locals not counted */
     uint32_t local_run_count;
     const wagi_local_run *local_runs; /* the declared locals, in order; parameters are in `type` */
-    bool uses_v128;                   /* a local, operand or block type is v128 */
-    wagi_enter *enter;                /* the tier's short way in, or NULL; set when the module is compiled */
+    /* local_count + max_height; UINT32_MAX when uses_v128, so that one test with the room on a stack finds both. */
+    uint32_t scalar_slots;
+    bool uses_v128;    /* a local, operand or block type is v128 */
+    wagi_enter *enter; /* the tier's short way in, or NULL; set when the module is compiled */
 } wagi_func_body;
 
 typedef struct wagi_global_def {

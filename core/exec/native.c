@@ -89,8 +89,16 @@ wag_error *wagi_native_tail_out(wag_func *func, wagi_slot *slots, const uintptr_
     return (wag_error *)(uintptr_t)&passed; /* not NULL; nobody looks at it */
 }
 
-/* What is rare at the end of a host function: own error; the last handle went; an interrupt, a collection. */
-static wag_error *host_func_ended(wagi_unit *unit, wag_error *error)
+/* The function of another tier. */
+static WAGI_COLD wag_error *call_tier(wag_func *func, const wag_val *args, wag_val *results)
+{
+    wag_error *error = NULL;
+    wagi_call_vals(func, args, func->type->param_count, results, func->type->result_count, &error);
+    return error;
+}
+
+/* What is rare at the end of a host function: an error (own), its last handle, an interrupt, a collection. */
+static WAGI_COLD wag_error *host_func_ended(wagi_unit *unit, wag_error *error)
 {
     wag_agent *agent = unit->agent;
     wagi_unit_drop(unit);
@@ -102,22 +110,16 @@ static wag_error *host_func_ended(wagi_unit *unit, wag_error *error)
     return NULL;
 }
 
+/* The caller has looked at the stack's limit, which leaves room for a host function. */
 wag_error *wagi_native_call_out_vals(wag_func *func, const wag_val *args, wag_val *results)
 {
+    if (func->instance)
+        return call_tier(func, args, results);
     wagi_unit *unit = func->object.unit;
-    wag_agent *agent = unit->agent;
-    const wagi_type *type = func->type;
-    wag_error *error = NULL;
-    if (func->instance) {
-        wagi_call_vals(func, args, type->param_count, results, type->result_count, &error);
-        return error;
-    }
-    if (native_stack_is_low(agent))
-        return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
     size_t handles = unit->handles;
     unit->handles = handles + 1;
-    error = func->host(func->context, args, results);
-    if (error || unit->handles != handles + 1 || !handles || wagi_agent_poll(agent) || agent->poll_due)
+    wag_error *error = func->host(func->context, args, results);
+    if (error || unit->handles != handles + 1 || !handles || wagi_agent_poll(unit->agent) || unit->agent->poll_due)
         return host_func_ended(unit, error);
     unit->handles = handles;
     return NULL;

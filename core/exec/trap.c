@@ -6,6 +6,7 @@
 
 #include "base/fault.h"
 #include "exec/native.h"
+#include "runtime/slot.h"
 
 typedef struct walker {
     uintptr_t pc;
@@ -112,6 +113,8 @@ static bool is_in_memory(const wag_instance *instance, uintptr_t address)
  * thread goes on in the stub that makes the trap, on its own stack. */
 bool wagi_native_on_fault(wagi_fault *fault)
 {
+    if (wagi_slot_on_fault(fault->address))
+        return true; /* once more: the page is writable now, whoever writes */
     const wagi_code *code = wagi_code_find(fault->pc);
     if (!code)
         return false;

@@ -14,6 +14,9 @@ struct wag_cluster {
     wagi_limits limits; /* lowered by wag_cluster_set_limit only */
     wagi_registry *registry;
     uint32_t compile_threads;
+    wag_reset_strategy reset;
+    bool check_resets;
+    atomic_size_t reset_mismatches;
     bool perf_map, gdb_jit;         /* what the native tier tells others of its code */
     struct wagi_compile_pool *pool; /* made on first use, under lock */
     /* Set together with pool; the last wag_cluster_unref calls it, perhaps on a thread of the pool. */
@@ -56,7 +59,8 @@ struct wag_agent {
     wag_tag *js_tag;                       /* made on first use, held by a handle */
 
     /* interpreter stack: grows upward; the used part is scanned by the collector. Mapped with the agent (the system
-     * makes its pages when they are touched), so that no call has to look. */
+     * makes its pages when they are touched), so that no call has to look. As much again follows at stack_end: the high
+     * halves of v128 values, mirrored; references are never there. */
     wagi_slot *stack, *stack_end;
     wagi_slot *stack_top;   /* first free slot; set by the interpreter before it calls out */
     uint32_t host_depth;    /* wasm<->host calls that are open */
@@ -91,6 +95,10 @@ struct wag_agent {
         uint32_t ready_guarded;
     } pools;
     uint64_t linked_serial; /* of the last link */
+    struct {                /* memories that are or were sealed, by address (runtime/slot.c) */
+        wag_memory **table;
+        size_t size, count;
+    } sealed;
 
     wagi_spare spares[WAGI_SPARES]; /* last in, first out: the warmest is taken */
     uint32_t spare_count;

@@ -20,6 +20,9 @@ wag_err wag_cluster_new(const wag_cluster_options *options, wag_cluster **ret_cl
     atomic_init(&cluster->count, 1);
     cluster->limits = wagi_default_limits;
     cluster->compile_threads = options ? options->compile_threads : 0;
+    cluster->reset = options ? options->reset : WAG_RESET_DEFAULT;
+    cluster->check_resets = options && options->check_resets;
+    atomic_init(&cluster->reset_mismatches, 0);
     cluster->perf_map = options && options->perf_map;
     cluster->gdb_jit = options && options->gdb_jit;
     if (cluster->compile_threads == 0) {
@@ -88,6 +91,11 @@ wag_err wag_cluster_set_limit(wag_cluster *cluster, wag_limit limit, uint64_t va
     if (limit == WAG_LIMIT_canonical_types)
         wagi_registry_set_limit(cluster->registry, value);
     return WAG_OK;
+}
+
+size_t wag_cluster_reset_mismatches(const wag_cluster *cluster)
+{
+    return cluster ? atomic_load(&cluster->reset_mismatches) : 0;
 }
 
 uint64_t wag_cluster_get_limit(const wag_cluster *cluster, wag_limit limit)

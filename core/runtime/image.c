@@ -148,11 +148,27 @@ void wagi_memory_image_fill(const wagi_memory_image *image, uint8_t *base)
             memcpy(base + (size_t)page * WAGI_IMAGE_PAGE, image->pages[page], WAGI_IMAGE_PAGE);
 }
 
+static const uint8_t zeros[WAGI_IMAGE_PAGE];
+
+static const uint8_t *page_of(const wagi_memory_image *image, uint64_t page)
+{
+    return image && page < image->page_count && image->pages[page] ? image->pages[page] : zeros;
+}
+
+bool wagi_memory_image_restore_page(const wagi_memory_image *image, uint8_t *base, uint64_t page)
+{
+    const uint8_t *wanted = page_of(image, page);
+    uint8_t *at = base + page * WAGI_IMAGE_PAGE;
+    if (memcmp(at, wanted, WAGI_IMAGE_PAGE) == 0)
+        return false;
+    memcpy(at, wanted, WAGI_IMAGE_PAGE);
+    return true;
+}
+
 bool wagi_memory_image_is_at(const wagi_memory_image *image, const uint8_t *base, uint64_t size)
 {
-    static const uint8_t zeros[WAGI_IMAGE_PAGE];
     for (uint64_t at = 0, page = 0; at < size; at += WAGI_IMAGE_PAGE, page++) {
-        const uint8_t *wanted = image && page < image->page_count && image->pages[page] ? image->pages[page] : zeros;
+        const uint8_t *wanted = page_of(image, page);
         size_t part = size - at < WAGI_IMAGE_PAGE ? (size_t)(size - at) : WAGI_IMAGE_PAGE;
         if (memcmp(base + at, wanted, part) != 0)
             return false;

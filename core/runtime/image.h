@@ -26,6 +26,8 @@ static inline const wagi_memory_image *wagi_memory_image_of(const wag_module *mo
 }
 /* Write the image over `count` pages of a memory from page `first` on. image NULL: zeros. */
 void wagi_memory_image_restore(const wagi_memory_image *image, uint8_t *base, uint64_t first, uint64_t count);
+/* The same for one page that may be as it should be: false when it was. */
+bool wagi_memory_image_restore_page(const wagi_memory_image *image, uint8_t *base, uint64_t page);
 /* Write what is not zero into fresh zeroed memory. */
 void wagi_memory_image_fill(const wagi_memory_image *image, uint8_t *base);
 /* True when the first `size` bytes at base are the image. */

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "runtime/image.h"
 #include "runtime/pool.h"
+#include "runtime/slot.h"
 #include "runtime/store.h"
 #include "runtime/tier.h"
 
@@ -305,6 +305,8 @@ static wag_err init_memories(wag_instance *instance, wag_error **reterr_error)
         const wagi_memory_image *image = wagi_memory_image_of(instance->module, i);
         if (err == WAG_OK && image)
             wagi_memory_image_fill(image, instance->memories[i]->base);
+        if (err == WAG_OK)
+            wagi_slot_begin(instance->memories[i], &instance->pool->plans[i - data->memory_import_count]);
     }
     return err;
 }
@@ -482,6 +484,19 @@ static bool learn_globals(wagi_pool *pool)
     return true;
 }
 
+static bool learn_memories(wagi_pool *pool)
+{
+    const wagi_module_data *data = pool->module->data;
+    uint32_t first = data->memory_import_count, own = data->memory_count - first;
+    pool->plans = own ? wagi_alloc_zero(own, sizeof *pool->plans) : NULL;
+    for (uint32_t i = 0; pool->plans && i < own; i++) {
+        wagi_memory_type type = data->memories[first + i];
+        wagi_plan_init(&pool->plans[i], pool->agent->cluster, type, wagi_memory_image_of(pool->module, first + i),
+                       pool->module->guarded && wagi_memory_can_be_guarded(type));
+    }
+    return pool->plans || own == 0;
+}
+
 bool wagi_pool_learn(wagi_pool *pool)
 {
     const wagi_module_data *data = pool->module->data;
@@ -497,7 +512,16 @@ bool wagi_pool_learn(wagi_pool *pool)
         }
     for (uint32_t i = data->memory_import_count; i < data->memory_count; i++)
         pool->recyclable &= !data->memories[i].limits.is_shared;
-    return learn_globals(pool);
+    return learn_globals(pool) && learn_memories(pool);
+}
+
+void wagi_pool_unlearn(wagi_pool *pool)
+{
+    const wagi_module_data *data = pool->module->data;
+    for (uint32_t i = 0; pool->plans && i < data->memory_count - data->memory_import_count; i++)
+        wagi_plan_fini(&pool->plans[i]);
+    wagi_free(pool->plans);
+    wagi_free(pool->first_values);
 }
 
 bool wagi_instance_reset(wag_instance *instance)
@@ -518,7 +542,7 @@ bool wagi_instance_reset(wag_instance *instance)
         if (data->datas[i].mode == WAGI_SEGMENT_PASSIVE)
             instance->datas[i].size = data->datas[i].bytes.size;
     for (uint32_t i = data->memory_import_count; i < data->memory_count; i++)
-        if (!wagi_memory_reset(instance->memories[i], wagi_memory_image_of(instance->module, i)))
+        if (!wagi_slot_reset(instance->memories[i]))
             return false;
     return true;
 }

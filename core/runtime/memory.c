@@ -11,7 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/os.h"
-#include "runtime/image.h"
+#include "runtime/slot.h"
 #include "runtime/store.h"
 
 enum { HEAP_BYTES = 2 * 65536 };
@@ -162,8 +162,11 @@ wag_err wagi_memory_open(wag_memory *memory, wagi_memory_type type, bool guarded
 
 void wagi_memory_close(wag_memory *memory)
 {
+    bool writable = wagi_slot_end(memory);
     if (memory->shared)
         wag_shared_memory_unref(memory->shared);
+    else if (memory->is_guarded && !writable)
+        wagi_os_unmap(memory->base, (size_t)WAGI_GUARD_BYTES);
     else if (memory->is_guarded)
         release_guarded(memory->object.unit->agent, memory->base, memory->size);
     else
@@ -185,21 +188,6 @@ wag_err wagi_memory_new(wag_agent *agent, wagi_memory_type type, wag_memory **re
     else
         *ret_memory = memory;
     return err;
-}
-
-uint64_t wagi_memory_resident(const wag_memory *memory)
-{
-    return memory->size;
-}
-
-enum { RESET_BYTES = 2 << 20 };
-
-bool wagi_memory_reset(wag_memory *memory, const wagi_memory_image *image)
-{
-    if (memory->pages != memory->type.limits.minimum || memory->size > RESET_BYTES || memory->type.page_size_log2 != 16)
-        return false;
-    wagi_memory_image_restore(image, memory->base, 0, memory->size / WAGI_IMAGE_PAGE);
-    return true;
 }
 
 uint64_t wagi_memory_grow(wag_memory *memory, uint64_t delta_pages)
@@ -234,6 +222,7 @@ uint64_t wagi_memory_grow(wag_memory *memory, uint64_t delta_pages)
     memory->size = size;
     memory->pages = pages;
     memory->is_mapped = is_mapped;
+    memory->generation++;
     return old_pages;
 }
 
@@ -248,6 +237,7 @@ bool wagi_memory_guard(wag_memory *memory)
     release_bytes(memory->base, memory->size, memory->is_mapped);
     memory->base = base;
     memory->is_mapped = memory->is_guarded = true;
+    memory->generation++;
     return true;
 }
 
@@ -260,6 +250,7 @@ wag_err wagi_memory_fill(wag_memory *memory, uint64_t offset, uint8_t value, uin
 {
     if (!inside(offset, size, wagi_memory_size(memory)))
         return WAG_MEMORY_BOUNDS;
+    wagi_slot_make_writable(memory, offset, size);
     if (memory->shared)
         wagi_shared_fill(memory->base + offset, value, size);
     else
@@ -271,6 +262,7 @@ wag_err wagi_memory_copy(wag_memory *destination, uint64_t to, wag_memory *sourc
 {
     if (!inside(to, size, wagi_memory_size(destination)) || !inside(from, size, wagi_memory_size(source)))
         return WAG_MEMORY_BOUNDS;
+    wagi_slot_make_writable(destination, to, size);
     if (destination->shared || source->shared)
         wagi_shared_copy(destination->base + to, source->base + from, size);
     else
@@ -282,6 +274,7 @@ wag_err wagi_memory_init(wag_memory *memory, uint64_t to, const wagi_data_instan
 {
     if (!inside(to, size, wagi_memory_size(memory)) || !inside(from, size, data->size))
         return WAG_MEMORY_BOUNDS;
+    wagi_slot_make_writable(memory, to, size);
     if (memory->shared)
         wagi_shared_copy(memory->base + to, data->bytes + from, size);
     else if (size)

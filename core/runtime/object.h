@@ -92,6 +92,23 @@ struct wag_func {
     wag_func *origin; /* the untyped function that it was made from, held strongly; else NULL */
 };
 
+typedef struct wagi_page_run {
+    uint32_t first, count; /* 4 KiB pages */
+} wagi_page_run;
+
+enum { WAGI_COLD_RUNS = 16 };
+
+/* Of a memory that the pool will reset (slot.h). */
+typedef struct wagi_slot_state {
+    struct wagi_memory_plan *plan; /* NULL: not the pool's */
+    struct wagi_seal *seal;        /* NULL: all writable */
+    bool registered;               /* in the agent's table of addresses */
+    uint32_t touched;              /* pages with memory of their own when it was last looked at */
+    bool host_opened;              /* since the last reset */
+    uint32_t cold_count;
+    wagi_page_run cold[WAGI_COLD_RUNS]; /* made writable since the last reset; may overlap */
+} wagi_slot_state;
+
 struct wag_memory {
     wagi_object object;
     uint8_t *base;             /* never NULL; moves when the memory grows, unless it is shared */
@@ -100,6 +117,8 @@ struct wag_memory {
     wagi_memory_type type;     /* as declared: the minimum does not follow growth */
     bool is_mapped;            /* pages of the system's, else (small) a heap block or nothing */
     bool is_guarded;           /* WAGI_GUARD_BYTES are reserved at base, which never moves; what is not memory faults */
+    wagi_slot_state slot;
+    uint64_t generation;       /* changes when pointers into it may have become wrong */
     wag_shared_memory *shared; /* what a shared memory aliases, one reference; else NULL */
 };
 
@@ -237,11 +256,6 @@ bool wagi_carries_functions(const wagi_registry *registry, wagi_valtype type);
 uint64_t wagi_memory_grow(wag_memory *memory, uint64_t delta_pages);
 /* Make a 32-bit memory of standard pages guarded; its base may move now. False when the address space cannot be had. */
 bool wagi_memory_guard(wag_memory *memory);
-/* Make it what it was when it was opened with this image (NULL: zeros): pages and contents. False when that cannot be
- * had: then it must be closed. */
-struct wagi_memory_image;
-bool wagi_memory_reset(wag_memory *memory, const struct wagi_memory_image *image);
-uint64_t wagi_memory_resident(const wag_memory *memory); /* bytes that it may keep in memory */
 /* Unmap the guarded address ranges that the agent keeps. */
 void wagi_memory_free_spares(wag_agent *agent);
 /* The old size, or UINT64_MAX. New entries are init. */

@@ -1,7 +1,10 @@
 /* The pools of an agent: finding, keeping, letting go. */
 #include "runtime/pool.h"
 
+#include <string.h>
+
 #include "runtime/imports.h"
+#include "runtime/slot.h"
 #include "runtime/store.h"
 
 enum {
@@ -71,7 +74,7 @@ static size_t weight(const wag_instance *instance)
     const wagi_module_data *data = instance->data;
     size_t weight = instance->block_size;
     for (uint32_t i = data->memory_import_count; i < data->memory_count; i++)
-        weight += (size_t)wagi_memory_resident(instance->memories[i]);
+        weight += (size_t)wagi_slot_resident(instance->memories[i]);
     return weight;
 }
 
@@ -90,6 +93,8 @@ static void account(wagi_pool *pool, const wag_instance *instance, bool comes)
     uint32_t guarded = instance->ready_guarded;
     pool->agent->pools.ready_bytes += comes ? bytes : (size_t)0 - bytes;
     pool->agent->pools.ready_guarded += comes ? guarded : 0u - guarded;
+    pool->ready_bytes += comes ? bytes : (size_t)0 - bytes;
+    pool->ready_guarded += comes ? guarded : 0u - guarded;
 }
 
 static void free_ready(wagi_pool *pool)
@@ -103,7 +108,7 @@ static void pool_free(wagi_pool *pool)
     wag_module *module = pool->module;
     free_ready(pool);
     WAGI_VEC_FREE(&pool->ready);
-    wagi_free(pool->first_values);
+    wagi_pool_unlearn(pool);
     wagi_free(pool);
     atomic_fetch_sub_explicit(&module->pools, 1, memory_order_relaxed); /* count decides, and comes after */
     wag_module_unref(module);
@@ -170,6 +175,7 @@ wagi_pool *wagi_pool_get(wag_agent *agent, wag_module *module)
     pool->module = module;
     pool->layout = wagi_instance_layout_of(module->data);
     if (!wagi_pool_learn(pool)) {
+        wagi_pool_unlearn(pool);
         wagi_free(pool);
         return NULL;
     }
@@ -193,23 +199,56 @@ wag_instance *wagi_pool_take(wagi_pool *pool)
     return instance;
 }
 
+static bool is_full(const wag_agent *agent)
+{
+    return agent->pools.ready_guarded > GUARDED_MAX || agent->pools.ready_bytes > agent->cluster->limits.ready_bytes;
+}
+
+/* The pool that keeps most of what there is too much of. */
+static wagi_pool *largest(const wag_agent *agent)
+{
+    bool by_count = agent->pools.ready_guarded > GUARDED_MAX;
+    wagi_pool *largest = NULL;
+    size_t most = 0;
+    for (size_t i = 0; i < agent->pools.size; i++)
+        for (wagi_pool *pool = agent->pools.table[i]; pool; pool = pool->next) {
+            size_t size = by_count ? pool->ready_guarded : pool->ready_bytes;
+            if (size > most) {
+                most = size;
+                largest = pool;
+            }
+        }
+    return largest;
+}
+
+/* Free ready instances, the coldest first, until what is kept is within the limits. */
+static void make_room(wag_agent *agent)
+{
+    wagi_pool *pool;
+    while (is_full(agent) && (pool = largest(agent)) != NULL) {
+        wag_instance *instance = pool->ready.p[0];
+        WAGI_UNPOISON(instance, instance->block_size);
+        account(pool, instance, false);
+        memmove(pool->ready.p, pool->ready.p + 1, --pool->ready.n * sizeof *pool->ready.p);
+        free_instance(instance);
+    }
+}
+
 /* Reset and put away. */
 static bool keep(wagi_pool *pool, wag_instance *instance)
 {
     wag_agent *agent = pool->agent;
     if (!pool->recyclable || !instance->complete || agent->closing || pool->ready.n == READY_MAX)
         return false;
+    if (!WAGI_VEC_RESERVE(&pool->ready, 1) || !wagi_instance_reset(instance))
+        return false;
     instance->ready_guarded = guarded_count(instance);
-    if (agent->pools.ready_guarded + instance->ready_guarded > GUARDED_MAX ||
-        agent->pools.ready_bytes > agent->cluster->limits.ready_bytes || !WAGI_VEC_RESERVE(&pool->ready, 1) ||
-        !wagi_instance_reset(instance))
-        return false;
     instance->ready_weight = weight(instance);
-    if (instance->ready_weight > agent->cluster->limits.ready_bytes - agent->pools.ready_bytes)
-        return false;
     account(pool, instance, true);
     pool->ready.p[pool->ready.n++] = instance;
     WAGI_POISON(instance, instance->block_size);
+    if (is_full(agent))
+        make_room(agent);
     return true;
 }
 

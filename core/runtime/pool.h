@@ -29,6 +29,8 @@ typedef struct wagi_pool {
     wag_linked *links; /* all that are alive */
     wag_linked *none;  /* of a module without imports; one handle, or NULL */
 
+    size_t ready_bytes;
+    uint32_t ready_guarded;
     WAGI_VEC(wag_instance *) ready; /* last in, first out: the warmest is taken */
     bool recyclable;                /* an instance can be made as good as new */
     bool linked_contents;           /* tables or passive segments begin with something of the imports */
@@ -36,6 +38,7 @@ typedef struct wagi_pool {
     bool has_passive;               /* segments that can be dropped */
     uint32_t first_value_count;
     wagi_first_value *first_values;
+    struct wagi_memory_plan *plans; /* of own memories (slot.h) */
 } wagi_pool;
 
 /* Imports that have been read: one object per import, each counted as a reference of this unit. All instances made with
@@ -86,5 +89,6 @@ void wagi_links_leave(wagi_pool *pool);
 bool wagi_instance_reset(wag_instance *instance);
 /* What the pool must know of its module's instances. False without memory. */
 bool wagi_pool_learn(wagi_pool *pool);
+void wagi_pool_unlearn(wagi_pool *pool);
 
 #endif

@@ -39,7 +39,7 @@ static const int c_registers[] = {RBX, RBP, R12, R13, R14, R15};
 typedef enum form { SLOTS, VALS } form;
 
 _Static_assert(FRAME_BYTES % 16 == 8, "an entry pushes six registers, so that its calls are aligned");
-_Static_assert(offsetof(wag_val, kind) == 0 && sizeof(wag_val_kind) == 4 && offsetof(wag_val, of) == 8,
+_Static_assert(WAG_I32 == 0 && offsetof(wag_val, kind) == 0 && sizeof(wag_val_kind) == 4 && offsetof(wag_val, of) == 8,
                "a number is stored together with its kind");
 
 void wagi_x64_stubs_fini(wagi_x64_stubs *stubs)
@@ -219,6 +219,10 @@ static int32_t kind_of(wagi_valtype type)
 /* xmm15 = the kind, and what lies between it and the value as 0. */
 static void load_kind(wagi_x64_buffer *b, wagi_valtype type, int scratch)
 {
+    if (type == WAGI_I32) {
+        wagi_x64_rr(b, X64_0F | 0x57, XMM_B, XMM_B); /* xorps */
+        return;
+    }
     wagi_x64_mov_imm(b, scratch, (uint32_t)kind_of(type), false);
     wagi_x64_rr(b, X64_66 | X64_0F | 0x6E, XMM_B, scratch); /* movd */
 }
@@ -228,6 +232,13 @@ static void load_kind(wagi_x64_buffer *b, wagi_valtype type, int scratch)
 static void store_val(wagi_x64_buffer *b, wagi_valtype type, int reg, wagi_x64_mem val, int scratch)
 {
     int xmm = reg - WAGI_FLOAT_REG;
+    if (type == WAGI_I32) {                                         /* whose kind is 0 */
+        wagi_x64_rr(b, X64_W | X64_66 | X64_0F | 0x6E, XMM_B, reg); /* movq */
+        wagi_x64_rr(b, X64_66 | X64_0F | 0x73, 7, XMM_B);           /* pslldq */
+        wagi_x64_u8(b, 8);
+        wagi_x64_rm(b, X64_0F | 0x11, XMM_B, val); /* movups */
+        return;
+    }
     load_kind(b, type, scratch);
     if (type == WAGI_F32) { /* without what lies above it */
         wagi_x64_rr(b, X64_66 | X64_0F | 0x7E, xmm, scratch);

@@ -96,8 +96,19 @@ WAG_API wag_err wag_memory_create(const wag_memory_descriptor *descriptor, wag_m
 WAG_API wag_err wag_memory_new(uint64_t initial, uint64_t maximum, wag_memory **ret_memory, wag_error **reterr_error);
 WAG_API wag_memory *wag_memory_ref(wag_memory *memory);
 WAG_API void wag_memory_unref(wag_memory *memory);
-/* The bytes now. borrow: until the memory grows (by the host, or in any call into wasm). Those of a shared memory stay
- * where they are as long as it lives, and other threads may write them at any time: use atomics. */
+/* The bytes [offset, offset + length). borrow: as long as wag_memory_generation stays what it is, and the memory
+ * exists. NULL when they are not all inside, or for another agent's memory. Between two calls into wasm or the library
+ * these pointers, and only these, may be given to system calls: a memory's pages can be read-only until somebody writes
+ * to them, and a system call that does fails (EFAULT) where a program's own write does not. Owner thread. readable  to
+ * read writable  to read and write; costs nothing where instances of the module usually write */
+WAG_API const uint8_t *wag_memory_readable(const wag_memory *memory, uint64_t offset, size_t length);
+WAG_API uint8_t *wag_memory_writable(wag_memory *memory, uint64_t offset, size_t length);
+/* Changes when the memory has grown: pointers into it may be wrong then. */
+WAG_API uint64_t wag_memory_generation(const wag_memory *memory);
+/* All the bytes now, to read and write. borrow: until the memory grows (by the host, or in any call into wasm). Getting
+ * them may make the next instantiation slower by microseconds, for the next instance's memory cannot be told what was
+ * written: prefer the two functions above. Those of a shared memory stay where they are as long as it lives, and other
+ * threads may write them at any time: use atomics. */
 WAG_API uint8_t *wag_memory_data(const wag_memory *memory);
 WAG_API size_t wag_memory_size(const wag_memory *memory); /* in bytes */
 WAG_API uint64_t wag_memory_pages(const wag_memory *memory);

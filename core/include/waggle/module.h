@@ -111,11 +111,22 @@ typedef enum wag_limit {
     WAG_LIMIT_COUNT
 } wag_limit;
 
+/* How the memory of an instance that has gone is made ready for the next one of its module. */
+typedef enum wag_reset_strategy {
+    WAG_RESET_DEFAULT, /* the fastest that the module, its tier and the system allow */
+    WAG_RESET_FULL,    /* write all of it */
+    WAG_RESET_SCAN,    /* ask the system which pages were written; all of it where the system cannot say */
+    WAG_RESET_DISCARD, /* give its pages back to the system; small memories: write all of it */
+    WAG_RESET_SEALED,  /* protect the pages that the first instance has not written; only for tests */
+} wag_reset_strategy;
+
 /* Zero-initialised it means the defaults. */
 typedef struct wag_cluster_options {
     uint32_t compile_threads; /* 0: one per processor, 4 at the most; 1: a module is compiled by one thread */
     bool perf_map;            /* write the names of native code to /tmp/perf-PID.map, for `perf report` */
-    bool gdb_jit;             /* make gdb know native code: names and frames in backtraces */
+    wag_reset_strategy reset;
+    bool check_resets; /* compare all of each memory after its reset; see wag_cluster_reset_mismatches */
+    bool gdb_jit;      /* make gdb know native code: names and frames in backtraces */
 } wag_cluster_options;
 
 /* A cluster of its own: compile threads, limits, types. Objects of two clusters do not mix. Any thread.
@@ -128,6 +139,9 @@ WAG_API wag_cluster *wag_cluster_default(void);
 /* Lower a limit (waggle/limits.def) for modules and objects made afterwards. WAG_RANGE when value is above the built-in
  * one. Any thread, but not while the cluster compiles. */
 WAG_API wag_err wag_cluster_set_limit(wag_cluster *cluster, wag_limit limit, uint64_t value);
+/* With check_resets: how many memories were not as new after their reset (those are not used again). Anything but 0 is
+ * a bug of the library. Any thread. */
+WAG_API size_t wag_cluster_reset_mismatches(const wag_cluster *cluster);
 WAG_API uint64_t wag_cluster_get_limit(const wag_cluster *cluster, wag_limit limit);
 
 #ifdef __cplusplus
