@@ -545,8 +545,7 @@ static void block_or_if(maker *m)
     open_label(m, params, results);
     instructions(m, gen_choose(m, 8));
     finish(m, results);
-    bool same = params->count == results->count && memcmp(params->at, results->at, params->count) == 0;
-    if (is_if && (!same || gen_choose(m, 2))) {
+    if (is_if && (!same_kinds(params, results) || gen_choose(m, 2))) {
         put_op(m, WAGI_OP_else_);
         m->height = base(m);
         push_all(m, params);
@@ -591,11 +590,6 @@ static void loop(maker *m)
     finish(m, results);
     close_label(m, results);
     put_op(m, WAGI_OP_end);
-}
-
-static bool same_kinds(const kinds *x, const kinds *y)
-{
-    return x->count == y->count && memcmp(x->at, y->at, x->count) == 0;
 }
 
 /* Labels, counted from inside, that carry what the chosen one carries. */
@@ -648,11 +642,6 @@ static unsigned own_or_imported(maker *m, unsigned type)
     return m->imported && gen_choose(m, 3) ? type : m->imported + type;
 }
 
-static bool is_leaf(const maker *m, unsigned func)
-{
-    return m->leaves >> func & 1;
-}
-
 static void never_returns(maker *m)
 {
     unsigned how = gen_choose(m, is_leaf(m, m->func) ? 3 : 6);
@@ -685,13 +674,13 @@ static void call(maker *m)
 {
     unsigned callee = gen_choose(m, FUNCS), how = gen_choose(m, 8);
     if (is_leaf(m, m->func)) {
-        for (callee = m->func + 1; callee < FUNCS && !is_leaf(m, callee);)
-            callee++;
-        if (callee == FUNCS)
-            return;
+        for (callee = m->func + 1; !is_leaf(m, callee);)
+            if (++callee > FUNCS)
+                return;
+        how = 8;
     }
     take(m, &m->types[callee].params);
-    if (is_leaf(m, m->func)) {
+    if (how == 8) {
         put_op_u(m, WAGI_OP_call, m->imported + callee);
     } else if (how < 4) {
         put_op_u(m, WAGI_OP_call, own_or_imported(m, callee));
