@@ -270,6 +270,7 @@ static void call_pointer(wagi_x64_emitter *e, const wagi_ir_call *call)
     wagi_x64_far_call far = {.jump = (uint32_t)e->code.n - 4,
                              .source = e->ir->source.p[e->ins],
                              .inlined = wagi_x64_inlined(e),
+                             .handler = call->handler,
                              .type = call->type};
     wagi_x64_rm(&e->code, 0xFF, 2, wagi_x64_at(RAX, offsetof(wag_func, code)));
     wagi_x64_record(e, WAGI_SITE_RETURN);
@@ -286,7 +287,7 @@ void wagi_x64_far_calls(wagi_x64_emitter *e)
         memcpy(e->code.p + far->jump, &rel, 4);
         wagi_x64_u8(&e->code, 0xE8);
         wagi_x64_reloc(e, WAGI_RELOC_OUT, (uintptr_t)far->type);
-        wagi_x64_record_in(e, WAGI_SITE_RETURN, far->source, far->inlined);
+        wagi_x64_record_in(e, WAGI_SITE_RETURN, far->source, far->inlined, far->handler);
         wagi_x64_u8(&e->code, 0xE9);
         wagi_x64_u32(&e->code, (uint32_t)(far->back - (e->code.n + 4)));
     }
@@ -339,7 +340,7 @@ int32_t wagi_x64_out_bytes(const wagi_ir *ir)
 {
     int32_t most = 0;
     for (size_t i = 0; i < ir->calls.n; i++)
-        if (ir->calls.p[i].kind == WAGI_CALL_HELPER && helper_bytes(ir, &ir->calls.p[i]) > most)
+        if (wagi_call_by_slots(&ir->calls.p[i]) && helper_bytes(ir, &ir->calls.p[i]) > most)
             most = helper_bytes(ir, &ir->calls.p[i]);
     return most;
 }
@@ -351,6 +352,10 @@ static void call_helper(wagi_x64_emitter *e, const wagi_ir_call *call)
         uint32_t entry = e->ir->pool.p[call->args + i];
         store_entry(e, entry, wagi_x64_at(RSP, at));
         at += entry_bytes(e, entry);
+    }
+    if (call->kind == WAGI_CALL_THROW) {
+        wagi_x64_call_throw(e);
+        return;
     }
     wagi_x64_move(e, RDI, INSTANCE);
     wagi_x64_move(e, RSI, RSP);
@@ -377,7 +382,7 @@ static void call_helper(wagi_x64_emitter *e, const wagi_ir_call *call)
 
 static void call(wagi_x64_emitter *e, const wagi_ir_call *call)
 {
-    if (call->kind == WAGI_CALL_HELPER) {
+    if (wagi_call_by_slots(call)) {
         call_helper(e, call);
         return;
     }
