@@ -291,6 +291,15 @@ switch:
 clang:
 	@$(MAKE) CC=clang BUILD=build/clang check-asan
 
+# In both memory modes and by the interpreter's side table alone; fetch_modules.sh says which modules.
+check-modules:
+	@set -e; for t in guard checked interp; do $(BUILD)/tests/bench/bench_compile --rounds 1 --tier $$t build/release/modules; done
+## asan-modules: compile the big modules of bench-modules under AddressSanitizer and UndefinedBehaviorSanitizer
+asan-modules:
+	@sh tests/bench/fetch_modules.sh build/release/modules
+	@$(MAKE) BUILD=build/asan CFLAGS='-O1 -g' SAN='$(ASAN)' build/asan/tests/bench/bench_compile
+	@$(MAKE) BUILD=build/asan CFLAGS='-O1 -g' SAN='$(ASAN)' check-modules
+
 fuzzers: $(FUZZ_BIN)
 ## fuzz: libFuzzer on every fuzz target for FUZZ_TIME seconds (needs deps-dev); what it finds is in build/fuzz/corpus
 fuzz:
@@ -361,7 +370,7 @@ clean:
 force:
 .PHONY: help deps deps-dev lib shared install uninstall demos demo test unit api spec load lint fuzz-replay asan ubsan tsan \
   valgrind clang switch check-switch fuzzers fuzz deps-bench benches bench fetch-modules bench-modules \
-  bench-instructions bench-peers format format-check clean force check-asan check-ubsan check-tsan \
+  bench-instructions bench-peers format format-check clean force check-asan check-ubsan check-tsan check-modules asan-modules \
   check-valgrind
 .SECONDARY:
 -include $(patsubst %.c,$(BUILD)/%.d,$(ALL_SRC))

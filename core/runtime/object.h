@@ -281,5 +281,10 @@ void wagi_elem_drop(wagi_elem_instance *elem);
 void wagi_table_store(wag_table *table, uint64_t index, wagi_slot value);
 void wagi_global_store(wag_global *global, const wagi_slot *value);
 void wagi_data_drop(wagi_data_instance *data);
+/* memory.atomic.wait (width 4 or 8) and notify, on any memory, by the agent of the memory. slots: the operands, index
+ * first; the result replaces it. offset: of the memarg. WAG_OK, WAG_UNALIGNED_ATOMIC, WAG_MEMORY_BOUNDS,
+ * WAG_UNSHARED_WAIT, WAG_CANNOT_BLOCK, WAG_INTERRUPTED. */
+wag_err wagi_memory_wait(wag_memory *memory, uint64_t offset, unsigned width, wagi_slot *slots);
+wag_err wagi_memory_notify(wag_memory *memory, uint64_t offset, wagi_slot *slots);
 
 #endif
