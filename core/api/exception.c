@@ -29,7 +29,7 @@ static wag_error *make(wag_tag *tag, const wag_val *args, wag_exception **ret_ex
     if (!slots)
         return wagi_error_nomem();
     wag_error *error = read_args(agent->cluster->registry, tag->type, args, slots);
-    wag_err err = error ? WAG_OK : wagi_exception_make(agent, tag, slots, true, &slot);
+    wag_err err = error ? WAG_OK : wagi_exception_make(agent, tag, slots, NULL, &slot);
     wagi_free(slots);
     if (err != WAG_OK)
         error = wagi_error_new(err, NULL);

@@ -111,40 +111,40 @@ static const wagi_type *type_of(const wagi_slot *slots)
 
 static wag_err struct_new(wag_instance *instance, wagi_slot *slots)
 {
-    return wagi_struct_new(instance->unit.agent, type_of(slots), slots + 1, slots);
+    return wagi_struct_new(instance, type_of(slots), slots + 1, slots);
 }
 
 static wag_err struct_new_default(wag_instance *instance, wagi_slot *slots)
 {
-    return wagi_struct_new(instance->unit.agent, type_of(slots), NULL, slots);
+    return wagi_struct_new(instance, type_of(slots), NULL, slots);
 }
 
 static wag_err array_new(wag_instance *instance, wagi_slot *slots)
 {
     const wagi_type *type = type_of(slots);
     uint32_t length = (uint32_t)slots[type->fields[0].storage == WAGI_V128 ? 3 : 2];
-    return wagi_array_new(instance->unit.agent, type, length, slots + 1, slots);
+    return wagi_array_new(instance, type, length, slots + 1, slots);
 }
 
 static wag_err array_new_default(wag_instance *instance, wagi_slot *slots)
 {
-    return wagi_array_new(instance->unit.agent, type_of(slots), (uint32_t)slots[1], NULL, slots);
+    return wagi_array_new(instance, type_of(slots), (uint32_t)slots[1], NULL, slots);
 }
 
 static wag_err array_new_fixed(wag_instance *instance, wagi_slot *slots)
 {
-    return wagi_array_new_fixed(instance->unit.agent, type_of(slots), (uint32_t)slots[1], slots + 2, slots);
+    return wagi_array_new_fixed(instance, type_of(slots), (uint32_t)slots[1], slots + 2, slots);
 }
 
 static wag_err array_new_data(wag_instance *instance, wagi_slot *slots)
 {
-    return wagi_array_new_data(instance->unit.agent, type_of(slots), &instance->datas[slots[1]], (uint32_t)slots[2],
+    return wagi_array_new_data(instance, type_of(slots), &instance->datas[slots[1]], (uint32_t)slots[2],
                                (uint32_t)slots[3], slots);
 }
 
 static wag_err array_new_elem(wag_instance *instance, wagi_slot *slots)
 {
-    return wagi_array_new_elem(instance->unit.agent, type_of(slots), &instance->elems[slots[1]], (uint32_t)slots[2],
+    return wagi_array_new_elem(instance, type_of(slots), &instance->elems[slots[1]], (uint32_t)slots[2],
                                (uint32_t)slots[3], slots);
 }
 
@@ -173,7 +173,7 @@ static wag_err array_init_elem(wag_instance *instance, wagi_slot *slots)
 
 void *wagi_native_alloc(wag_instance *instance, const wagi_type *type, uint32_t size)
 {
-    return wagi_gc_alloc_slow(instance->unit.agent, type, size);
+    return wagi_gc_alloc_slow(instance, type, size);
 }
 
 void wagi_native_shade(wag_instance *instance, wagi_slot slot)

@@ -98,7 +98,7 @@ wag_error *wagi_interp_throw(wagi_interp_state *state)
             agent->stack_top = wagi_interp_pack(agent, tag->type->params, tag->type->param_count, args, state->sp);
             args = state->sp;
         }
-        wag_err err = wagi_exception_make(agent, tag, args, false, &slot);
+        wag_err err = wagi_exception_make(agent, tag, args, state->instance, &slot);
         if (err != WAG_OK)
             return wagi_error_new(err, NULL);
     } else if (slot == 0) {

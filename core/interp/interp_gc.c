@@ -86,29 +86,29 @@ static wag_err make(op_state *s, wagi_op op)
     case WAGI_OP_struct_new:
         if (!(values = topmost(s, s->type->field_count)))
             return WAG_STACK_OVERFLOW;
-        err = wagi_struct_new(s->agent, s->type, values, &value);
+        err = wagi_struct_new(s->instance, s->type, values, &value);
         return made(s, err, value, s->type->field_count);
     case WAGI_OP_struct_new_default:
-        err = wagi_struct_new(s->agent, s->type, NULL, &value);
+        err = wagi_struct_new(s->instance, s->type, NULL, &value);
         return made(s, err, value, 0);
     case WAGI_OP_array_new:
-        err = wagi_array_new(s->agent, s->type, (uint32_t)sp[-1], one_value(s, sp - 2, room), &value);
+        err = wagi_array_new(s->instance, s->type, (uint32_t)sp[-1], one_value(s, sp - 2, room), &value);
         return made(s, err, value, 2);
     case WAGI_OP_array_new_default:
-        err = wagi_array_new(s->agent, s->type, (uint32_t)sp[-1], NULL, &value);
+        err = wagi_array_new(s->instance, s->type, (uint32_t)sp[-1], NULL, &value);
         return made(s, err, value, 1);
     case WAGI_OP_array_new_fixed:
         if (!(values = topmost(s, s->second)))
             return WAG_STACK_OVERFLOW;
-        err = wagi_array_new_fixed(s->agent, s->type, s->second, values, &value);
+        err = wagi_array_new_fixed(s->instance, s->type, s->second, values, &value);
         return made(s, err, value, s->second);
     case WAGI_OP_array_new_data:
-        err = wagi_array_new_data(s->agent, s->type, &s->instance->datas[s->second], (uint32_t)sp[-2], (uint32_t)sp[-1],
-                                  &value);
+        err = wagi_array_new_data(s->instance, s->type, &s->instance->datas[s->second], (uint32_t)sp[-2],
+                                  (uint32_t)sp[-1], &value);
         return made(s, err, value, 2);
     default: /* array.new_elem */
-        err = wagi_array_new_elem(s->agent, s->type, &s->instance->elems[s->second], (uint32_t)sp[-2], (uint32_t)sp[-1],
-                                  &value);
+        err = wagi_array_new_elem(s->instance, s->type, &s->instance->elems[s->second], (uint32_t)sp[-2],
+                                  (uint32_t)sp[-1], &value);
         return made(s, err, value, 2);
     }
 }

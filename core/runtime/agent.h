@@ -308,8 +308,10 @@ void wagi_proxy_forget(wag_agent *agent, const wagi_object *proxy);
 void wagi_proxies_free(wag_agent *agent);
 
 /* ---- exceptions (exception.c) ---- */
-/* args: slots, two for v128. quiet: allocate without collecting; otherwise a safepoint. WAG_OK or WAG_OUT_OF_HEAP. */
-wag_err wagi_exception_make(wag_agent *agent, wag_tag *tag, const wagi_slot *args, bool quiet, wagi_slot *ret_slot);
+/* args: slots, two for v128. maker: the instance that throws, and a safepoint; NULL for
+ * the host, then without collecting. WAG_OK or WAG_OUT_OF_HEAP. */
+wag_err wagi_exception_make(wag_agent *agent, wag_tag *tag, const wagi_slot *args, wag_instance *maker,
+                            wagi_slot *ret_slot);
 size_t wagi_exception_slots(const wagi_type *type); /* of the arguments */
 /* The first clause of a try region that catches exceptions of a tag (NULL: of no tag that wasm knows). */
 bool wagi_try_match(const wag_instance *instance, const wagi_func_body *body, const wagi_try_region *region,

@@ -268,7 +268,7 @@ static bool mark_stack(wag_agent *agent)
     if (has_stack && !block_set_init(&set, agent))
         return false;
     wagi_gc_sort_larges(gc);
-    wagi_gc_begin_mark(gc);
+    wagi_gc_begin_mark(agent);
     for (const wagi_slot *word = agent->stack; word < agent->stack_top; word++)
         mark_word(gc, &set, *word);
     if (native_top)

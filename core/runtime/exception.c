@@ -29,7 +29,8 @@ size_t wagi_exception_slots(const wagi_type *type)
     return slots;
 }
 
-wag_err wagi_exception_make(wag_agent *agent, wag_tag *tag, const wagi_slot *args, bool quiet, wagi_slot *ret_slot)
+wag_err wagi_exception_make(wag_agent *agent, wag_tag *tag, const wagi_slot *args, wag_instance *maker,
+                            wagi_slot *ret_slot)
 {
     const wagi_type *type = tag->type;
     size_t slots = wagi_exception_slots(type), size = sizeof(wagi_gc_exception) + slots * sizeof *args;
@@ -42,7 +43,7 @@ wag_err wagi_exception_make(wag_agent *agent, wag_tag *tag, const wagi_slot *arg
         arg += type->params[i] == WAGI_V128 ? 2 : 1;
     }
     wagi_gc_object *object =
-        quiet ? wagi_gc_alloc_quiet(agent, type, size) : wagi_gc_alloc(agent, &agent->gc, type, size);
+        maker ? wagi_gc_alloc(maker, &agent->gc, type, size) : wagi_gc_alloc_quiet(agent, type, size);
     if (!object)
         return WAG_OUT_OF_HEAP;
     wagi_gc_exception *exception = (wagi_gc_exception *)(void *)object;
@@ -206,7 +207,7 @@ wag_err wagi_exception_wrap(wag_agent *agent, wag_error *error, wagi_slot *ret_s
     if (!ext)
         return WAG_OUT_OF_HEAP;
     wagi_slot arg = (wagi_slot)(uintptr_t)ext;
-    wag_err err = wagi_exception_make(agent, tag, &arg, true, ret_slot);
+    wag_err err = wagi_exception_make(agent, tag, &arg, NULL, ret_slot);
     wagi_unit_drop(ext->object.unit); /* the exception has it now: it has been marked escaped */
     return err;
 }

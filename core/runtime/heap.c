@@ -34,12 +34,14 @@ typedef struct wagi_gc_block {
     uint16_t cell_size;
     uint8_t size_class;
     bool used;
+    wagi_gc_space *space;
 } block;
 
 typedef wagi_gc_region region;
 
 typedef struct wagi_gc_large {
     uint64_t size; /* of the object */
+    wagi_gc_space *space;
 } large;
 
 _Static_assert(sizeof(block) <= BLOCK_HEADER, "a block's header fits");
@@ -64,8 +66,10 @@ static bool is_live(const wagi_gc *gc, const wagi_gc_object *object)
 
 /* ---- size classes: steps of 16 up to 128, then four to each doubling ---- */
 
-static void fill_classes(wagi_gc *gc)
+static void fill_classes(wag_agent *agent)
 {
+    wagi_gc *gc = &agent->gc;
+    const wagi_limits *limits = &agent->cluster->limits;
     unsigned size_class = 0, size = 0, step = WAGI_GC_GRANULE;
     for (unsigned granules = 0; granules <= WAGI_GC_SMALL / WAGI_GC_GRANULE; granules++) {
         while (granules * WAGI_GC_GRANULE > size || size == 0) {
@@ -77,6 +81,8 @@ static void fill_classes(wagi_gc *gc)
         gc->class_of[granules] = (uint8_t)(size_class - 1);
     }
     gc->head_bits = WAGI_GC_TAG;
+    gc->common.limit = limits->heap_bytes;
+    gc->per_instance = limits->instance_heap_bytes < limits->heap_bytes;
     gc->ready = true;
 }
 
@@ -108,7 +114,7 @@ bool wagi_gc_hold_type(wagi_gc *gc, const wagi_type *type)
         wagi_type_group_ref(type);
     }
     gc->types.p[place].seen = true;
-    if (!gc->stress) /* what is not in the cache takes the slow path */
+    if (!gc->stress && !gc->per_instance) /* what is not in the cache takes the slow path */
         gc->known[type->id % WAGI_GC_KNOWN] = type;
     return true;
 }
@@ -202,22 +208,43 @@ static void trim_regions(wagi_gc *gc)
     gc->regions.n = kept;
 }
 
-/* An empty block for a class. */
-static block *take_block(wagi_gc *gc, unsigned size_class, uint64_t limit)
+/* May so many bytes more be used, by the space and by all? */
+static bool has_room(const wagi_gc *gc, const wagi_gc_space *space, uint64_t bytes)
 {
-    if (gc->used > limit || limit - gc->used < BLOCK || (!gc->pool && !add_region(gc)))
+    uint64_t limit = gc->common.limit;
+    return gc->used <= limit && bytes <= limit - gc->used && space->used <= space->limit &&
+           bytes <= space->limit - space->used;
+}
+
+static void use(wagi_gc *gc, wagi_gc_space *space, uint64_t bytes)
+{
+    gc->used += bytes;
+    space->used += bytes;
+}
+
+static void unuse(wagi_gc *gc, wagi_gc_space *space, uint64_t bytes)
+{
+    gc->used -= bytes;
+    space->used -= bytes;
+}
+
+/* An empty block for a class. */
+static block *take_block(wagi_gc *gc, wagi_gc_space *space, unsigned size_class)
+{
+    if (!has_room(gc, space, BLOCK) || (!gc->pool && !add_region(gc)))
         return NULL;
     block *b = gc->pool;
     gc->pool = b->next;
     gc->pool_count--;
     gc->block_count++;
-    gc->used += BLOCK;
+    use(gc, space, BLOCK);
     unsigned cell_size = gc->cell_size[size_class];
     *b = (block){.fresh = BLOCK_HEADER,
                  .end = BLOCK_HEADER + (BLOCK - BLOCK_HEADER) / cell_size * cell_size,
                  .cell_size = (uint16_t)cell_size,
                  .size_class = (uint8_t)size_class,
-                 .used = true};
+                 .used = true,
+                 .space = space};
     return b;
 }
 
@@ -228,7 +255,7 @@ static void empty_block(wagi_gc *gc, block *b)
     gc->pool = b;
     gc->pool_count++;
     gc->block_count--;
-    gc->used -= BLOCK;
+    unuse(gc, b->space, BLOCK);
 }
 
 /* ---- sweeping ---- */
@@ -259,8 +286,8 @@ static void sweep_block(wagi_gc *gc, block *b)
     b->free = first;
     b->free_count = count;
     if (first || b->fresh < b->end) {
-        b->next = gc->partial[b->size_class];
-        gc->partial[b->size_class] = b;
+        b->next = b->space->partial[b->size_class];
+        b->space->partial[b->size_class] = b;
     }
 }
 
@@ -271,15 +298,16 @@ static void sweep_large(wagi_gc *gc)
         gc->large_swept++;
         return;
     }
-    gc->used -= l->size;
+    unuse(gc, l->space, l->size);
     wagi_free(l);
     gc->larges.p[gc->large_swept] = gc->larges.p[--gc->larges.n];
 }
 
-void wagi_gc_begin_mark(wagi_gc *gc)
+void wagi_gc_begin_mark(wag_agent *agent)
 {
+    wagi_gc *gc = &agent->gc;
     if (!gc->ready)
-        fill_classes(gc);
+        fill_classes(agent);
     memset(gc->known, 0, sizeof gc->known);
     for (size_t i = 0; i < gc->types.n; i++)
         gc->types.p[i].seen = false;
@@ -287,26 +315,61 @@ void wagi_gc_begin_mark(wagi_gc *gc)
     gc->debt = gc->unpaid = gc->marked = 0;
 }
 
+static void clear_lists(wagi_gc_space *space)
+{
+    memset(space->free, 0, sizeof space->free);
+    memset(space->current, 0, sizeof space->current);
+    memset(space->partial, 0, sizeof space->partial);
+    memset(space->unswept, 0, sizeof space->unswept);
+}
+
 void wagi_gc_begin_sweep(wag_agent *agent)
 {
     wagi_gc *gc = &agent->gc;
     gc->live = gc->marked;
     gc->collections++;
-    memset(gc->free, 0, sizeof gc->free);
-    memset(gc->current, 0, sizeof gc->current);
-    memset(gc->partial, 0, sizeof gc->partial);
-    memset(gc->unswept, 0, sizeof gc->unswept);
+    clear_lists(&gc->common);
+    for (wagi_gc_space *space = gc->spaces; space; space = space->next)
+        clear_lists(space);
     for (size_t i = 0; i < gc->regions.n; i++)
         for (unsigned j = 0; j < REGION_BLOCKS; j++) {
             block *b = region_block(&gc->regions.p[i], j);
             if (!b->used)
                 continue;
-            b->next = gc->unswept[b->size_class];
-            gc->unswept[b->size_class] = b;
+            b->next = b->space->unswept[b->size_class];
+            b->space->unswept[b->size_class] = b;
         }
     gc->large_swept = 0;
     gc->sweeping = true;
     release_types(gc, agent->cluster->registry, false);
+}
+
+/* False when `bytes` did not suffice. */
+static bool sweep_space(wagi_gc *gc, wagi_gc_space *space, uint64_t bytes, uint64_t *done)
+{
+    for (unsigned i = 0; i < WAGI_GC_CLASSES; i++)
+        while (space->unswept[i]) {
+            if (*done >= bytes)
+                return false;
+            block *b = space->unswept[i];
+            space->unswept[i] = b->next;
+            sweep_block(gc, b);
+            *done += BLOCK;
+        }
+    return true;
+}
+
+/* Everything has been swept. */
+static void free_orphans(wagi_gc *gc)
+{
+    for (wagi_gc_space **link = &gc->spaces, *space; (space = *link) != NULL;) {
+        if (space->orphan && space->used == 0) {
+            *link = space->next;
+            wagi_free(space);
+        } else {
+            link = &space->next;
+        }
+    }
 }
 
 bool wagi_gc_sweep(wagi_gc *gc, uint64_t bytes)
@@ -314,15 +377,9 @@ bool wagi_gc_sweep(wagi_gc *gc, uint64_t bytes)
     if (!gc->sweeping)
         return true;
     uint64_t done = 0;
-    for (unsigned i = 0; i < WAGI_GC_CLASSES; i++)
-        while (gc->unswept[i]) {
-            if (done >= bytes)
-                return false;
-            block *b = gc->unswept[i];
-            gc->unswept[i] = b->next;
-            sweep_block(gc, b);
-            done += BLOCK;
-        }
+    for (wagi_gc_space *space = &gc->common; space; space = space == &gc->common ? gc->spaces : space->next)
+        if (!sweep_space(gc, space, bytes, &done))
+            return false;
     while (gc->large_swept < gc->larges.n) {
         if (done >= bytes)
             return false;
@@ -330,6 +387,7 @@ bool wagi_gc_sweep(wagi_gc *gc, uint64_t bytes)
         done += WAGI_GC_SMALL;
     }
     gc->sweeping = false;
+    free_orphans(gc);
     trim_regions(gc);
     return true;
 }
@@ -343,7 +401,7 @@ static void thread_chunk(wagi_gc *gc, block *b)
         count = 1;
     if (count > left)
         count = left;
-    wagi_gc_cell **link = &gc->free[b->size_class];
+    wagi_gc_cell **link = &b->space->free[b->size_class];
     for (uint32_t i = 0; i < count; i++) {
         wagi_gc_cell *cell = (wagi_gc_cell *)(void *)block_cell(b, b->fresh);
         b->fresh += b->cell_size;
@@ -356,26 +414,26 @@ static void thread_chunk(wagi_gc *gc, block *b)
 }
 
 /* Find free cells of a class whose list is empty. */
-static bool refill(wagi_gc *gc, unsigned size_class, uint64_t limit)
+static bool refill(wagi_gc *gc, wagi_gc_space *space, unsigned size_class)
 {
     unsigned swept = 0; /* in vain: blocks that are full of live objects */
-    while (!gc->free[size_class]) {
-        block *b = gc->current[size_class];
+    while (!space->free[size_class]) {
+        block *b = space->current[size_class];
         if (b && b->fresh < b->end) {
             thread_chunk(gc, b);
-        } else if ((b = gc->partial[size_class]) != NULL) {
-            gc->partial[size_class] = b->next;
-            gc->current[size_class] = b;
-            gc->free[size_class] = b->free;
+        } else if ((b = space->partial[size_class]) != NULL) {
+            space->partial[size_class] = b->next;
+            space->current[size_class] = b;
+            space->free[size_class] = b->free;
             b->free = NULL;
             gc->debt += (uint64_t)b->free_count * b->cell_size;
             gc->unpaid += (uint64_t)b->free_count * b->cell_size;
-        } else if ((b = gc->unswept[size_class]) != NULL && swept++ < SWEEP_TRIES) {
-            gc->unswept[size_class] = b->next;
+        } else if ((b = space->unswept[size_class]) != NULL && swept++ < SWEEP_TRIES) {
+            space->unswept[size_class] = b->next;
             sweep_block(gc, b);
-        } else if ((b = take_block(gc, size_class, limit)) != NULL) {
-            gc->current[size_class] = b;
-        } else if (gc->unswept[size_class]) {
+        } else if ((b = take_block(gc, space, size_class)) != NULL) {
+            space->current[size_class] = b;
+        } else if (space->unswept[size_class]) {
             swept = 0; /* no other way */
         } else {
             return false;
@@ -384,43 +442,68 @@ static bool refill(wagi_gc *gc, unsigned size_class, uint64_t limit)
     return true;
 }
 
-static wagi_gc_object *alloc_large(wagi_gc *gc, uint64_t size, uint64_t limit)
+static wagi_gc_object *alloc_large(wagi_gc *gc, wagi_gc_space *space, uint64_t size)
 {
-    if (gc->used > limit || size > limit - gc->used || size > SIZE_MAX / 2 || !WAGI_VEC_RESERVE(&gc->larges, 1))
+    if (!has_room(gc, space, size) || size > SIZE_MAX / 2 || !WAGI_VEC_RESERVE(&gc->larges, 1))
         return NULL;
     large *l = wagi_alloc(LARGE_HEADER + (size_t)size);
     if (!l)
         return NULL;
-    l->size = size;
+    *l = (large){.size = size, .space = space};
     gc->larges.p[gc->larges.n++] = l;
-    gc->used += size;
+    use(gc, space, size);
     gc->debt += size;
     gc->unpaid += size;
     return large_object(l);
 }
 
-wagi_gc_object *wagi_gc_alloc_quiet(wag_agent *agent, const wagi_type *type, uint64_t size)
+/* Where the maker's objects go; NULL: no instance. NULL without memory. */
+static wagi_gc_space *space_of(wag_agent *agent, wag_instance *maker)
+{
+    wagi_gc *gc = &agent->gc;
+    if (!gc->per_instance || !maker)
+        return &gc->common;
+    if (!maker->space && (maker->space = WAGI_NEW(wagi_gc_space)) != NULL) {
+        maker->space->limit = agent->cluster->limits.instance_heap_bytes;
+        maker->space->next = gc->spaces;
+        gc->spaces = maker->space;
+    }
+    return maker->space;
+}
+
+void wagi_gc_leave(wag_instance *instance)
+{
+    instance->space->orphan = true;
+    instance->space = NULL;
+}
+
+static wagi_gc_object *allocate(wag_agent *agent, wag_instance *maker, const wagi_type *type, uint64_t size)
 {
     wagi_gc *gc = &agent->gc;
     if (!gc->ready)
-        fill_classes(gc);
-    if (!wagi_gc_hold_type(gc, type))
+        fill_classes(agent);
+    wagi_gc_space *space = space_of(agent, maker);
+    if (!space || !wagi_gc_hold_type(gc, type))
         return NULL;
-    uint64_t limit = agent->cluster->limits.heap_bytes;
     wagi_gc_object *object = NULL;
     if (size > WAGI_GC_SMALL) {
-        object = alloc_large(gc, size, limit);
+        object = alloc_large(gc, space, size);
     } else {
         unsigned size_class = gc->class_of[(size + WAGI_GC_GRANULE - 1) / WAGI_GC_GRANULE];
-        if (gc->free[size_class] || refill(gc, size_class, limit)) {
-            wagi_gc_cell *cell = gc->free[size_class];
-            gc->free[size_class] = cell->next;
+        if (space->free[size_class] || refill(gc, space, size_class)) {
+            wagi_gc_cell *cell = space->free[size_class];
+            space->free[size_class] = cell->next;
             object = (wagi_gc_object *)(void *)cell;
         }
     }
     if (object)
         object->head = (uintptr_t)type | gc->head_bits;
     return object;
+}
+
+wagi_gc_object *wagi_gc_alloc_quiet(wag_agent *agent, const wagi_type *type, uint64_t size)
+{
+    return allocate(agent, NULL, type, size);
 }
 
 static void collect_all(wag_agent *agent)
@@ -443,18 +526,19 @@ static void pace(wag_agent *agent)
         wagi_store_begin_mark(agent);
 }
 
-wagi_gc_object *wagi_gc_alloc_slow(wag_agent *agent, const wagi_type *type, uint64_t size)
+wagi_gc_object *wagi_gc_alloc_slow(wag_instance *maker, const wagi_type *type, uint64_t size)
 {
+    wag_agent *agent = maker->unit.agent;
     wagi_gc *gc = &agent->gc;
     if (gc->stress)
         collect_all(agent);
     else if (size > WAGI_GC_SMALL || gc->unpaid >= CHUNK)
         pace(agent);
-    wagi_gc_object *object = wagi_gc_alloc_quiet(agent, type, size);
+    wagi_gc_object *object = allocate(agent, maker, type, size);
     if (object)
         return object;
     collect_all(agent);
-    return wagi_gc_alloc_quiet(agent, type, size);
+    return allocate(agent, maker, type, size);
 }
 
 /* ---- finding objects ---- */
@@ -534,6 +618,10 @@ void wagi_gc_free_all(wag_agent *agent)
     WAGI_VEC_FREE(&gc->regions);
     WAGI_VEC_FREE(&gc->types);
     WAGI_VEC_FREE(&gc->grey);
+    for (wagi_gc_space *next; gc->spaces; gc->spaces = next) {
+        next = gc->spaces->next;
+        wagi_free(gc->spaces);
+    }
     wagi_proxies_free(agent);
     *gc = (wagi_gc){.ready = false};
 }

@@ -80,20 +80,32 @@ typedef struct wagi_gc_grey {
     uint32_t next;
 } wagi_gc_grey;
 
+/* Blocks and large objects that count together. All objects of an agent are in gc.common, unless the cluster limits the
+ * heap of single instances (limit instance_heap_bytes): then what an instance makes is in a space of its own. Nothing
+ * else depends on the space, so an object may outlive its maker. */
+typedef struct wagi_gc_space {
+    wagi_gc_cell *free[WAGI_GC_CLASSES];            /* cells of the class's current block */
+    struct wagi_gc_block *current[WAGI_GC_CLASSES]; /* cells come from here */
+    struct wagi_gc_block *partial[WAGI_GC_CLASSES]; /* swept, with free cells */
+    struct wagi_gc_block *unswept[WAGI_GC_CLASSES];
+    uint64_t used, limit;       /* bytes of blocks in use and large objects */
+    struct wagi_gc_space *next; /* in gc.spaces */
+    bool orphan;                /* its instance is gone: it goes when nothing is in it */
+} wagi_gc_space;
+
 typedef struct wagi_gc {
-    wagi_gc_cell *free[WAGI_GC_CLASSES];                   /* cells of the class's current block */
+    wagi_gc_space common;
     uintptr_t head_bits;                                   /* the low bits of a live object's first word */
     const wagi_type *known[WAGI_GC_KNOWN];                 /* by id: types that are held, and seen */
     uint8_t class_of[WAGI_GC_SMALL / WAGI_GC_GRANULE + 1]; /* by granules */
     uint16_t cell_size[WAGI_GC_CLASSES];
-    bool ready;   /* the tables are filled */
-    bool marking; /* overwritten references must be shaded */
-    bool stress;  /* a whole collection at every allocation; free cells are overwritten */
+    bool ready;        /* the tables are filled */
+    bool per_instance; /* each instance has a space: allocation takes the slow way, which knows it */
+    bool marking;      /* overwritten references must be shaded */
+    bool stress;       /* a whole collection at every allocation; free cells are overwritten */
 
     /* blocks (heap.c) */
-    struct wagi_gc_block *current[WAGI_GC_CLASSES]; /* cells come from here */
-    struct wagi_gc_block *partial[WAGI_GC_CLASSES]; /* swept, with free cells */
-    struct wagi_gc_block *unswept[WAGI_GC_CLASSES];
+    wagi_gc_space *spaces;                   /* of instances */
     struct wagi_gc_block *pool;              /* empty */
     WAGI_VEC(wagi_gc_region) regions;        /* by address */
     WAGI_VEC(struct wagi_gc_large *) larges; /* by address when a mark begins */
@@ -269,42 +281,44 @@ static inline unsigned wagi_gc_class_of(uint32_t size)
     return 8 + (log2 - 3) * 4 + (granules - 1 - (1u << log2)) / step;
 }
 
-/* The way out of wagi_gc_alloc and of compiled code. NULL when the heap's limit is reached or memory is out. */
-wagi_gc_object *wagi_gc_alloc_slow(wag_agent *agent, const wagi_type *type, uint64_t size);
-/* The same without collecting: anywhere, not only at safepoints. The limit still holds. */
+/* The way out of wagi_gc_alloc and of compiled code. NULL when a limit of the heap is reached or memory is out. */
+wagi_gc_object *wagi_gc_alloc_slow(wag_instance *maker, const wagi_type *type, uint64_t size);
+/* The same without collecting and for the host: anywhere, not only at safepoints. The agent's limit still holds. */
 wagi_gc_object *wagi_gc_alloc_quiet(wag_agent *agent, const wagi_type *type, uint64_t size);
+/* The instance ends: what it made counts for nobody's limit but the agent's. */
+void wagi_gc_leave(wag_instance *instance);
 
 /* An object with its first word; the rest is garbage that the caller fills before anything else is allocated. A
- * safepoint. size: of the whole object. The type must be held by somebody. gc: the agent's. */
-static inline wagi_gc_object *wagi_gc_alloc(wag_agent *agent, wagi_gc *gc, const wagi_type *type, uint64_t size)
+ * safepoint. size: of the whole object. The type must be held by somebody. gc: of the maker's agent. */
+static inline wagi_gc_object *wagi_gc_alloc(wag_instance *maker, wagi_gc *gc, const wagi_type *type, uint64_t size)
 {
     if (size <= WAGI_GC_SMALL && gc->known[type->id % WAGI_GC_KNOWN] == type) {
         unsigned size_class = gc->class_of[(size + WAGI_GC_GRANULE - 1) / WAGI_GC_GRANULE];
-        wagi_gc_cell *cell = gc->free[size_class];
+        wagi_gc_cell *cell = gc->common.free[size_class];
         if (cell) {
-            gc->free[size_class] = cell->next;
+            gc->common.free[size_class] = cell->next;
             wagi_gc_object *object = (wagi_gc_object *)(void *)cell;
             object->head = (uintptr_t)type | gc->head_bits;
             return object;
         }
     }
-    return wagi_gc_alloc_slow(agent, type, size);
+    return wagi_gc_alloc_slow(maker, type, size);
 }
 
 /* ---- what the tiers call (heap_ops.c). Each returns WAG_OK or a trap; those that allocate are safepoints. ---- */
 
 /* fields: a slot each, two for v128, or NULL for the defaults. */
-wag_err wagi_struct_new(wag_agent *agent, const wagi_type *type, const wagi_slot *fields, wagi_slot *ret_slot);
+wag_err wagi_struct_new(wag_instance *maker, const wagi_type *type, const wagi_slot *fields, wagi_slot *ret_slot);
 /* All elements are *fill (two slots for v128; NULL: the default). fill points into the interpreter's stack when it is a
  * reference. */
-wag_err wagi_array_new(wag_agent *agent, const wagi_type *type, uint32_t length, const wagi_slot *fill,
+wag_err wagi_array_new(wag_instance *maker, const wagi_type *type, uint32_t length, const wagi_slot *fill,
                        wagi_slot *ret_slot);
 /* elements: a slot each, two for v128. */
-wag_err wagi_array_new_fixed(wag_agent *agent, const wagi_type *type, uint32_t length, const wagi_slot *elements,
+wag_err wagi_array_new_fixed(wag_instance *maker, const wagi_type *type, uint32_t length, const wagi_slot *elements,
                              wagi_slot *ret_slot);
-wag_err wagi_array_new_data(wag_agent *agent, const wagi_type *type, const wagi_data_instance *data, uint32_t from,
+wag_err wagi_array_new_data(wag_instance *maker, const wagi_type *type, const wagi_data_instance *data, uint32_t from,
                             uint32_t length, wagi_slot *ret_slot);
-wag_err wagi_array_new_elem(wag_agent *agent, const wagi_type *type, const wagi_elem_instance *elem, uint32_t from,
+wag_err wagi_array_new_elem(wag_instance *maker, const wagi_type *type, const wagi_elem_instance *elem, uint32_t from,
                             uint32_t length, wagi_slot *ret_slot);
 wag_err wagi_array_fill(wag_agent *agent, wagi_slot array, uint32_t at, wagi_slot value, uint32_t count);
 /* The same with the address of the value: two slots for v128. */
@@ -331,7 +345,7 @@ size_t wagi_gc_object_size(const wagi_gc_object *object);
 /* Hold a type and note that it has objects. False without memory. */
 bool wagi_gc_hold_type(wagi_gc *gc, const wagi_type *type);
 /* Before the first object is marked: everything must be swept. Flips the colour. */
-void wagi_gc_begin_mark(wagi_gc *gc);
+void wagi_gc_begin_mark(wag_agent *agent);
 /* Marking is over: everything that has not the present colour may be reused, types without objects are let go. */
 void wagi_gc_begin_sweep(wag_agent *agent);
 /* Sweep blocks until about this many bytes have been looked at; true when all is swept. */

@@ -25,9 +25,9 @@ static unsigned element_kind(const wagi_type *type)
     return type->layout[0] & ((1u << WAGI_LAYOUT_KIND_BITS) - 1);
 }
 
-wag_err wagi_struct_new(wag_agent *agent, const wagi_type *type, const wagi_slot *fields, wagi_slot *ret_slot)
+wag_err wagi_struct_new(wag_instance *maker, const wagi_type *type, const wagi_slot *fields, wagi_slot *ret_slot)
 {
-    wagi_gc_object *object = wagi_gc_alloc(agent, &agent->gc, type, type->size);
+    wagi_gc_object *object = wagi_gc_alloc(maker, &maker->unit.agent->gc, type, type->size);
     if (!object)
         return WAG_OUT_OF_HEAP;
     if (!fields)
@@ -42,10 +42,10 @@ wag_err wagi_struct_new(wag_agent *agent, const wagi_type *type, const wagi_slot
 }
 
 /* Its elements are garbage. */
-static wagi_gc_array *array_alloc(wag_agent *agent, const wagi_type *type, uint32_t length)
+static wagi_gc_array *array_alloc(wag_instance *maker, const wagi_type *type, uint32_t length)
 {
     wagi_gc_object *object =
-        wagi_gc_alloc(agent, &agent->gc, type, WAGI_ARRAY_HEADER + (uint64_t)length * type->element_size);
+        wagi_gc_alloc(maker, &maker->unit.agent->gc, type, WAGI_ARRAY_HEADER + (uint64_t)length * type->element_size);
     wagi_gc_array *array = (wagi_gc_array *)(void *)object;
     if (array)
         array->length = length;
@@ -64,10 +64,10 @@ static void fill(wagi_gc_array *array, const wagi_type *type, uint32_t at, const
         wagi_gc_put(to, kind, value);
 }
 
-wag_err wagi_array_new(wag_agent *agent, const wagi_type *type, uint32_t length, const wagi_slot *value,
+wag_err wagi_array_new(wag_instance *maker, const wagi_type *type, uint32_t length, const wagi_slot *value,
                        wagi_slot *ret_slot)
 {
-    wagi_gc_array *array = array_alloc(agent, type, length);
+    wagi_gc_array *array = array_alloc(maker, type, length);
     if (!array)
         return WAG_OUT_OF_HEAP;
     if (value)
@@ -78,10 +78,10 @@ wag_err wagi_array_new(wag_agent *agent, const wagi_type *type, uint32_t length,
     return WAG_OK;
 }
 
-wag_err wagi_array_new_fixed(wag_agent *agent, const wagi_type *type, uint32_t length, const wagi_slot *elements,
+wag_err wagi_array_new_fixed(wag_instance *maker, const wagi_type *type, uint32_t length, const wagi_slot *elements,
                              wagi_slot *ret_slot)
 {
-    wagi_gc_array *array = array_alloc(agent, type, length);
+    wagi_gc_array *array = array_alloc(maker, type, length);
     if (!array)
         return WAG_OUT_OF_HEAP;
     for (uint32_t i = 0; i < length; i++)
@@ -95,13 +95,13 @@ static bool inside(uint64_t at, uint64_t count, uint64_t size)
     return at <= size && count <= size - at;
 }
 
-wag_err wagi_array_new_data(wag_agent *agent, const wagi_type *type, const wagi_data_instance *data, uint32_t from,
+wag_err wagi_array_new_data(wag_instance *maker, const wagi_type *type, const wagi_data_instance *data, uint32_t from,
                             uint32_t length, wagi_slot *ret_slot)
 {
     uint64_t bytes = (uint64_t)length * type->element_size;
     if (!inside(from, bytes, data->size))
         return WAG_MEMORY_BOUNDS;
-    wagi_gc_array *array = array_alloc(agent, type, length);
+    wagi_gc_array *array = array_alloc(maker, type, length);
     if (!array)
         return WAG_OUT_OF_HEAP;
     if (bytes)
@@ -110,12 +110,12 @@ wag_err wagi_array_new_data(wag_agent *agent, const wagi_type *type, const wagi_
     return WAG_OK;
 }
 
-wag_err wagi_array_new_elem(wag_agent *agent, const wagi_type *type, const wagi_elem_instance *elem, uint32_t from,
+wag_err wagi_array_new_elem(wag_instance *maker, const wagi_type *type, const wagi_elem_instance *elem, uint32_t from,
                             uint32_t length, wagi_slot *ret_slot)
 {
     if (!inside(from, length, elem->count))
         return WAG_TABLE_BOUNDS;
-    wagi_gc_array *array = array_alloc(agent, type, length);
+    wagi_gc_array *array = array_alloc(maker, type, length);
     if (!array)
         return WAG_OUT_OF_HEAP;
     if (length)
@@ -245,13 +245,25 @@ static void check_object(wagi_gc_object *object, void *context)
     }
 }
 
+static bool check_space(const wagi_gc_space *space)
+{
+    bool ok = true;
+    for (unsigned i = 0; i < WAGI_GC_CLASSES; i++)
+        for (const wagi_gc_cell *cell = space->free[i]; cell; cell = cell->next)
+            ok = ok && (uintptr_t)cell % WAGI_GC_GRANULE == 0 && ((uintptr_t)cell->next & WAGI_GC_TAG) == 0;
+    return ok;
+}
+
 bool wagi_gc_check(wag_agent *agent)
 {
     walker w = {agent, true};
     wagi_gc_sort_larges(&agent->gc);
     wagi_gc_each(&agent->gc, check_object, &w);
-    for (unsigned i = 0; i < WAGI_GC_CLASSES; i++)
-        for (const wagi_gc_cell *cell = agent->gc.free[i]; cell; cell = cell->next)
-            w.ok = w.ok && (uintptr_t)cell % WAGI_GC_GRANULE == 0 && ((uintptr_t)cell->next & WAGI_GC_TAG) == 0;
-    return w.ok;
+    uint64_t used = agent->gc.common.used;
+    w.ok = w.ok && check_space(&agent->gc.common);
+    for (const wagi_gc_space *space = agent->gc.spaces; space; space = space->next) {
+        w.ok = w.ok && check_space(space);
+        used += space->used;
+    }
+    return w.ok && used == agent->gc.used;
 }

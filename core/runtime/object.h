@@ -224,6 +224,7 @@ struct wag_instance {
     wagi_data_instance *datas;
     wag_memory *memory0; /* memories[0], or an empty one: never NULL */
     struct wag_exports exports;
+    struct wagi_gc_space *space; /* heap.h; NULL: it made nothing, or the agent's */
 };
 
 /* Where things are in an instance's block: a function of the module alone, so native code can use it. Offsets from the

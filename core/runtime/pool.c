@@ -250,6 +250,8 @@ static bool keep(wagi_pool *pool, wag_instance *instance)
 void wagi_pool_give(wag_instance *instance)
 {
     wagi_pool *pool = instance->pool;
+    if (instance->space)
+        wagi_gc_leave(instance);
     pool->instances--;
     wagi_quota_give(pool->agent, WAGI_QUOTA_INSTANCES, 1);
     if (!keep(pool, instance))

@@ -213,6 +213,59 @@ static void test_the_limit_holds_to_the_byte(void **state)
     wag_instance_unref(instance);
 }
 
+static wag_instance *make_in(wag_cluster *cluster, wag_tier tier)
+{
+    build b = gc_module();
+    wag_compile_options options = {.cluster = cluster, .tier = tier};
+    wag_module *module = NULL;
+    wag_instance *instance = NULL;
+    ASSERT_OK(wag_module_new(build_bytes(&b), &options, &module, NULL));
+    ASSERT_OK(wag_instance_new(module, NULL, &instance, NULL));
+    wag_module_unref(module);
+    build_free(&b);
+    return instance;
+}
+
+/* 24 bytes of payload a node, 32 in its cell: 256 KiB are four blocks with some 8,000 nodes. */
+static void test_an_instances_limit_is_a_trap_for_it_alone(void **state)
+{
+    (void)state;
+    static const wag_tier tiers[] = {WAG_TIER_INTERP, WAG_TIER_DEFAULT, WAG_TIER_NATIVE_CHECKED};
+    for (size_t i = 0; i < sizeof tiers / sizeof *tiers; i++) {
+        wag_cluster *cluster = NULL;
+        ASSERT_OK(wag_cluster_new(NULL, &cluster));
+        ASSERT_OK(wag_cluster_set_limit(cluster, WAG_LIMIT_instance_heap_bytes, 256 * 1024));
+        ASSERT_OK(wag_agent_open(cluster));
+        wag_instance *greedy = make_in(cluster, tiers[i]), *other = make_in(cluster, tiers[i]);
+        ASSERT_OK(call(greedy, "churn", 100000)); /* dead ones do not count */
+        ASSERT_OK(call(greedy, "push", 3000));
+        ASSERT_ERR(call(greedy, "push", 100000), WAG_OUT_OF_HEAP);
+        assert_true(heap()->used <= 256 * 1024);
+        ASSERT_OK(call(other, "push", 3000)); /* has its own */
+        ASSERT_OK(call(other, "churn", 100000));
+        assert_int_equal(call_i32(other, "sum"), 4501500);
+        wag_any *large = NULL;
+        wag_func *bytes = wag_exports_func(wag_instance_exports(other), "bytes");
+        wag_val arg = WAG_VAL_I32(256 * 1024), result;
+        ASSERT_ERR(wag_call(bytes, &arg, 1, &result, 1, NULL), WAG_OUT_OF_HEAP);
+        ASSERT_OK(call(greedy, "drop", 0));
+        ASSERT_OK(call(greedy, "push", 3000)); /* it lives on */
+        large = any_of(greedy, "bytes", 64 * 1024);
+        /* What it made outlives it, and counts for the agent only. */
+        wag_instance_unref(greedy);
+        collect();
+        assert_true(heap()->used >= 64 * 1024);
+        assert_non_null(heap()->spaces);
+        wag_any_unref(large);
+        wag_instance_unref(other);
+        collect();
+        assert_int_equal(heap()->used, 0);
+        assert_null(heap()->spaces);
+        assert_int_equal(wag_agent_close(), WAG_OK);
+        wag_cluster_unref(cluster);
+    }
+}
+
 static void test_a_handle_keeps_its_object_and_is_the_only_one(void **state)
 {
     (void)state;
@@ -344,6 +397,7 @@ int main(void)
         HEAP_TEST(test_marking_without_memory_finds_everything),
         HEAP_TEST(test_the_limit_is_a_trap_and_the_instance_lives_on),
         HEAP_TEST(test_the_limit_holds_to_the_byte),
+        HEAP_TEST(test_an_instances_limit_is_a_trap_for_it_alone),
         HEAP_TEST(test_a_handle_keeps_its_object_and_is_the_only_one),
         HEAP_TEST(test_references_keep_their_identity_in_both_hierarchies),
         HEAP_TEST(test_a_cycle_through_heap_and_instance_is_garbage),

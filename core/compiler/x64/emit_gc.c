@@ -95,7 +95,7 @@ static void new_object(wagi_x64_emitter *e, const wagi_ins *ins)
 {
     const wagi_type *type = (const wagi_type *)(uintptr_t)ins->imm;
     int32_t known = GC(known) + (int32_t)(8 * (type->id % WAGI_GC_KNOWN));
-    int32_t free_cell = GC(free) + (int32_t)(8 * wagi_gc_class_of(ins->b));
+    int32_t free_cell = GC(common.free) + (int32_t)(8 * wagi_gc_class_of(ins->b));
     int d = wagi_x64_reg(e, ins->dst);
     wagi_x64_slow slow = {.kind = WAGI_SLOW_ALLOC, .type = type, .size = ins->b};
     load(e, RDX, INSTANCE, AGENT);
