@@ -375,7 +375,7 @@ static const uint8_t families[WAGI_OP_COUNT] = {
 static bool build_op(wagi_builder *b, wagi_op op)
 {
     return build_local(b, op) || wagi_build_simd(b, op) || wagi_build_control(b, op) || wagi_build_num(b, op) ||
-           wagi_build_memory(b, op) || wagi_build_call(b, op) || wagi_build_atomic(b, op);
+           wagi_build_memory(b, op) || wagi_build_call(b, op) || wagi_build_atomic(b, op) || wagi_build_wide(b, op);
 }
 
 /* Build ops until one may have made the code behind it unreachable, or ended the function. */
