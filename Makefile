@@ -256,8 +256,10 @@ check-asan check-ubsan:
 	$(call run_tests,$(PROGRAMS),$(UNIT_BIN) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN) $(REPLAY_RUN) $(SPEC_RUN))
 # Long, and of one thread: nothing to see for ThreadSanitizer.
 TSAN_UNIT = $(filter-out %/test_native_ops %/test_x64_encode %/test_compile_bounds %/test_num,$(UNIT_BIN))
+# The litmus tests and the other scripts with threads; all of what the interpreter accesses can be seen.
+TSAN_SPEC = $(foreach t,interp checked,$(SPEC_BIN:%='% $(SPEC) --tier $t --filter threads*/*'))
 check-tsan:
-	$(call run_tests,$(TSAN_UNIT) $(API_BIN) $(LOAD_BIN) $(DEMO_BIN) $(WASM),$(TSAN_UNIT) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN))
+	$(call run_tests,$(TSAN_UNIT) $(API_BIN) $(LOAD_BIN) $(DEMO_BIN) $(SPEC_BIN) $(WASM),$(TSAN_UNIT) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN) $(TSAN_SPEC))
 check-valgrind:
 	$(call run_tests,$(UNIT_BIN) $(API_BIN) $(DEMO_BIN) $(WASM),$(UNIT_BIN) $(API_BIN) $(DEMO_RUN))
 
@@ -271,7 +273,7 @@ ubsan:
 	@$(MAKE) BUILD=build/ubsan CFLAGS='-O2 -g' SAN='-fsanitize=undefined -fno-sanitize-recover=all' check-ubsan
 
 # ThreadSanitizer leaves little address space: not enough for the guard pages of a thousand memories.
-## tsan: unit, api, demos and a small load under ThreadSanitizer
+## tsan: unit, api, demos, the suites with threads and a small load under ThreadSanitizer
 tsan:
 	@TSAN_OPTIONS="halt_on_error=0 second_deadlock_stack=1 suppressions=$(CURDIR)/tests/tsan.supp $$TSAN_OPTIONS" \
 	  WRAP='setarch -R' $(MAKE) BUILD=build/tsan CFLAGS='-O1 -g' SAN='-fsanitize=thread' LOAD_COUNT=200 LOAD_OPTIONS='-t checked' check-tsan

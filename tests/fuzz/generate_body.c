@@ -54,6 +54,12 @@ void gen_put_op(maker *m, wagi_op op)
     }
 }
 
+void gen_put_op_s(maker *m, wagi_op op, int64_t immediate)
+{
+    gen_put_op(m, op);
+    put_s(m->b, immediate);
+}
+
 void gen_put_op_u(maker *m, wagi_op op, uint64_t immediate)
 {
     gen_put_op(m, op);
@@ -307,8 +313,7 @@ static char address_kind(const maker *m, unsigned memory)
     return m->memory_is_64[memory] ? 'I' : 'i';
 }
 
-/* The address on top: mostly masked into the first page. */
-static void address(maker *m, unsigned memory)
+void gen_address(maker *m, unsigned memory)
 {
     bool is_64 = m->memory_is_64[memory];
     take_text(m, is_64 ? "I" : "i");
@@ -335,7 +340,7 @@ static void load_or_store(maker *m)
     bool is_load = gen_choose(m, 2);
     wagi_op op = is_load ? WAGI_OP_i32_load + gen_choose(m, WAGI_OP_i64_load32_u - WAGI_OP_i32_load + 1)
                          : WAGI_OP_i32_store + gen_choose(m, WAGI_OP_i64_store32 - WAGI_OP_i32_store + 1);
-    address(m, memory);
+    gen_address(m, memory);
     if (!is_load) {
         gen_make(m, wagi_ops[op].signature[1]);
         m->height--;
@@ -377,7 +382,7 @@ static void bulk_memory(maker *m)
         gen_push(m, address_kind(m, memory));
         return;
     }
-    address(m, memory);
+    gen_address(m, memory);
     if (how < 5) {
         gen_make(m, 'i');
         small(m, is_64, 200);
@@ -386,7 +391,7 @@ static void bulk_memory(maker *m)
     } else if (how < 7) {
         m->height--;
         gen_make(m, address_kind(m, other));
-        address(m, other);
+        gen_address(m, other);
         m->height--;
         /* The first address was consumed above only in our books; both are still there. */
         small(m, is_64 && m->memory_is_64[other], 200);
@@ -707,8 +712,10 @@ static void instruction(maker *m)
     bool deep = m->label_count >= MAX_LABELS - 2 || m->height + 4 * MAX_KINDS > MAX_STACK;
     if (pick < 24)
         scalar(m);
-    else if (pick < 32)
+    else if (pick < 30)
         load_or_store(m);
+    else if (pick < 32)
+        gen_atomic(m);
     else if (pick < 38)
         variable(m);
     else if (pick < 42)

@@ -1,5 +1,5 @@
 /* Between the generator's files: generate.c makes sections, generate_body.c what is in a function, generate_exception.c
- * what of that throws and catches. */
+ * what of that throws and catches, generate_atomic.c the atomic accesses. */
 #ifndef TESTS_FUZZ_GENERATE_BODY_H
 #define TESTS_FUZZ_GENERATE_BODY_H
 
@@ -65,6 +65,7 @@ unsigned gen_valtype(char kind); /* its byte */
 void gen_put_types(build *b, const kinds *types);
 void gen_put_op(maker *m, wagi_op op);
 void gen_put_op_u(maker *m, wagi_op op, uint64_t immediate);
+void gen_put_op_s(maker *m, wagi_op op, int64_t immediate);
 void gen_put_i32(maker *m, int32_t value);
 bool gen_once_in(maker *m, unsigned count);
 /* The operand stack, in our books. */
@@ -81,6 +82,10 @@ int gen_local_of(maker *m, char kind, unsigned count); /* a local of the kind am
 void gen_open_label(maker *m, const kinds *params, const kinds *carries);
 void gen_close_label(maker *m, const kinds *results);
 void gen_instructions(maker *m, unsigned count);
+/* The top becomes an address of the memory: mostly masked into the first page. */
+void gen_address(maker *m, unsigned memory);
+/* An atomic access. */
+void gen_atomic(maker *m);
 /* try_table, throw or throw_ref. deep: nothing that nests. */
 void gen_exception(maker *m, bool deep);
 /* The body of own function `func`, its size in front. */
