@@ -54,7 +54,8 @@ typedef struct wagi_control {
 typedef struct wagi_test {
     wagi_ir_cond cond;
     uint8_t type, flags;
-    wagi_entry a, b; /* b unused with WAGI_INS_IMM */
+    uint8_t cast;    /* WAGI_CAST_*: a type test on a, for NE; EQ is the opposite */
+    wagi_entry a, b; /* b unused with WAGI_INS_IMM and cast */
     int64_t imm;
 } wagi_test;
 
@@ -76,7 +77,9 @@ typedef struct wagi_builder {
     uint32_t block_start;           /* first instruction of the block at hand */
     uint32_t loop;                  /* innermost loop or NONE */
     uint32_t edge_serial;
-    uint32_t handler; /* of the innermost try, 1 + index, or 0 */
+    uint32_t handler;            /* of the innermost try, 1 + index, or 0 */
+    uint32_t epoch;              /* the same as long as no other path has joined */
+    WAGI_VEC(uint32_t) not_null; /* per vreg, as far as it goes: the epoch in which it is known not to be null */
 } wagi_builder;
 
 /* Scratch that is reused from function to function. */
@@ -125,6 +128,14 @@ void wagi_build_jump(wagi_builder *b, uint32_t depth, bool redirect);
 void wagi_build_jump_label(wagi_builder *b, uint32_t label);
 void wagi_build_move_to_merge(wagi_builder *b, wagi_control *control, bool redirect);
 void wagi_build_push_merges(wagi_builder *b, wagi_control *control); /* what a branch to its end brought */
+
+void wagi_build_branch_to(wagi_builder *b, wagi_test test, uint32_t depth);
+
+/* ---- build_gc.c ---- */
+bool wagi_build_gc(wagi_builder *b, wagi_op op);
+/* Trap when the entry is null, unless it is known not to be; afterwards it is known. */
+void wagi_build_null_check(wagi_builder *b, wagi_entry *entry, wag_err trap);
+void wagi_build_note_not_null(wagi_builder *b, const wagi_entry *entry);
 
 /* ---- build_exception.c ---- */
 bool wagi_build_exception(wagi_builder *b, wagi_op op);

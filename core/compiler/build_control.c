@@ -53,14 +53,23 @@ void wagi_build_unreachable(wagi_builder *b)
 
 /* ---- branches ---- */
 
+static uint8_t cast_of(const wagi_test *test)
+{
+    return test->cast | (test->cond == WAGI_EQ ? WAGI_CAST_NOT : 0);
+}
+
 static void branch_if(wagi_builder *b, wagi_test test, uint32_t label)
 {
     wagi_ins ins = ins_2(WAGI_IR_BRCC, test.type, label, test.a.vreg, WAGI_NIL);
     ins.sub = (uint8_t)test.cond;
     ins.flags = test.flags;
     ins.imm = test.imm;
-    if (!(test.flags & WAGI_INS_IMM))
+    if (test.cast) {
+        ins.op = WAGI_IR_BR_CAST;
+        ins.sub = cast_of(&test);
+    } else if (!(test.flags & WAGI_INS_IMM)) {
         ins.b = test.b.vreg;
+    }
     wagi_build_emit(b, ins);
     if (b->ir->failed)
         return;
@@ -152,7 +161,7 @@ void wagi_build_jump(wagi_builder *b, uint32_t depth, bool redirect)
     wagi_build_jump_label(b, c->label);
 }
 
-static void branch_to(wagi_builder *b, wagi_test test, uint32_t depth)
+void wagi_build_branch_to(wagi_builder *b, wagi_test test, uint32_t depth)
 {
     wagi_control *c = control_at(b, depth);
     uint32_t arity = label_arity(c);
@@ -299,6 +308,7 @@ static void begin_loop(wagi_builder *b, wagi_block_type type)
         return;
     }
     b->loop = c->loop = (uint32_t)ir->loops.n - 1;
+    b->epoch++;
     wagi_build_start_block(b, true);
     if (ir->failed)
         return;
@@ -436,8 +446,23 @@ static void end_construct(wagi_builder *b)
 
 /* ---- conditions ---- */
 
+/* A type test as a number. */
+static uint32_t cast_value(wagi_builder *b, const wagi_test *test)
+{
+    wagi_ins ins = ins_1(WAGI_IR_REF_TEST, WAGI_TY_I64, wagi_ir_new_vreg(b->ir, WAGI_TY_I32), test->a.vreg);
+    ins.sub = cast_of(test);
+    ins.imm = test->imm;
+    wagi_build_emit(b, ins);
+    return ins.dst;
+}
+
 static void select_values(wagi_builder *b, wagi_test test)
 {
+    if (test.cast) {
+        wagi_entry value = {.kind = WAGI_ENTRY_TEMP, .type = WAGI_TY_I32, .def = WAGI_NIL};
+        value.vreg = cast_value(b, &test);
+        test = (wagi_test){.cond = WAGI_NE, .type = WAGI_TY_I32, .flags = WAGI_INS_IMM, .a = value};
+    }
     wagi_entry y = wagi_build_pop(b), x = wagi_build_pop(b);
     wagi_build_materialize(b, &x);
     wagi_build_materialize(b, &y);
@@ -457,6 +482,11 @@ static void select_values(wagi_builder *b, wagi_test test)
 
 static void condition_value(wagi_builder *b, wagi_test test)
 {
+    if (test.cast) {
+        uint32_t value = cast_value(b, &test);
+        wagi_build_push_result(b, WAGI_TY_I32, value);
+        return;
+    }
     uint32_t dst = wagi_ir_new_vreg(b->ir, WAGI_TY_I32);
     wagi_ins ins = ins_2(WAGI_IR_SETCC, test.type, dst, test.a.vreg, WAGI_NIL);
     ins.sub = (uint8_t)test.cond;
@@ -476,7 +506,7 @@ void wagi_build_condition(wagi_builder *b, wagi_test test)
     uint8_t next = in->pos < in->end ? *in->pos : 0;
     if (next == wagi_ops[WAGI_OP_br_if].code) {
         in->pos++;
-        branch_to(b, test, wagi_read_u32(in));
+        wagi_build_branch_to(b, test, wagi_read_u32(in));
     } else if (next == wagi_ops[WAGI_OP_if_].code) {
         in->pos++;
         wagi_block_type type = wagi_build_read_block_type(b);
@@ -506,7 +536,8 @@ static void branch_on_null(wagi_builder *b)
     uint32_t depth = wagi_read_u32(&b->in);
     wagi_entry value = wagi_build_pop(b);
     wagi_build_materialize(b, &value);
-    branch_to(b, null_test(value, WAGI_EQ), depth);
+    wagi_build_branch_to(b, null_test(value, WAGI_EQ), depth);
+    wagi_build_note_not_null(b, &value);
     wagi_build_push(b, value);
 }
 
@@ -514,21 +545,14 @@ static void branch_on_non_null(wagi_builder *b)
 {
     uint32_t depth = wagi_read_u32(&b->in);
     wagi_build_materialize(b, wagi_build_top(b));
-    branch_to(b, null_test(*wagi_build_top(b), WAGI_NE), depth);
+    wagi_build_branch_to(b, null_test(*wagi_build_top(b), WAGI_NE), depth);
     wagi_build_pop(b);
 }
 
 static void as_non_null(wagi_builder *b)
 {
     wagi_entry value = wagi_build_pop(b);
-    wagi_build_materialize(b, &value);
-    uint32_t around = wagi_ir_new_label(b->ir);
-    branch_if(b, null_test(value, WAGI_NE), around);
-    wagi_ins trap = ins_1(WAGI_IR_TRAP, WAGI_TY_I32, WAGI_NIL, WAGI_NIL);
-    trap.imm = WAG_NULL_REFERENCE;
-    wagi_build_emit(b, trap);
-    wagi_build_start_block(b, false);
-    wagi_build_place(b, around);
+    wagi_build_null_check(b, &value, WAG_NULL_REFERENCE);
     wagi_build_push(b, value);
 }
 

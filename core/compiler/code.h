@@ -29,7 +29,10 @@ typedef enum wagi_reloc_kind {
     WAGI_RELOC_TAIL, /* the same for tail calls */
     WAGI_RELOC_TRAP, /* target: wag_err */
     WAGI_RELOC_THROW,
+    WAGI_RELOC_SLOW, /* target: wagi_slow_kind */
 } wagi_reloc_kind;
+/* Slow paths that keep all registers but scratch ones. */
+typedef enum wagi_slow_kind { WAGI_SLOW_ALLOC, WAGI_SLOW_SHADE, WAGI_SLOW_COUNT } wagi_slow_kind;
 typedef struct wagi_reloc {
     uint32_t at; /* offset of a rel32 in the unit */
     uint8_t kind;
@@ -112,7 +115,10 @@ typedef struct wagi_code_abi {
     /* An exception: error NULL, the operands of a WAGI_CALL_THROW are at raise->sp; or call_out's error, own.
      * Afterwards the code goes on at raise->pc: a landing, or the way to the entry. */
     void (*raise)(wagi_raise *raise, wag_error *error);
-    const wagi_helper_func *helpers; /* WAGI_HELPER_COUNT */
+    /* An object of the heap, or NULL when there is no room (heap.h). A safepoint. */
+    void *(*alloc)(wag_instance *instance, const wagi_type *type, uint32_t size);
+    void (*shade)(wag_instance *instance, wagi_slot slot); /* a reference that is overwritten during a mark */
+    const wagi_helper_func *helpers;                       /* WAGI_HELPER_COUNT */
 } wagi_code_abi;
 
 /* What emission knows about the module and the wish of the host. */

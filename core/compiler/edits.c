@@ -118,7 +118,7 @@ static void walk_ins(tracker *t, uint32_t index)
     t->ins = index;
     if (t->pending) {
         wagi_ir_each_use(ir, index, need, t);
-        if (ins->op == WAGI_IR_JMP || ins->op == WAGI_IR_BRCC || wagi_ins_has_table(ins))
+        if (wagi_ins_jumps(ins) || wagi_ins_has_table(ins))
             flush(t, wagi_ir_pos(index));
     }
     if (ins->op == WAGI_IR_CALL)

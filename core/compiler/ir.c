@@ -258,7 +258,7 @@ static void put_ins(writer *w, const wagi_ir *ir, uint32_t index)
     if (wagi_ins_reads_c(ins))
         put_operand(w, ir, ins->c);
     put(w, " imm %" PRId64, ins->imm);
-    if (ins->op == WAGI_IR_BRCC || ins->op == WAGI_IR_JMP)
+    if (wagi_ins_jumps(ins))
         put(w, " -> b%" PRIu32, ir->labels.p[ins->dst].block);
     if (wagi_ins_has_table(ins))
         for (uint32_t i = 0; i <= ins->b; i++)
@@ -336,7 +336,7 @@ static const char *verify_handler(const wagi_ir *ir, uint32_t from, uint32_t han
 
 static const char *verify_branches(const wagi_ir *ir, uint32_t b, const wagi_ins *ins)
 {
-    if (ins->op == WAGI_IR_BRCC || ins->op == WAGI_IR_JMP)
+    if (wagi_ins_jumps(ins))
         return verify_label(ir, b, ins->dst);
     if (ins->op == WAGI_IR_CALL && ir->calls.p[ins->imm].handler)
         return verify_handler(ir, b, ir->calls.p[ins->imm].handler);

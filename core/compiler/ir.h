@@ -143,6 +143,14 @@ enum {
     WAGI_INS_IMM = 1,  /* operand b is imm */
     WAGI_INS_TEST = 2, /* conditions EQ and NE: compare (a & b) with 0 */
     WAGI_INS_SAFE = 4, /* this division cannot trap */
+    WAGI_INS_BARRIER = 8,
+};
+/* Type tests. */
+enum {
+    WAGI_CAST_NOT = 1,      /* the opposite */
+    WAGI_CAST_NULL = 2,     /* null matches */
+    WAGI_CAST_ABSTRACT = 4, /* imm is a wagi_heap */
+    WAGI_CAST = 8,          /* of a wagi_test: it is one */
 };
 
 typedef struct wagi_ins {
@@ -250,6 +258,7 @@ typedef struct wagi_vreg {
     int8_t cached;   /* while passes walk through a loop that caches the vreg: its register there; else -1 */
     bool crosses;    /* live across a call */
     bool read;       /* somebody reads it */
+    uint32_t unused; /* 32 bytes: the passes go to vregs by number all the time */
 } wagi_vreg;
 #define WAGI_HOME_NONE (-1)
 #define WAGI_HOME_SLOT (-2)
@@ -274,6 +283,7 @@ typedef struct wagi_ir {
     WAGI_VEC(wagi_ir_call) calls;
     WAGI_VEC(wagi_handler) handlers;
     uint32_t local_count;
+    uint32_t live_vregs; /* after liveness: those that have an interval */
     bool failed;
 } wagi_ir;
 
@@ -311,6 +321,11 @@ uint32_t wagi_ir_type_of(wagi_valtype type); /* wagi_ir_type; WAGI_TY_COUNT when
 static inline bool wagi_ins_has_table(const wagi_ins *ins)
 {
     return ins->op == WAGI_IR_BR_TABLE || ins->op == WAGI_IR_HANDLER;
+}
+/* An instruction that may go on at label dst. */
+static inline bool wagi_ins_jumps(const wagi_ins *ins)
+{
+    return ins->op == WAGI_IR_BRCC || ins->op == WAGI_IR_JMP || ins->op == WAGI_IR_BR_CAST;
 }
 /* Calls `visit` for each vreg operand that instruction i reads, call arguments included. */
 typedef void (*wagi_ir_visitor)(void *context, uint32_t *vreg);

@@ -134,6 +134,8 @@ const wagi_code_abi wagi_native_abi = {
     .call_vals = wagi_call_vals,
     .enter_ended = wagi_enter_ended,
     .raise = wagi_native_raise,
+    .alloc = wagi_native_alloc,
+    .shade = wagi_native_shade,
     .helpers = wagi_native_helpers,
 };
 

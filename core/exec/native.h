@@ -38,6 +38,8 @@ bool wagi_native_walk_site(const wagi_native_walker *walker, bool is_fault, wagi
 wag_error *wagi_native_call_out(wag_func *func, wagi_slot *slots);
 wag_error *wagi_native_tail_out(wag_func *func, wagi_slot *slots, const uintptr_t *sp);
 wag_error *wagi_native_call_out_vals(wag_func *func, const wag_val *args, wag_val *results);
+void *wagi_native_alloc(wag_instance *instance, const wagi_type *type, uint32_t size);
+void wagi_native_shade(wag_instance *instance, wagi_slot slot);
 bool wagi_native_on_fault(wagi_fault *fault);
 extern const wagi_code_abi wagi_native_abi;
 extern const wagi_helper_func wagi_native_helpers[WAGI_HELPER_COUNT];

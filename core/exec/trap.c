@@ -57,6 +57,11 @@ bool wagi_native_walk_out(wagi_native_walker *w)
     return wagi_native_walk_begin(w, *at, false);
 }
 
+static size_t offset_in_func(const wagi_module_data *data, uint32_t func_index, size_t module_offset)
+{
+    return module_offset - (size_t)(wagi_module_body(data, func_index)->code - data->bytes.data);
+}
+
 static void add_frames(const wag_agent *agent, uintptr_t pc, const void *sp, bool is_fault, wag_error *error)
 {
     size_t limit = (size_t)agent->cluster->limits.backtrace_frames, count = 0;
@@ -70,7 +75,8 @@ static void add_frames(const wag_agent *agent, uintptr_t pc, const void *sp, boo
             w.in_prologue = site.kind == WAGI_SITE_PROLOGUE;
             frames[count++] = (wag_frame){.func_index = w.func->func_index,
                                           .func_name = wagi_module_func_name(w.code->data, w.func->func_index),
-                                          .module_offset = site.source};
+                                          .module_offset = site.source,
+                                          .func_offset = offset_in_func(w.code->data, w.func->func_index, site.source)};
         }
         is_fault = false;
     }

@@ -63,11 +63,20 @@ typedef enum wagi_object_kind {
     WAGI_OBJECT_LINKED, /* imports that have been read (pool.h): no value */
 } wagi_object_kind;
 
+/* What a host has attached to an object (wasm.h's host info). */
+typedef struct wagi_host_info {
+    struct wagi_host_info *next; /* of the same unit */
+    const struct wagi_object *object;
+    void *info;
+    void (*finalize)(void *info);
+} wagi_host_info;
+
 typedef struct wagi_unit {
     wag_agent *agent;
     struct wagi_unit *previous, *next; /* the agent's list of all units; next also links those that are being freed */
     struct wagi_unit *work;            /* the collector's work list */
     size_t handles, refs;
+    wagi_host_info *infos; /* finalized with the unit */
     bool escaped;
     bool marked;  /* reached; only during a collection */
     bool dying;   /* taken out of the store: its counts decide nothing any more */

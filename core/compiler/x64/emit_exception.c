@@ -66,8 +66,6 @@ bool wagi_x64_emit_exception(wagi_x64_emitter *e, const wagi_ins *ins)
 {
     if (ins->op == WAGI_IR_CATCH)
         wagi_x64_put(e, ins->dst, RAX);
-    else if (ins->op == WAGI_IR_GET)
-        wagi_x64_load(e, ins, wagi_x64_at(wagi_x64_use(e, ins->a, RAX), (int32_t)ins->imm));
     else
         return false;
     return true;

@@ -172,28 +172,38 @@ static void store_constant(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_me
     }
 }
 
+/* faults: a memory whose accesses may fault, or NONE. */
+static void store_value(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem mem, uint32_t faults)
+{
+    unsigned width = wagi_access_width(ins->sub);
+    bool is_float = wagi_ty_is_float(ins->type);
+    int value = 0;
+    if (!(ins->flags & WAGI_INS_IMM))
+        value = is_float ? wagi_x64_use_float(e, ins->b, XMM_B) : wagi_x64_use(e, ins->b, RDX);
+    if (faults != WAGI_NIL)
+        before_access(e, faults);
+    if (ins->flags & WAGI_INS_IMM)
+        store_constant(e, ins, mem);
+    else if (is_float)
+        wagi_x64_store_float(e, ins->type, value, mem);
+    else
+        wagi_x64_rm(&e->code,
+                    width == 1   ? X64_BYTE_REG | 0x88
+                    : width == 2 ? X64_66 | 0x89
+                    : width == 4 ? 0x89
+                                 : X64_W | 0x89,
+                    value, mem);
+}
+
+void wagi_x64_store(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem mem)
+{
+    store_value(e, ins, mem, WAGI_NIL);
+}
+
 static void store(wagi_x64_emitter *e, const wagi_ins *ins)
 {
-    bool is_const = ins->flags & WAGI_INS_IMM;
-    uint64_t offset = is_const ? (uint32_t)ins->imm : (uint64_t)ins->imm;
-    unsigned width = wagi_access_width(ins->sub);
-    wagi_x64_mem mem = wagi_x64_address(e, ins->dst, ins->a, offset, width);
-    if (is_const) {
-        before_access(e, ins->dst);
-        store_constant(e, ins, mem);
-    } else if (wagi_ty_is_float(ins->type)) {
-        int value = wagi_x64_use_float(e, ins->b, XMM_B);
-        before_access(e, ins->dst);
-        wagi_x64_store_float(e, ins->type, value, mem);
-    } else {
-        uint32_t form = width == 1   ? X64_BYTE_REG | 0x88
-                        : width == 2 ? X64_66 | 0x89
-                        : width == 4 ? 0x89
-                                     : X64_W | 0x89;
-        int value = wagi_x64_use(e, ins->b, RDX);
-        before_access(e, ins->dst);
-        wagi_x64_rm(&e->code, form, value, mem);
-    }
+    uint64_t offset = ins->flags & WAGI_INS_IMM ? (uint32_t)ins->imm : (uint64_t)ins->imm;
+    store_value(e, ins, wagi_x64_address(e, ins->dst, ins->a, offset, wagi_access_width(ins->sub)), ins->dst);
 }
 
 /* ---- state ---- */
