@@ -48,6 +48,13 @@ static void note_type(wagi_builder *b, wagi_valtype type)
         set_fact(b, wagi_build_top(b)->vreg, ALWAYS);
 }
 
+/* The entry's vreg is read now: its definition may not be redirected any more. */
+static void keep_definition(wagi_entry *entry)
+{
+    if (entry->kind == WAGI_ENTRY_TEMP)
+        entry->def = WAGI_NIL;
+}
+
 void wagi_build_null_check(wagi_builder *b, wagi_entry *entry, wag_err trap)
 {
     if (is_not_null(b, entry))
@@ -56,6 +63,7 @@ void wagi_build_null_check(wagi_builder *b, wagi_entry *entry, wag_err trap)
     wagi_ins ins = ins_1(WAGI_IR_NULL_CHECK, WAGI_TY_I64, WAGI_NIL, entry->vreg);
     ins.imm = trap;
     wagi_build_emit(b, ins);
+    keep_definition(entry);
     wagi_build_note_not_null(b, entry);
 }
 
@@ -517,6 +525,7 @@ static void ref_cast(wagi_builder *b, bool null_too)
     if (is_not_null(b, top))
         ins.flags = WAGI_INS_SAFE;
     wagi_build_emit(b, ins);
+    keep_definition(top);
     if (!null_too)
         wagi_build_note_not_null(b, wagi_build_top(b));
 }

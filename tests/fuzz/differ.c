@@ -66,6 +66,8 @@ static uint64_t bits_of(const wag_val *val)
         return bits;
     case WAG_FUNCREF:
         return val->of.func != NULL;
+    case WAG_ANYREF:
+        return val->of.any != NULL;
     case WAG_EXTERNREF:
         return val->of.ext ? (uint64_t)(uintptr_t)wag_extern_host(val->of.ext) : 0;
     default:

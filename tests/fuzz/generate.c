@@ -18,6 +18,8 @@ unsigned gen_valtype(char kind)
         return 0x70;
     case 'e':
         return 0x69;
+    case 'a':
+        return 0x6E;
     default:
         return 0x6F;
     }
@@ -59,7 +61,7 @@ static void tag_types(maker *m, kinds *tag)
 static void type_section(maker *m)
 {
     size_t section = build_section(m->b, 1);
-    build_leb(m->b, ALL_TYPES);
+    build_leb(m->b, ALL_TYPES + 1);
     for (unsigned i = 0; i < TYPES; i++) {
         if (!m->imported) { /* a library's types are its importer's, too */
             choose_kinds(m, &m->types[i].params, i < FUNCS ? 5 : 3, MAX_KINDS);
@@ -72,6 +74,7 @@ static void type_section(maker *m)
     for (unsigned i = 0; i < TAGS; i++)
         tag_types(m, &m->tags[i]);
     build_raw(m->b, "\x60\0\1\x69", 4);
+    gen_gc_types(m);
     build_end(m->b, section);
 }
 
@@ -107,14 +110,14 @@ static void table_and_memory_sections(maker *m)
 /* Of fuel, and one of each kind. */
 #define GLOBALS                                                                                                        \
     "\x7F\1\x41\x05\x0B\x7E\1\x42\x07\x0B\x7D\1\x43\0\0\x80\x3F\x0B\x7C\1\x44\0\0\0\0\0\0\xF0\x3F\x0B\x70\1\xD0"       \
-    "\x70\x0B\x6F\1\xD0\x6F\x0B"
+    "\x70\x0B\x6F\1\xD0\x6F\x0B\x6E\1\xD0\x6E\x0B"
 
 static void global_section(maker *m)
 {
     if (m->imported)
-        BUILD_WHOLE(m->b, 6, "\6" GLOBALS);
+        BUILD_WHOLE(m->b, 6, "\7" GLOBALS);
     else
-        BUILD_WHOLE(m->b, 6, "\7\x7F\1\x41\xB8\x17\x0B" GLOBALS);
+        BUILD_WHOLE(m->b, 6, "\x08\x7F\1\x41\xB8\x17\x0B" GLOBALS);
 }
 
 static void put_import(maker *m, const char *name)
@@ -168,14 +171,14 @@ static void put_export(maker *m, const char *name, unsigned kind, unsigned index
 static void export_section(maker *m)
 {
     static const char *const memories[] = {"m", "n"};
-    static const char *const globals[] = {"fuel", "g1", "g2", "g3", "g4", "g5", "g6"};
+    static const char *const globals[] = {"fuel", "g1", "g2", "g3", "g4", "g5", "g6", "g7"};
     size_t section = build_section(m->b, 7);
-    build_leb(m->b, FUNCS + TAGS + m->memories + 7 + 2);
+    build_leb(m->b, FUNCS + TAGS + m->memories + 8 + 2);
     for (unsigned i = 0; i < FUNCS; i++)
         put_export(m, func_names[i], 0, m->imported + i);
     for (unsigned i = 0; i < m->memories; i++)
         put_export(m, memories[i], 2, i);
-    for (unsigned i = 0; i < 7; i++)
+    for (unsigned i = 0; i < 8; i++)
         put_export(m, globals[i], 3, i);
     for (unsigned i = 0; i < TAGS; i++)
         put_export(m, tag_names[i], 4, (m->imported ? TAGS : 0) + i);
