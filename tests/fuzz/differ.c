@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "compiler/compile.h"
+#include "runtime/agent.h"
 
 enum { MAX_CALLS = 256, MAX_VALUES = 16, MAX_STATE = 40, MAX_FRAMES = 8, ROUNDS = 2, FUEL = 3000 };
 
@@ -24,6 +25,7 @@ typedef struct form {
     wag_tier tier;
     wagi_compiler_switches switches;
     wag_tier library; /* WAG_TIER_DEFAULT: as the module */
+    bool stress;      /* a collection at every allocation */
 } form;
 
 #define GUARD .tier = WAG_TIER_NATIVE_GUARD, .switches.check = true
@@ -40,6 +42,7 @@ static const form forms[] = {
     {.name = "guard, plain SSE2", GUARD, PLAIN_SSE2},
     {.name = "checked, plain SSE2, 2 registers", CHECKED, PLAIN_SSE2, REGISTERS(2)},
     {.name = "guard, no registers", GUARD, REGISTERS(0)},
+    {.name = "guard, 2 registers, collections", GUARD, REGISTERS(2), .stress = true},
     {.name = "guard, library interp", GUARD, .library = WAG_TIER_INTERP},
     {.name = "guard, library checked", GUARD, .library = WAG_TIER_NATIVE_CHECKED},
     {.name = "interp, library guard", .tier = WAG_TIER_INTERP, .library = WAG_TIER_NATIVE_GUARD},
@@ -354,6 +357,7 @@ static bool run(const subject *what, const form *how, outcome *outcomes, unsigne
     loaded l;
     if (!load(what, how, &l))
         return false;
+    wagi_gc_stress(wag_agent_current(), how->stress);
     if (l.err == WAG_OK) {
         *ret_calls = run_calls(&l, outcomes);
     } else {
@@ -361,6 +365,7 @@ static bool run(const subject *what, const form *how, outcome *outcomes, unsigne
         outcomes[0].err = l.err;
         *ret_calls = 1;
     }
+    wagi_gc_stress(wag_agent_current(), false);
     wag_instance_unref(l.instance);
     wag_instance_unref(l.library);
     return true;
