@@ -148,10 +148,15 @@ void wagi_build_memarg(wagi_builder *b, uint32_t *ret_memory, uint64_t *ret_offs
 /* Pop the address, push what is loaded; pop value and address. */
 void wagi_build_load(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset);
 void wagi_build_store(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset);
+/* The vreg of an address, or NIL: a constant one goes into the offset. */
+uint32_t wagi_build_address_operand(wagi_builder *b, wagi_entry *address, uint64_t *offset);
 void wagi_build_emit_call(wagi_builder *b, wagi_ins ins);
 /* A call of a helper: operand_count entries from the stack, then constants. result_type WAGI_TY_COUNT: none. */
 void wagi_build_helper(wagi_builder *b, wagi_helper helper, uint32_t operand_count, const uint64_t *constants,
                        uint32_t constant_count, unsigned result_type);
+
+/* ---- build_atomic.c ---- */
+bool wagi_build_atomic(wagi_builder *b, wagi_op op);
 
 /* ---- build_simd.c ---- */
 bool wagi_build_simd(wagi_builder *b, wagi_op op);

@@ -66,13 +66,17 @@ static void check_read(void *context, uint32_t *vreg)
         complain(c, "a vreg is read where it is not");
 }
 
-/* A write makes all copies of the old value stale. */
+/* A write makes all copies of the old value stale. A vreg's value is only ever in registers and in its own slot. */
 static void check_write(void *context, uint32_t *vreg)
 {
     checker *c = context;
-    for (uint32_t i = 0; i < c->places; i++)
+    for (uint32_t i = 0; i < WAGI_REG_COUNT; i++)
         if (c->state[i] == *vreg)
             c->state[i] = NOTHING;
+    const wagi_vreg *v = &c->ir->vregs.p[*vreg];
+    for (uint32_t i = 0; v->slot != WAGI_NIL && i < wagi_ty_slots(v->type); i++)
+        if (c->state[WAGI_REG_COUNT + v->slot + i] == *vreg)
+            c->state[WAGI_REG_COUNT + v->slot + i] = NOTHING;
     uint32_t place = place_of(c, *vreg);
     if (place != NOTHING)
         put_at(c, *vreg, place, true);

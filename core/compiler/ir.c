@@ -389,6 +389,8 @@ static const char *verify_ins(verify_state *state, uint32_t b, uint32_t i)
         return "CATCH where exceptions do not come";
     if (ins->op == WAGI_IR_CMP && (i + 1 >= block->last || ir->ins.p[i + 1].op != WAGI_IR_SELECT))
         return "CMP without its SELECT";
+    if ((ins->op == WAGI_IR_ATOMIC_EXPECT) != (i + 1 < block->last && ir->ins.p[i + 1].op == WAGI_IR_ATOMIC_CMPXCHG))
+        return "ATOMIC_CMPXCHG without its ATOMIC_EXPECT";
     if (ins->op == WAGI_IR_SELECT && (i == block->first || ir->ins.p[i - 1].op != WAGI_IR_CMP))
         return "SELECT without its CMP";
     wagi_ir_each_use(ir, i, verify_use, state);

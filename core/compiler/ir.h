@@ -259,6 +259,7 @@ typedef struct wagi_vreg {
     int8_t cached;   /* while passes walk through a loop that caches the vreg: its register there; else -1 */
     bool crosses;    /* live across a call */
     bool read;       /* somebody reads it */
+    uint32_t unused; /* 32 bytes: the passes go to vregs by number all the time */
 } wagi_vreg;
 #define WAGI_HOME_NONE (-1)
 #define WAGI_HOME_SLOT (-2)
@@ -283,6 +284,7 @@ typedef struct wagi_ir {
     WAGI_VEC(wagi_ir_call) calls;
     WAGI_VEC(wagi_handler) handlers;
     uint32_t local_count;
+    uint32_t live_vregs; /* after liveness: those that have an interval */
     bool failed;
 } wagi_ir;
 

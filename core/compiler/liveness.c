@@ -337,9 +337,12 @@ static void finish_locals(walk *w)
         if (x >= w->tracked && v->read)
             v->end = wagi_ir_pos((uint32_t)ir->ins.n);
     }
+    ir->live_vregs = (uint32_t)ir->vregs.n;
     for (uint32_t v = 0; v < ir->vregs.n; v++)
-        if (!ir->vregs.p[v].read)
+        if (!ir->vregs.p[v].read) {
             ir->vregs.p[v].end = 0;
+            ir->live_vregs--;
+        }
 }
 
 static void hint_parameters(walk *w)

@@ -85,6 +85,23 @@ static wag_err elem_drop(wag_instance *instance, wagi_slot *slots)
     return WAG_OK;
 }
 
+/* ---- atomics ---- */
+
+static wag_err atomic_notify(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_memory_notify(instance->memories[slots[2]], slots[3], slots);
+}
+
+static wag_err atomic_wait32(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_memory_wait(instance->memories[slots[3]], slots[4], 4, slots);
+}
+
+static wag_err atomic_wait64(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_memory_wait(instance->memories[slots[3]], slots[4], 8, slots);
+}
+
 /* ---- objects of the heap ---- */
 
 static const wagi_type *type_of(const wagi_slot *slots)

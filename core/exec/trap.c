@@ -57,6 +57,11 @@ bool wagi_native_walk_out(wagi_native_walker *w)
     return wagi_native_walk_begin(w, *at, false);
 }
 
+static size_t offset_in_func(const wagi_module_data *data, uint32_t func_index, size_t module_offset)
+{
+    return module_offset - (size_t)(wagi_module_body(data, func_index)->code - data->bytes.data);
+}
+
 static void add_frames(const wag_agent *agent, uintptr_t pc, const void *sp, bool is_fault, wag_error *error)
 {
     size_t limit = (size_t)agent->cluster->limits.backtrace_frames, count = 0;
@@ -70,7 +75,8 @@ static void add_frames(const wag_agent *agent, uintptr_t pc, const void *sp, boo
             w.in_prologue = site.kind == WAGI_SITE_PROLOGUE;
             frames[count++] = (wag_frame){.func_index = w.func->func_index,
                                           .func_name = wagi_module_func_name(w.code->data, w.func->func_index),
-                                          .module_offset = site.source};
+                                          .module_offset = site.source,
+                                          .func_offset = offset_in_func(w.code->data, w.func->func_index, site.source)};
         }
         is_fault = false;
     }
@@ -81,6 +87,13 @@ static void add_frames(const wag_agent *agent, uintptr_t pc, const void *sp, boo
 /* The walk needs to know whether pc is a faulting instruction or a return address: the fault handler's mark. */
 #define FAULT_MARK 0x10000u
 
+/* An interrupt that comes while an earlier one is forgotten may have set the limit and not the flag: wagi_agent_raise
+ * sets one after the other. */
+static bool is_interrupted(wag_agent *agent)
+{
+    return wagi_agent_poll(agent) || atomic_load(agent->stop_limit) == UINTPTR_MAX;
+}
+
 void wagi_native_trap(wag_instance *instance, const void *pc, const void *sp, wag_err trap)
 {
     wag_agent *agent = instance->unit.agent;
@@ -88,7 +101,7 @@ void wagi_native_trap(wag_instance *instance, const void *pc, const void *sp, wa
     trap = (wag_err)((unsigned)trap & ~FAULT_MARK);
     /* One compare serves both: the stack limit moves to the top while an interrupt is pending. */
     if (trap == WAG_STACK_OVERFLOW || trap == WAG_INTERRUPTED)
-        trap = wagi_agent_poll(agent) ? WAG_INTERRUPTED : WAG_STACK_OVERFLOW;
+        trap = is_interrupted(agent) ? WAG_INTERRUPTED : WAG_STACK_OVERFLOW;
     wag_error *error = wagi_error_new(trap, NULL);
     add_frames(agent, (uintptr_t)pc, sp, is_fault, error);
     agent->trap_error = error;

@@ -8,6 +8,18 @@
 #include "base/sync.h"
 #include "runtime/heap.h"
 
+typedef enum wagi_quota_kind {
+    WAGI_QUOTA_INSTANCES,
+    WAGI_QUOTA_MEMORY,
+    WAGI_QUOTA_TABLES,
+    WAGI_QUOTA_COUNT
+} wagi_quota_kind;
+
+/* What an agent has of something, and what it may have without asking the cluster (quota.h). */
+typedef struct wagi_quota {
+    uint64_t used, granted;
+} wagi_quota;
+
 /* The agent cluster. Immutable apart from what says otherwise; atomically counted. */
 struct wag_cluster {
     atomic_size_t count;
@@ -17,8 +29,9 @@ struct wag_cluster {
     wag_reset_strategy reset;
     bool check_resets;
     atomic_size_t reset_mismatches;
-    bool perf_map, gdb_jit;         /* what the native tier tells others of its code */
-    struct wagi_compile_pool *pool; /* made on first use, under lock */
+    atomic_uint_least64_t taken[WAGI_QUOTA_COUNT]; /* granted to agents */
+    bool perf_map, gdb_jit;                        /* what the native tier tells others of its code */
+    struct wagi_compile_pool *pool;                /* made on first use, under lock */
     /* Set together with pool; the last wag_cluster_unref calls it, perhaps on a thread of the pool. */
     void (*pool_free)(struct wagi_compile_pool *pool);
     wagi_mutex lock;
@@ -95,7 +108,8 @@ struct wag_agent {
         uint32_t ready_guarded;
     } pools;
     uint64_t linked_serial; /* of the last link */
-    struct {                /* memories that are or were sealed, by address (runtime/slot.c) */
+    wagi_quota quotas[WAGI_QUOTA_COUNT];
+    struct { /* memories that are or were sealed, by address (runtime/slot.c) */
         wag_memory **table;
         size_t size, count;
     } sealed;

@@ -78,13 +78,9 @@ void wagi_x64_store_float(wagi_x64_emitter *e, unsigned type, int xmm, wagi_x64_
     wagi_x64_sse_mem(e, wagi_x64_float_form(type, 0x11), xmm, mem);
 }
 
-int wagi_x64_use(wagi_x64_emitter *e, uint32_t v, int scratch)
+void wagi_x64_load_slot(wagi_x64_emitter *e, uint32_t v, int reg)
 {
-    int reg = wagi_x64_reg(e, v);
-    if (reg >= 0)
-        return reg;
-    wagi_x64_rm(&e->code, X64_W | 0x8B, scratch, wagi_x64_slot(e, v));
-    return scratch;
+    wagi_x64_rm(&e->code, X64_W | 0x8B, reg, wagi_x64_slot(e, v));
 }
 
 int wagi_x64_use_float(wagi_x64_emitter *e, uint32_t v, int scratch)
@@ -94,12 +90,6 @@ int wagi_x64_use_float(wagi_x64_emitter *e, uint32_t v, int scratch)
         return xmm;
     wagi_x64_load_float(e, wagi_x64_vreg(e, v)->type, scratch, wagi_x64_slot(e, v));
     return scratch;
-}
-
-int wagi_x64_result(const wagi_x64_emitter *e, uint32_t v)
-{
-    int reg = wagi_x64_reg(e, v);
-    return reg >= 0 ? reg : RAX;
 }
 
 int wagi_x64_result_float(const wagi_x64_emitter *e, uint32_t v)
@@ -323,7 +313,8 @@ static bool repeat_head(wagi_x64_emitter *e, uint32_t block, uint32_t label)
     return true;
 }
 
-static void emit_control(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
+/* Apart, so that the usual instruction does not save the registers that this needs. */
+__attribute__((noinline)) static void emit_control(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
 {
     switch (ins->op) {
     case WAGI_IR_NOP:
@@ -352,7 +343,7 @@ static void emit_control(wagi_x64_emitter *e, uint32_t block, const wagi_ins *in
     default:
         if (!wagi_x64_emit_call(e, ins) && !wagi_x64_emit_float(e, ins) && !wagi_x64_emit_int(e, ins) &&
             !wagi_x64_emit_memory(e, ins) && !wagi_x64_emit_vector(e, ins) && !wagi_x64_emit_exception(e, ins) &&
-            !wagi_x64_emit_gc(e, ins))
+            !wagi_x64_emit_atomic(e, ins) && !wagi_x64_emit_gc(e, ins))
             e->failed = true;
     }
 }

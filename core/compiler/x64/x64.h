@@ -142,10 +142,22 @@ static inline wagi_x64_mem wagi_x64_slot(const wagi_x64_emitter *e, uint32_t v)
 
 /* ---- emit.c ---- */
 /* The operand in a register: its own, or loaded into the scratch one. */
-int wagi_x64_use(wagi_x64_emitter *e, uint32_t v, int scratch);
+void wagi_x64_load_slot(wagi_x64_emitter *e, uint32_t v, int reg);
+static inline int wagi_x64_use(wagi_x64_emitter *e, uint32_t v, int scratch)
+{
+    int reg = wagi_x64_reg(e, v);
+    if (reg >= 0)
+        return reg;
+    wagi_x64_load_slot(e, v, scratch);
+    return scratch;
+}
 int wagi_x64_use_float(wagi_x64_emitter *e, uint32_t v, int scratch);
 /* Where to compute a result, and what follows to put it into place. */
-int wagi_x64_result(const wagi_x64_emitter *e, uint32_t v);
+static inline int wagi_x64_result(const wagi_x64_emitter *e, uint32_t v)
+{
+    int reg = wagi_x64_reg(e, v);
+    return reg >= 0 ? reg : RAX;
+}
 void wagi_x64_put(wagi_x64_emitter *e, uint32_t v, int reg);
 int wagi_x64_result_float(const wagi_x64_emitter *e, uint32_t v);
 void wagi_x64_put_float(wagi_x64_emitter *e, uint32_t v, int xmm);
@@ -193,14 +205,22 @@ uint32_t wagi_x64_packed_form(unsigned type, uint32_t op); /* ps or pd form */
 bool wagi_x64_emit_int(wagi_x64_emitter *e, const wagi_ins *ins);
 bool wagi_x64_emit_float(wagi_x64_emitter *e, const wagi_ins *ins);
 bool wagi_x64_emit_memory(wagi_x64_emitter *e, const wagi_ins *ins);
+bool wagi_x64_emit_atomic(wagi_x64_emitter *e, const wagi_ins *ins);
 bool wagi_x64_emit_vector(wagi_x64_emitter *e, const wagi_ins *ins);
 bool wagi_x64_emit_call(wagi_x64_emitter *e, const wagi_ins *ins);
 /* The flags for a condition. Returns the condition code to use; FEQ and FNE also need the parity flag. */
 int wagi_x64_compare(wagi_x64_emitter *e, const wagi_ins *ins);
 
+/* ---- emit_memory.c ---- */
+/* The operand of an access to a memory, checked unless guard pages do it; base: a vreg or NIL. May use rax and rdx;
+ * afterwards rdx is free. */
+wagi_x64_mem wagi_x64_address(wagi_x64_emitter *e, uint32_t memory, uint32_t base, uint64_t offset, unsigned width);
+
 /* ---- emit_simd.c ---- */
 /* The machine code for a vector op needs no more than these features. */
 bool wagi_x64_has_vector(unsigned vector, uint32_t features);
+/* The flags for EQ and NE: all bits of a vector against 0. May use rax. */
+void wagi_x64_test_vector(wagi_x64_emitter *e, uint32_t vreg);
 /* A constant into a register. */
 void wagi_x64_vector_const(wagi_x64_emitter *e, int d, uint64_t low, uint64_t high);
 /* A load that makes a vector of what it reads. */
