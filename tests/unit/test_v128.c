@@ -439,12 +439,18 @@ static bool same(const subject *s, const wagi_v128 *got)
     return s->any_nan || memcmp(got, &s->result, 16) == 0;
 }
 
+/* Of a lane: "i16x8.add". */
+static unsigned bits_of(const char *text)
+{
+    return *text == 'v' ? 64 : (unsigned)strtoul(text + 1, NULL, 10);
+}
+
 static void check(wagi_op op, const wagi_v128 *x, const uint8_t *immediate)
 {
     const wagi_op_info *info = &wagi_ops[op];
     const char *text = info->text;
     subject s = {.name = strchr(text, '.') + 1, .kind = *text, .x = x, .immediate = immediate};
-    s.bits = *text == 'v' ? 64 : (unsigned)atoi(text + 1);
+    s.bits = bits_of(text);
     s.count = 128 / s.bits;
     wagi_v128 got;
     memset(&got, 0xEE, sizeof got);
@@ -465,7 +471,7 @@ static void check(wagi_op op, const wagi_v128 *x, const uint8_t *immediate)
 static void make_immediate(wagi_op op, unsigned n, uint8_t immediate[16])
 {
     unsigned count = wagi_ops[op].imm == WAGI_IMM_SHUFFLE ? 32
-                     : wagi_ops[op].imm == WAGI_IMM_LANE  ? 128 / (unsigned)atoi(wagi_ops[op].text + 1)
+                     : wagi_ops[op].imm == WAGI_IMM_LANE  ? 128 / bits_of(wagi_ops[op].text)
                                                           : 256;
     for (unsigned i = 0; i < 16; i++)
         immediate[i] = (uint8_t)((n + i * (n % 7 + 1) + next_random() % 3 * (n > 40)) % count);
