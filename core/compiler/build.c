@@ -302,7 +302,13 @@ void wagi_build_skip_immediate(wagi_builder *b, wagi_op op)
     case WAGI_IMM_ELEM:
     case WAGI_IMM_MEMORY:
     case WAGI_IMM_DATA:
+    case WAGI_IMM_TAG:
         skip_leb(in, 1);
+        return;
+    case WAGI_IMM_TRY_TABLE:
+        wagi_build_read_block_type(b);
+        for (uint32_t n = wagi_read_u32(in); n && !in->error; n--)
+            skip_leb(in, wagi_read_u8(in) < WAGI_CATCH_ALL ? 2 : 1);
         return;
     default: /* an op that is not built even where it cannot be reached */
         b->ir->failed = true;
@@ -320,7 +326,7 @@ static void skip_unreachable(wagi_builder *b)
             b->ir->failed = true;
             return;
         }
-        if (op == WAGI_OP_block || op == WAGI_OP_loop || op == WAGI_OP_if_) {
+        if (op == WAGI_OP_block || op == WAGI_OP_loop || op == WAGI_OP_if_ || op == WAGI_OP_try_table) {
             depth++;
         } else if (depth == 0 && (op == WAGI_OP_else_ || op == WAGI_OP_end)) {
             b->in.pos = start;
@@ -372,7 +378,7 @@ static const uint8_t families[WAGI_OP_COUNT] = {
 static bool build_op(wagi_builder *b, wagi_op op)
 {
     return build_local(b, op) || wagi_build_simd(b, op) || wagi_build_control(b, op) || wagi_build_num(b, op) ||
-           wagi_build_memory(b, op) || wagi_build_call(b, op);
+           wagi_build_memory(b, op) || wagi_build_call(b, op) || wagi_build_exception(b, op);
 }
 
 /* Build ops until one may have made the code behind it unreachable, or ended the function. */
@@ -443,7 +449,7 @@ bool wagi_build(wagi_builder *b, wagi_ir *ir, const wagi_machine *machine, const
     b->source = (uint32_t)wagi_reader_offset(&b->in);
     b->poll = poll;
     b->stack.n = b->control.n = b->saved.n = 0;
-    b->synced = b->edge_serial = 0;
+    b->synced = b->edge_serial = b->handler = 0;
     b->loop = WAGI_NIL;
     if (!reserve_locals(b, body->local_count))
         return false;

@@ -30,7 +30,8 @@ typedef enum wagi_control_kind {
     WAGI_CTL_BLOCK,
     WAGI_CTL_LOOP,
     WAGI_CTL_IF,
-    WAGI_CTL_ELSE
+    WAGI_CTL_ELSE,
+    WAGI_CTL_TRY
 } wagi_control_kind;
 
 typedef struct wagi_control {
@@ -45,6 +46,7 @@ typedef struct wagi_control {
     uint32_t edge, edge_serial; /* br_table: label of the edge block made by the br_table of this serial */
     uint32_t param_count, result_count;
     const wagi_valtype *params, *results;
+    uint32_t handler; /* TRY: 1 + index */
     wagi_valtype one; /* storage of a block type that is a single value type */
 } wagi_control;
 
@@ -74,6 +76,7 @@ typedef struct wagi_builder {
     uint32_t block_start;           /* first instruction of the block at hand */
     uint32_t loop;                  /* innermost loop or NONE */
     uint32_t edge_serial;
+    uint32_t handler; /* of the innermost try, 1 + index, or 0 */
 } wagi_builder;
 
 /* Scratch that is reused from function to function. */
@@ -116,6 +119,16 @@ void wagi_build_condition(wagi_builder *b, wagi_test test);
 void wagi_build_return(wagi_builder *b);
 void wagi_build_unreachable(wagi_builder *b); /* the rest of the block at hand cannot be reached */
 void wagi_build_push_function(wagi_builder *b);
+void wagi_build_refer(wagi_builder *b, uint32_t label); /* the block at hand may go on there */
+wagi_control *wagi_build_push_control(wagi_builder *b, wagi_control_kind kind, wagi_block_type type);
+void wagi_build_jump(wagi_builder *b, uint32_t depth, bool redirect);
+void wagi_build_jump_label(wagi_builder *b, uint32_t label);
+void wagi_build_move_to_merge(wagi_builder *b, wagi_control *control, bool redirect);
+void wagi_build_push_merges(wagi_builder *b, wagi_control *control); /* what a branch to its end brought */
+
+/* ---- build_exception.c ---- */
+bool wagi_build_exception(wagi_builder *b, wagi_op op);
+void wagi_build_end_try(wagi_builder *b);
 
 /* ---- build_memory.c, build_call.c ---- */
 bool wagi_build_memory(wagi_builder *b, wagi_op op);

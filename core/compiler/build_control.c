@@ -36,7 +36,7 @@ static uint32_t merge_of(wagi_builder *b, wagi_control *c)
     return c->merge;
 }
 
-static void refer(wagi_builder *b, uint32_t label)
+void wagi_build_refer(wagi_builder *b, uint32_t label)
 {
     wagi_label *l = &b->ir->labels.p[label];
     l->refs++;
@@ -64,16 +64,16 @@ static void branch_if(wagi_builder *b, wagi_test test, uint32_t label)
     wagi_build_emit(b, ins);
     if (b->ir->failed)
         return;
-    refer(b, label);
+    wagi_build_refer(b, label);
     wagi_build_start_block(b, true);
 }
 
-static void jump_to_label(wagi_builder *b, uint32_t label)
+void wagi_build_jump_label(wagi_builder *b, uint32_t label)
 {
     wagi_build_emit(b, ins_2(WAGI_IR_JMP, WAGI_TY_I32, label, WAGI_NIL, WAGI_NIL));
     if (b->ir->failed)
         return;
-    refer(b, label);
+    wagi_build_refer(b, label);
     wagi_build_start_block(b, false);
 }
 
@@ -108,7 +108,7 @@ static void move_to_loop(wagi_builder *b, uint32_t first, uint32_t count)
     memcpy(b->stack.p + base, before, count * sizeof *before);
 }
 
-static void move_to_merge(wagi_builder *b, wagi_control *c, bool redirect)
+void wagi_build_move_to_merge(wagi_builder *b, wagi_control *c, bool redirect)
 {
     uint32_t first = merge_of(b, c), base = (uint32_t)b->stack.n - c->result_count;
     for (uint32_t i = 0; i < c->result_count && !b->ir->failed; i++)
@@ -133,7 +133,7 @@ void wagi_build_return(wagi_builder *b)
 }
 
 /* An unconditional branch; the stack stays as it is. */
-static void jump(wagi_builder *b, uint32_t depth, bool redirect)
+void wagi_build_jump(wagi_builder *b, uint32_t depth, bool redirect)
 {
     wagi_control *c = control_at(b, depth);
     uint32_t arity = label_arity(c);
@@ -148,8 +148,8 @@ static void jump(wagi_builder *b, uint32_t depth, bool redirect)
     if (c->kind == WAGI_CTL_LOOP)
         move_to_loop(b, c->merge, arity);
     else if (arity)
-        move_to_merge(b, c, redirect);
-    jump_to_label(b, c->label);
+        wagi_build_move_to_merge(b, c, redirect);
+    wagi_build_jump_label(b, c->label);
 }
 
 static void branch_to(wagi_builder *b, wagi_test test, uint32_t depth)
@@ -166,10 +166,10 @@ static void branch_to(wagi_builder *b, wagi_test test, uint32_t depth)
         uint32_t around = wagi_ir_new_label(b->ir);
         test.cond ^= 1u;
         branch_if(b, test, around);
-        jump(b, depth, false);
+        wagi_build_jump(b, depth, false);
         wagi_build_place(b, around);
     } else {
-        move_to_merge(b, c, false);
+        wagi_build_move_to_merge(b, c, false);
         branch_if(b, test, c->label);
     }
 }
@@ -206,7 +206,7 @@ static void branch_table(wagi_builder *b)
         if (ir->failed)
             return;
         ir->pool.p[pool + i] = label;
-        refer(b, label);
+        wagi_build_refer(b, label);
     }
     wagi_ins ins = ins_2(WAGI_IR_BR_TABLE, WAGI_TY_I32, WAGI_NIL, index.vreg, count);
     ins.imm = pool;
@@ -221,7 +221,7 @@ static void branch_table(wagi_builder *b)
                 continue;
             wagi_build_place(b, c->edge);
             c->edge = WAGI_NIL;
-            jump(b, depth, false);
+            wagi_build_jump(b, depth, false);
         }
     }
     if (!ir->failed)
@@ -230,7 +230,7 @@ static void branch_table(wagi_builder *b)
 
 /* ---- constructs ---- */
 
-static wagi_control *push_control(wagi_builder *b, wagi_control_kind kind, wagi_block_type type)
+wagi_control *wagi_build_push_control(wagi_builder *b, wagi_control_kind kind, wagi_block_type type)
 {
     wagi_control c = {.kind = (uint8_t)kind,
                       .live = true,
@@ -263,7 +263,7 @@ static wagi_control *push_control(wagi_builder *b, wagi_control_kind kind, wagi_
 
 void wagi_build_push_function(wagi_builder *b)
 {
-    wagi_control *c = push_control(b, WAGI_CTL_FUNC, (wagi_block_type){.value = WAGI_KIND_NONE});
+    wagi_control *c = wagi_build_push_control(b, WAGI_CTL_FUNC, (wagi_block_type){.value = WAGI_KIND_NONE});
     if (!c)
         return;
     c->result_count = b->body->result_count;
@@ -274,7 +274,7 @@ static void begin_loop(wagi_builder *b, wagi_block_type type)
 {
     wagi_ir *ir = b->ir;
     wagi_build_sync(b);
-    wagi_control *c = push_control(b, WAGI_CTL_LOOP, type);
+    wagi_control *c = wagi_build_push_control(b, WAGI_CTL_LOOP, type);
     if (!c || ir->failed)
         return;
     if (c->param_count) {
@@ -311,7 +311,7 @@ static void begin_loop(wagi_builder *b, wagi_block_type type)
 
 static void begin_if(wagi_builder *b, wagi_test test, wagi_block_type type)
 {
-    wagi_control *c = push_control(b, WAGI_CTL_IF, type);
+    wagi_control *c = wagi_build_push_control(b, WAGI_CTL_IF, type);
     if (!c || b->ir->failed)
         return;
     c->else_label = wagi_ir_new_label(b->ir);
@@ -330,8 +330,8 @@ static void begin_else(wagi_builder *b)
     wagi_control *c = control_at(b, 0);
     if (c->live) {
         if (c->result_count)
-            move_to_merge(b, c, true);
-        jump_to_label(b, c->label);
+            wagi_build_move_to_merge(b, c, true);
+        wagi_build_jump_label(b, c->label);
     }
     wagi_build_drop_to(b, c->height);
     wagi_build_place(b, c->else_label);
@@ -340,6 +340,12 @@ static void begin_else(wagi_builder *b)
     b->saved.n = c->saved;
     c->kind = WAGI_CTL_ELSE;
     c->live = true;
+}
+
+void wagi_build_push_merges(wagi_builder *b, wagi_control *c)
+{
+    for (uint32_t i = 0; i < c->result_count; i++)
+        wagi_build_push_vreg(b, wagi_ir_type_of(results_of(c)[i]), merge_of(b, c) + i);
 }
 
 static void end_function(wagi_builder *b)
@@ -393,7 +399,7 @@ static void end_block(wagi_builder *b)
     bool live = c->live;
     uint32_t refs = ir->labels.p[c->label].refs;
     if (refs && live && c->result_count)
-        move_to_merge(b, c, true);
+        wagi_build_move_to_merge(b, c, true);
     if (!live || refs)
         wagi_build_drop_to(b, c->height);
     if (c->kind == WAGI_CTL_IF) {
@@ -402,8 +408,7 @@ static void end_block(wagi_builder *b)
     }
     if (refs) {
         wagi_build_place(b, c->label);
-        for (uint32_t i = 0; i < c->result_count; i++)
-            wagi_build_push_vreg(b, wagi_ir_type_of(results_of(c)[i]), merge_of(b, c) + i);
+        wagi_build_push_merges(b, c);
         live = true;
     }
     b->saved.n = c->saved;
@@ -420,6 +425,9 @@ static void end_construct(wagi_builder *b)
         return;
     case WAGI_CTL_LOOP:
         end_loop(b);
+        return;
+    case WAGI_CTL_TRY:
+        wagi_build_end_try(b);
         return;
     default:
         end_block(b);
@@ -548,7 +556,7 @@ bool wagi_build_control(wagi_builder *b, wagi_op op)
     case WAGI_OP_block: {
         wagi_block_type type = wagi_build_read_block_type(b);
         wagi_build_sync(b);
-        push_control(b, WAGI_CTL_BLOCK, type);
+        wagi_build_push_control(b, WAGI_CTL_BLOCK, type);
         return true;
     }
     case WAGI_OP_loop:
@@ -567,7 +575,7 @@ bool wagi_build_control(wagi_builder *b, wagi_op op)
         end_construct(b);
         return true;
     case WAGI_OP_br:
-        jump(b, wagi_read_u32(&b->in), true);
+        wagi_build_jump(b, wagi_read_u32(&b->in), true);
         wagi_build_unreachable(b);
         return true;
     case WAGI_OP_br_table:

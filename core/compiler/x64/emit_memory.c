@@ -112,7 +112,7 @@ static void before_access(wagi_x64_emitter *e, uint32_t memory)
         wagi_x64_record(e, WAGI_SITE_FAULT);
 }
 
-static void load(wagi_x64_emitter *e, const wagi_ins *ins)
+void wagi_x64_load(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem mem)
 {
     static const uint32_t forms[WAGI_ACCESS_COUNT] = {
         [WAGI_ACCESS_32] = 0x8B,
@@ -126,8 +126,6 @@ static void load(wagi_x64_emitter *e, const wagi_ins *ins)
         [WAGI_ACCESS_S32_64] = X64_W | 0x63,
         [WAGI_ACCESS_U32] = 0x8B,
     };
-    wagi_x64_mem mem = address(e, ins->b, ins->a, (uint64_t)ins->imm, wagi_access_width(ins->sub));
-    before_access(e, ins->b);
     if (wagi_ty_is_float(ins->type)) {
         int d = wagi_x64_result_float(e, ins->dst);
         if (ins->type == WAGI_TY_V128)
@@ -140,6 +138,13 @@ static void load(wagi_x64_emitter *e, const wagi_ins *ins)
         wagi_x64_rm(&e->code, forms[ins->sub], d, mem);
         wagi_x64_put(e, ins->dst, d);
     }
+}
+
+static void load(wagi_x64_emitter *e, const wagi_ins *ins)
+{
+    wagi_x64_mem mem = address(e, ins->b, ins->a, (uint64_t)ins->imm, wagi_access_width(ins->sub));
+    before_access(e, ins->b);
+    wagi_x64_load(e, ins, mem);
 }
 
 static void store_constant(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem mem)

@@ -80,6 +80,8 @@ static uint32_t target_of(const wagi_x64_stubs *stubs, const wagi_reloc *reloc, 
         return find_stub(stubs->out.p, stubs->out.n, reloc->target);
     case WAGI_RELOC_TAIL:
         return find_stub(stubs->tail.p, stubs->tail.n, reloc->target);
+    case WAGI_RELOC_THROW:
+        return stubs->throw_at;
     case WAGI_RELOC_TRAP:
         break;
     }

@@ -10,7 +10,7 @@ typedef struct wagi_x64_stub_maker {
     const wagi_code_context *context;
     wagi_x64_stubs *stubs;
     bool has_avx;
-    uint32_t unwind, trap_common, restore, error, enter_ended, call_vals;
+    uint32_t unwind, trap_common, restore, enter_ended, call_vals;
 } wagi_x64_stub_maker;
 
 /* The ones that the others use, before any of them. */

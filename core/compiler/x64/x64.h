@@ -36,6 +36,9 @@ enum {
     X64_HAS_AVX2 = 128
 };
 
+/* What calls keep, in the order in which prologues push. */
+static const uint8_t wagi_x64_saved_regs[WAGI_SAVED_REGS] = {RBX, RBP, R12, R13};
+
 typedef struct wagi_x64_cold {
     uint32_t jump; /* where the rel32 of the jump to it is */
     uint32_t source;
@@ -46,7 +49,7 @@ typedef struct wagi_x64_cold {
 /* A call whose callee belongs to another instance or tier, out of line. */
 typedef struct wagi_x64_far_call {
     uint32_t jump, back; /* rel32 of the jump to it; where it returns to */
-    uint32_t source;
+    uint32_t source, handler;
     const wagi_type *type;
 } wagi_x64_far_call;
 
@@ -204,6 +207,14 @@ void wagi_x64_prologue(wagi_x64_emitter *e);
 void wagi_x64_reload_memory(wagi_x64_emitter *e);
 void wagi_x64_emit_return(wagi_x64_emitter *e, const wagi_ins *ins);
 void wagi_x64_far_calls(wagi_x64_emitter *e);
+uint32_t wagi_x64_handler(const wagi_x64_emitter *e); /* of the instruction at hand; 1 + index, or 0 */
+/* dst = the value at mem; ins says which access. */
+void wagi_x64_load(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem mem);
+
+/* ---- emit_exception.c ---- */
+bool wagi_x64_emit_exception(wagi_x64_emitter *e, const wagi_ins *ins);
+void wagi_x64_call_throw(wagi_x64_emitter *e);
+
 /* Bytes of helper operands that the function's calls need. */
 int32_t wagi_x64_out_bytes(const wagi_ir *ir);
 
