@@ -191,6 +191,8 @@ int wagi_x64_compare(wagi_x64_emitter *e, const wagi_ins *ins);
 /* ---- emit_simd.c ---- */
 /* The machine code for a vector op needs no more than these features. */
 bool wagi_x64_has_vector(unsigned vector, uint32_t features);
+/* The flags for EQ and NE: all bits of a vector against 0. May use rax. */
+void wagi_x64_test_vector(wagi_x64_emitter *e, uint32_t vreg);
 /* A constant into a register. */
 void wagi_x64_vector_const(wagi_x64_emitter *e, int d, uint64_t low, uint64_t high);
 /* A load that makes a vector of what it reads. */
