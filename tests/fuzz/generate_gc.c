@@ -58,7 +58,7 @@ static void operand(maker *m, char kind)
 
 static unsigned scratch(const maker *m)
 {
-    return m->local_count + m->counters + 2;
+    return m->local_count + m->counters + 2 + m->vectors;
 }
 
 /* ---- making ---- */
