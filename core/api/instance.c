@@ -10,13 +10,18 @@ wag_err wag_instance_new(wag_module *module, wag_imports *imports, wag_instance 
 {
     if (!module)
         return wagi_fail(wagi_error_new(WAG_TYPE, "there is no module"), reterr_error);
-    if (!wag_agent_current())
+    wag_agent *agent = wag_agent_current();
+    if (!agent)
         return wagi_fail(wagi_error_nomem(), reterr_error);
-    wag_linked *linked;
+    wag_linked *linked = wagi_link_find(agent, module, imports);
+    wag_instance *instance = linked ? wagi_pool_instantiate(linked) : NULL;
+    if (instance) {
+        WAGI_GIVE(instance, ret_instance);
+        return WAG_OK;
+    }
     wag_err err = wagi_link(module, imports, &linked, reterr_error);
     if (err != WAG_OK)
         return err;
-    wag_instance *instance = NULL;
     err = wagi_instantiate(linked, &instance, reterr_error);
     wagi_linked_drop(linked);
     if (err == WAG_OK)

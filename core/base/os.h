@@ -23,6 +23,9 @@ void *wagi_os_remap(void *address, size_t old_size, size_t new_size);
 void wagi_os_prefer_large_pages(void *address, size_t size);
 bool wagi_os_protect(void *address, size_t size, wagi_protection protection);
 void wagi_os_unmap(void *address, size_t size);
+/* Stress switch for tests: after `successes` further calls of the three above one fails, as when there may be no more
+ * mappings or memory; UINT64_MAX switches it off. Process-wide; any thread. */
+void wagi_os_fail_once(uint64_t successes);
 
 uint64_t wagi_clock_ns(void);                        /* monotonic */
 uint64_t wagi_clock_after_ms(uint64_t milliseconds); /* wagi_clock_ns then; at most UINT64_MAX - 1 */
@@ -31,6 +34,8 @@ bool wagi_os_random(void *bytes, size_t size);
 int wagi_os_pid(void); /* of this process: another one after fork */
 /* Append to a file of this user's, made if need be; a symbolic link is refused. */
 bool wagi_os_append(const char *path, const void *bytes, size_t size);
+/* strtod of a number that is known to be well formed, with '.' whatever the process's locale is. */
+double wagi_os_read_double(const char *text);
 /* The lowest usable address of the calling thread's stack, 0 when unknown. */
 uintptr_t wagi_os_stack_bottom(void);
 

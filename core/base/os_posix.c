@@ -4,9 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -42,10 +45,25 @@ static int os_protection(wagi_protection protection)
     return PROT_NONE;
 }
 
+static atomic_uint_least64_t successes_left = UINT64_MAX;
+
+void wagi_os_fail_once(uint64_t successes)
+{
+    atomic_store(&successes_left, successes);
+}
+
+static bool must_fail(void)
+{
+    /* relaxed: a test switch */
+    if (atomic_load_explicit(&successes_left, memory_order_relaxed) == UINT64_MAX)
+        return false;
+    return atomic_fetch_sub(&successes_left, 1) == 0; /* then it is switched off */
+}
+
 void *wagi_os_map(size_t size, wagi_protection protection)
 {
     size = round_to_pages(size);
-    if (size == 0)
+    if (size == 0 || must_fail())
         return NULL;
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | (protection == WAGI_PROT_NONE ? MAP_NORESERVE : 0);
     void *address = mmap(NULL, size, os_protection(protection), flags, -1, 0);
@@ -56,7 +74,7 @@ void *wagi_os_remap(void *address, size_t old_size, size_t new_size)
 {
     old_size = round_to_pages(old_size);
     new_size = round_to_pages(new_size);
-    if (new_size == 0)
+    if (new_size == 0 || must_fail())
         return NULL;
     void *moved = mremap(address, old_size, new_size, MREMAP_MAYMOVE);
     return moved == MAP_FAILED ? NULL : moved;
@@ -75,12 +93,14 @@ void wagi_os_prefer_large_pages(void *address, size_t size)
 
 bool wagi_os_protect(void *address, size_t size, wagi_protection protection)
 {
-    return mprotect(address, round_to_pages(size), os_protection(protection)) == 0;
+    return !must_fail() && mprotect(address, round_to_pages(size), os_protection(protection)) == 0;
 }
 
 void wagi_os_unmap(void *address, size_t size)
 {
-    munmap(address, round_to_pages(size));
+    /* Making a hole can need one more mapping than there may be. Then the pages go back, at least. */
+    if (munmap(address, round_to_pages(size)) != 0)
+        madvise(address, round_to_pages(size), MADV_DONTNEED);
 }
 
 bool wagi_os_append(const char *path, const void *bytes, size_t size)
@@ -131,6 +151,15 @@ bool wagi_os_random(void *bytes, size_t size)
 int wagi_os_pid(void)
 {
     return (int)getpid();
+}
+
+double wagi_os_read_double(const char *text)
+{
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* needs no memory for "C" */
+    double number = plain ? strtod_l(text, NULL, plain) : strtod(text, NULL);
+    if (plain)
+        freelocale(plain);
+    return number;
 }
 
 uintptr_t wagi_os_stack_bottom(void)

@@ -86,6 +86,9 @@ typedef struct wagi_try_region {
     uint32_t height;     /* values on the operand stack below the try_table's parameters */
 } wagi_try_region;
 
+/* The kinds of catch clauses, as they are written. */
+typedef enum wagi_catch_kind { WAGI_CATCH, WAGI_CATCH_REF, WAGI_CATCH_ALL, WAGI_CATCH_ALL_REF } wagi_catch_kind;
+
 /* Declared locals of one type. They are kept run by run: two bytes can declare 50,000 locals, and what a module takes
  * must be linear in its bytes. */
 typedef struct wagi_local_run {

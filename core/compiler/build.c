@@ -35,6 +35,7 @@ void wagi_build_place(wagi_builder *b, uint32_t label)
         wagi_build_start_block(b, true);
     if (ir->failed)
         return;
+    b->epoch++;
     last_block(b)->target = true;
     last_block(b)->loop = b->loop;
     ir->labels.p[label].block = (uint32_t)ir->blocks.n - 1;
@@ -143,6 +144,8 @@ static void set_local(wagi_builder *b, uint32_t x, bool keep)
     }
     if (ir->failed)
         return;
+    if (x < b->not_null.n)
+        b->not_null.p[x] = 0;
     bool redirect = wagi_build_redirectable(b, &value) && b->last_access.p[x] <= value.def;
     wagi_build_move(b, x, value, redirect);
     b->last_access.p[x] = (uint32_t)ir->ins.n;
@@ -301,7 +304,29 @@ void wagi_build_skip_immediate(wagi_builder *b, wagi_op op)
     case WAGI_IMM_ELEM:
     case WAGI_IMM_MEMORY:
     case WAGI_IMM_DATA:
+    case WAGI_IMM_TAG:
         skip_leb(in, 1);
+        return;
+    case WAGI_IMM_TYPE_FIELD:
+    case WAGI_IMM_TYPE_N:
+    case WAGI_IMM_TYPE_DATA:
+    case WAGI_IMM_TYPE_ELEM:
+    case WAGI_IMM_TYPE2:
+        skip_leb(in, 2);
+        return;
+    case WAGI_IMM_BR_ON_CAST:
+        wagi_read_u8(in);
+        wagi_read_u32(in);
+        wagi_read_heap_type(in, b->data);
+        wagi_read_heap_type(in, b->data);
+        return;
+    case WAGI_IMM_TRY_TABLE:
+        wagi_build_read_block_type(b);
+        for (uint32_t n = wagi_read_u32(in); n && !in->error; n--)
+            skip_leb(in, wagi_read_u8(in) < WAGI_CATCH_ALL ? 2 : 1);
+        return;
+    case WAGI_IMM_FENCE:
+        wagi_read_u8(in);
         return;
     default: /* an op that is not built even where it cannot be reached */
         b->ir->failed = true;
@@ -319,7 +344,7 @@ static void skip_unreachable(wagi_builder *b)
             b->ir->failed = true;
             return;
         }
-        if (op == WAGI_OP_block || op == WAGI_OP_loop || op == WAGI_OP_if_) {
+        if (op == WAGI_OP_block || op == WAGI_OP_loop || op == WAGI_OP_if_ || op == WAGI_OP_try_table) {
             depth++;
         } else if (depth == 0 && (op == WAGI_OP_else_ || op == WAGI_OP_end)) {
             b->in.pos = start;
@@ -377,8 +402,11 @@ enum {
 
 static bool build_op(wagi_builder *b, wagi_op op)
 {
+    if (wagi_ops[op].feature == WAGI_FEATURE_GC)
+        return wagi_build_gc(b, op);
     return wagi_build_control(b, op) || build_local(b, op) || wagi_build_call(b, op) || wagi_build_simd(b, op) ||
-           wagi_build_num(b, op) || wagi_build_memory(b, op);
+           wagi_build_num(b, op) || wagi_build_memory(b, op) || wagi_build_exception(b, op) ||
+           wagi_build_atomic(b, op);
 }
 
 /* Build ops until one may have made the code behind it unreachable, or ended the function. */
@@ -437,6 +465,7 @@ void wagi_builder_fini(wagi_builder *builder)
     WAGI_VEC_FREE(&builder->saved);
     WAGI_VEC_FREE(&builder->last_access);
     WAGI_VEC_FREE(&builder->pending);
+    WAGI_VEC_FREE(&builder->not_null);
 }
 
 bool wagi_build(wagi_builder *b, wagi_ir *ir, const wagi_machine *machine, const wagi_module_data *data,
@@ -451,7 +480,9 @@ bool wagi_build(wagi_builder *b, wagi_ir *ir, const wagi_machine *machine, const
     b->source = (uint32_t)wagi_reader_offset(&b->in);
     b->poll = poll;
     b->stack.n = b->control.n = b->saved.n = 0;
-    b->synced = b->edge_serial = 0;
+    b->synced = b->edge_serial = b->handler = 0;
+    b->epoch = 1;
+    b->not_null.n = 0;
     b->loop = WAGI_NIL;
     if (!reserve_locals(b, body->local_count))
         return false;

@@ -173,6 +173,7 @@ static void fill_image(worker *w, wagi_x64_stubs *stubs, wagi_image *image)
     stubs->frames.p = NULL;
     image->stubs_start = stubs->first;
     image->fault = stubs->fault;
+    image->unwind = stubs->unwind;
     image->restore = stubs->restore;
     image->far_start = stubs->far_start;
     image->far_end = stubs->far_end;
@@ -284,6 +285,7 @@ static void place_chunk(const chunk *c, wagi_x64_buffer *code, wagi_unit_code *o
         wagi_func_code func = w->out.funcs.p[i];
         func.start += moved;
         func.sites += sites_moved;
+        func.handlers += func.range_count ? sites_moved : 0;
         out->funcs.p[out->funcs.n++] = func;
     }
     for (size_t i = c->relocs; i < c->relocs_end; i++) {

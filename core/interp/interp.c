@@ -24,7 +24,8 @@ static wag_frame make_frame(const wag_instance *instance, const wagi_func_body *
     const wagi_module_data *data = instance->data;
     return (wag_frame){.func_index = body->func_index,
                        .func_name = wagi_module_func_name(data, body->func_index),
-                       .module_offset = (size_t)(ip - data->bytes.data)};
+                       .module_offset = (size_t)(ip - data->bytes.data),
+                       .func_offset = (size_t)(ip - body->code)};
 }
 
 /* One step outward. *ip is the call's opcode then. */

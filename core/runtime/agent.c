@@ -12,6 +12,7 @@
 #include "runtime/loop.h"
 #include "runtime/pool.h"
 #include "runtime/promise.h"
+#include "runtime/quota.h"
 #include "runtime/slot.h"
 
 _Thread_local WAGI_NEAR_THREAD wag_agent *wagi_agent_of_thread;
@@ -45,6 +46,7 @@ static void agent_free(wag_agent *agent)
     wagi_store_free_all(agent);
     wagi_pools_free(agent);
     wagi_slot_table_free(agent);
+    wagi_quotas_close(agent);
     wagi_memory_free_spares(agent);
     wagi_promises_free_all(agent); /* a finalizer may have made some */
     wagi_loop_free(agent->loop);

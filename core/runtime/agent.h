@@ -8,6 +8,18 @@
 #include "base/sync.h"
 #include "runtime/heap.h"
 
+typedef enum wagi_quota_kind {
+    WAGI_QUOTA_INSTANCES,
+    WAGI_QUOTA_MEMORY,
+    WAGI_QUOTA_TABLES,
+    WAGI_QUOTA_COUNT
+} wagi_quota_kind;
+
+/* What an agent has of something, and what it may have without asking the cluster (quota.h). */
+typedef struct wagi_quota {
+    uint64_t used, granted;
+} wagi_quota;
+
 /* The agent cluster. Immutable apart from what says otherwise; atomically counted. */
 struct wag_cluster {
     atomic_size_t count;
@@ -17,8 +29,9 @@ struct wag_cluster {
     wag_reset_strategy reset;
     bool check_resets;
     atomic_size_t reset_mismatches;
-    bool perf_map, gdb_jit;         /* what the native tier tells others of its code */
-    struct wagi_compile_pool *pool; /* made on first use, under lock */
+    atomic_uint_least64_t taken[WAGI_QUOTA_COUNT]; /* granted to agents */
+    bool perf_map, gdb_jit;                        /* what the native tier tells others of its code */
+    struct wagi_compile_pool *pool;                /* made on first use, under lock */
     /* Set together with pool; the last wag_cluster_unref calls it, perhaps on a thread of the pool. */
     void (*pool_free)(struct wagi_compile_pool *pool);
     wagi_mutex lock;
@@ -95,7 +108,8 @@ struct wag_agent {
         uint32_t ready_guarded;
     } pools;
     uint64_t linked_serial; /* of the last link */
-    struct {                /* memories that are or were sealed, by address (runtime/slot.c) */
+    wagi_quota quotas[WAGI_QUOTA_COUNT];
+    struct { /* memories that are or were sealed, by address (runtime/slot.c) */
         wag_memory **table;
         size_t size, count;
     } sealed;
@@ -297,6 +311,9 @@ void wagi_proxies_free(wag_agent *agent);
 /* args: slots, two for v128. quiet: allocate without collecting; otherwise a safepoint. WAG_OK or WAG_OUT_OF_HEAP. */
 wag_err wagi_exception_make(wag_agent *agent, wag_tag *tag, const wagi_slot *args, bool quiet, wagi_slot *ret_slot);
 size_t wagi_exception_slots(const wagi_type *type); /* of the arguments */
+/* The first clause of a try region that catches exceptions of a tag (NULL: of no tag that wasm knows). */
+bool wagi_try_match(const wag_instance *instance, const wagi_func_body *body, const wagi_try_region *region,
+                    const wag_tag *tag, uint32_t *ret_clause, wagi_catch_kind *ret_kind);
 /* The error by which an exception leaves wasm: the host's own error when it is one that was wrapped (EX-05), else
  * WAG_UNCAUGHT_EXCEPTION with the exception in it. Own. */
 wag_error *wagi_exception_error(wag_agent *agent, wagi_slot exception);

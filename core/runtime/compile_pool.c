@@ -3,9 +3,11 @@
 #include "runtime/compile_pool.h"
 
 #include "base/alloc.h"
+#include "base/pages.h"
 
 typedef struct wagi_compile_pool {
     wag_cluster *cluster; /* borrow: whoever uses the pool holds a reference */
+    uint32_t epoch;       /* of the process (base/pages.h): a child has none of the threads */
     wagi_mutex lock;
     wagi_cond work;
     wagi_cond helped; /* a helper has come back */
@@ -67,6 +69,8 @@ static void pool_free(pool *pool)
 {
     wagi_thread self = wagi_thread_self();
     bool inside = false;
+    if (pool->epoch != wagi_process_epoch())
+        return; /* its threads and perhaps its lock are the parent's: leave it */
     wagi_mutex_lock(&pool->lock);
     pool->stopping = true;
     wagi_cond_broadcast(&pool->work);
@@ -90,8 +94,11 @@ static pool *pool_of(wag_cluster *cluster)
 {
     wagi_mutex_lock(&cluster->lock);
     pool *pool = cluster->pool;
+    if (pool && pool->epoch != wagi_process_epoch())
+        pool = NULL; /* a forked child makes one of its own */
     if (!pool && (pool = wagi_alloc_zero(1, sizeof *pool + cluster->compile_threads * sizeof pool->threads[0]))) {
         pool->cluster = cluster;
+        pool->epoch = wagi_process_epoch();
         pool->last = &pool->first;
         wagi_mutex_init(&pool->lock);
         wagi_cond_init(&pool->work);

@@ -258,6 +258,17 @@ static inline uint8_t *wagi_gc_element(wagi_gc_array *array, const wagi_type *ty
 
 /* ---- allocation ---- */
 
+/* The size class of a small object, a function of its size alone (wagi_gc.class_of is its table). Steps of 16 up to
+ * 128, then four to each doubling. */
+static inline unsigned wagi_gc_class_of(uint32_t size)
+{
+    unsigned granules = (size + WAGI_GC_GRANULE - 1) / WAGI_GC_GRANULE;
+    if (granules <= 8)
+        return granules ? granules - 1 : 0;
+    unsigned log2 = 31u - (unsigned)__builtin_clz(granules - 1), step = 1u << (log2 - 2);
+    return 8 + (log2 - 3) * 4 + (granules - 1 - (1u << log2)) / step;
+}
+
 /* The way out of wagi_gc_alloc and of compiled code. NULL when the heap's limit is reached or memory is out. */
 wagi_gc_object *wagi_gc_alloc_slow(wag_agent *agent, const wagi_type *type, uint64_t size);
 /* The same without collecting: anywhere, not only at safepoints. The limit still holds. */

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "runtime/pool.h"
+#include "runtime/quota.h"
 #include "runtime/slot.h"
 #include "runtime/store.h"
 #include "runtime/tier.h"
@@ -373,6 +374,26 @@ static wag_error *init_segments(wag_instance *instance)
     return NULL;
 }
 
+wag_instance *wagi_pool_instantiate(wag_linked *linked)
+{
+    wagi_pool *pool = linked->pool;
+    if (!pool->is_quiet || !linked->matched || pool->ready.n == 0)
+        return NULL;
+    if (wagi_quota_take(pool->agent, WAGI_QUOTA_INSTANCES, 1) != WAG_OK)
+        return NULL;
+    wag_instance *instance = pool->ready.p[pool->ready.n - 1];
+    WAGI_UNPOISON(instance, instance->block_size);
+    if (instance->link_serial != linked->serial || instance->stale_tables) {
+        WAGI_POISON(instance, instance->block_size);
+        wagi_quota_give(pool->agent, WAGI_QUOTA_INSTANCES, 1);
+        return NULL;
+    }
+    wagi_pool_take(pool);
+    begin(instance, linked);
+    instance->complete = true;
+    return instance;
+}
+
 /* What the imports decide, or what must be made each time. */
 static wag_err refill(wag_instance *instance, bool other_imports, wag_error **reterr_error)
 {
@@ -410,6 +431,9 @@ static wag_err fill(wag_instance *instance, wag_error **reterr_error)
 
 wag_err wagi_instance_new(wag_linked *linked, wag_instance **ret_instance, wag_error **reterr_error)
 {
+    wag_agent *agent = linked->pool->agent;
+    if (wagi_quota_take(agent, WAGI_QUOTA_INSTANCES, 1) != WAG_OK)
+        return wagi_fail(wagi_quota_error(agent, WAGI_QUOTA_INSTANCES, 1), reterr_error);
     wag_instance *instance = wagi_pool_take(linked->pool);
     wag_err err;
     if (instance) {
@@ -417,8 +441,10 @@ wag_err wagi_instance_new(wag_linked *linked, wag_instance **ret_instance, wag_e
         err = refill(instance, instance->link_serial != linked->serial, reterr_error);
     } else {
         instance = block_new(linked);
-        if (!instance)
+        if (!instance) {
+            wagi_quota_give(agent, WAGI_QUOTA_INSTANCES, 1);
             return wagi_fail(wagi_error_nomem(), reterr_error);
+        }
         err = fill(instance, reterr_error);
     }
     if (err != WAG_OK)
@@ -497,6 +523,20 @@ static bool learn_memories(wagi_pool *pool)
     return pool->plans || own == 0;
 }
 
+/* Does nothing have to run when an instance is used again with the same imports? */
+static bool is_quiet(const wagi_pool *pool)
+{
+    const wagi_module_data *data = pool->module->data;
+    bool quiet = !pool->has_late_globals && data->start == WAGI_NO_INDEX;
+    for (uint32_t i = 0; quiet && i < data->elem_count; i++)
+        quiet = data->elems[i].mode != WAGI_SEGMENT_ACTIVE || data->elems[i].table >= data->table_import_count;
+    for (uint32_t i = 0; quiet && i < data->data_count; i++)
+        quiet =
+            data->datas[i].mode != WAGI_SEGMENT_ACTIVE || (data->datas[i].memory >= data->memory_import_count &&
+                                                           wagi_memory_image_of(pool->module, data->datas[i].memory));
+    return quiet;
+}
+
 bool wagi_pool_learn(wagi_pool *pool)
 {
     const wagi_module_data *data = pool->module->data;
@@ -512,7 +552,10 @@ bool wagi_pool_learn(wagi_pool *pool)
         }
     for (uint32_t i = data->memory_import_count; i < data->memory_count; i++)
         pool->recyclable &= !data->memories[i].limits.is_shared;
-    return learn_globals(pool) && learn_memories(pool);
+    if (!learn_globals(pool) || !learn_memories(pool))
+        return false;
+    pool->is_quiet = is_quiet(pool);
+    return true;
 }
 
 void wagi_pool_unlearn(wagi_pool *pool)
@@ -524,23 +567,34 @@ void wagi_pool_unlearn(wagi_pool *pool)
     wagi_free(pool->first_values);
 }
 
+static void revive_segments(wag_instance *instance)
+{
+    const wagi_module_data *data = instance->data;
+    for (uint32_t i = 0; i < data->elem_count; i++)
+        if (data->elems[i].mode == WAGI_SEGMENT_PASSIVE)
+            instance->elems[i].count = data->elems[i].count;
+    for (uint32_t i = 0; i < data->data_count; i++)
+        if (data->datas[i].mode == WAGI_SEGMENT_PASSIVE)
+            instance->datas[i].size = data->datas[i].bytes.size;
+}
+
 bool wagi_instance_reset(wag_instance *instance)
 {
     const wagi_module_data *data = instance->data;
     const wagi_pool *pool = instance->pool;
-    instance->stale_tables = false;
-    for (uint32_t i = 0; i < pool->first_value_count; i++) {
-        const wagi_first_value *first = &pool->first_values[i];
-        memcpy(at_offset(instance, first->offset), first->bits, first->is_wide ? 16 : 8);
+    const wagi_first_value *first = pool->first_values, *end = first + pool->first_value_count;
+    for (; first < end; first++) {
+        wagi_slot *value = at_offset(instance, first->offset);
+        value[0] = first->bits[0];
+        if (first->is_wide)
+            value[1] = first->bits[1];
     }
+    bool stale = false;
     for (uint32_t i = data->table_import_count; i < data->table_count; i++)
-        instance->stale_tables |= instance->tables[i]->written;
-    for (uint32_t i = 0; pool->has_passive && i < data->elem_count; i++)
-        if (data->elems[i].mode == WAGI_SEGMENT_PASSIVE)
-            instance->elems[i].count = data->elems[i].count;
-    for (uint32_t i = 0; pool->has_passive && i < data->data_count; i++)
-        if (data->datas[i].mode == WAGI_SEGMENT_PASSIVE)
-            instance->datas[i].size = data->datas[i].bytes.size;
+        stale |= instance->tables[i]->written;
+    instance->stale_tables = stale;
+    if (pool->has_passive)
+        revive_segments(instance);
     for (uint32_t i = data->memory_import_count; i < data->memory_count; i++)
         if (!wagi_slot_reset(instance->memories[i]))
             return false;

@@ -307,7 +307,11 @@ wag_err wagi_instantiate(wag_linked *linked, wag_instance **ret_instance, wag_er
     wag_err err = wagi_linked_match(linked, reterr_error);
     if (err != WAG_OK)
         return err;
-    wag_instance *instance = NULL;
+    wag_instance *instance = wagi_pool_instantiate(linked);
+    if (instance) {
+        *ret_instance = instance;
+        return WAG_OK;
+    }
     err = wagi_instance_new(linked, &instance, reterr_error);
     if (err != WAG_OK)
         return err;

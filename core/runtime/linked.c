@@ -103,8 +103,7 @@ static void keep(wag_linked *linked, wag_imports *imports)
     imports->links = linked;
 }
 
-/* A link that was read before; the caller holds the module. NULL when there is none. */
-static wag_linked *find(wag_agent *agent, const wag_module *module, const wag_imports *imports)
+wag_linked *wagi_link_find(wag_agent *agent, const wag_module *module, const wag_imports *imports)
 {
     if (imports && (imports->agent != agent || !imports->is_builder))
         return NULL;
@@ -158,7 +157,7 @@ static wag_error *read_all(wag_linked *linked, wag_imports *imports, bool *ret_m
 wag_err wagi_link(wag_module *module, wag_imports *imports, wag_linked **ret_linked, wag_error **reterr_error)
 {
     wag_agent *agent = wagi_agent_peek();
-    wag_linked *linked = agent ? find(agent, module, imports) : NULL;
+    wag_linked *linked = agent ? wagi_link_find(agent, module, imports) : NULL;
     if (linked) {
         wagi_linked_hold(linked);
         *ret_linked = linked;

@@ -18,8 +18,13 @@
 
 #include "base/alloc.h"
 #include "base/os.h"
+#include "base/pages.h"
+#include "runtime/pool.h"
 #include "runtime/promise.h"
 #include "runtime/timer.h"
+
+/* An agent that has waited for this long gives back what it keeps for instances to come. */
+#define TRIM_AFTER_NS INT64_C(10000000000)
 
 struct wagi_mailbox {
     atomic_size_t count;
@@ -38,6 +43,7 @@ typedef struct queue {
 struct wagi_loop {
     wag_agent *agent;
     wagi_mailbox *mailbox; /* one reference */
+    uint32_t epoch;        /* of the process (base/pages.h) whose descriptors we have */
     queue tasks, jobs;
     wagi_timers timers;
     size_t holds;
@@ -183,6 +189,7 @@ wagi_loop *wagi_loop_new(wag_agent *agent)
     }
     loop->agent = agent;
     loop->mailbox = mailbox;
+    loop->epoch = wagi_process_epoch();
     queue_init(&loop->tasks);
     queue_init(&loop->jobs);
     wagi_timers_init(&loop->timers);
@@ -218,8 +225,28 @@ void wagi_loop_free(wagi_loop *loop)
     wagi_free(loop);
 }
 
+/* In a forked child: descriptors of our own, for the parent reads and writes the others. What was queued stays. */
+static void renew_after_fork(wagi_loop *loop)
+{
+    uint32_t epoch = wagi_process_epoch();
+    if (loop->epoch == epoch)
+        return;
+    int wakeup = wagi_wakeup_new();
+    if (wakeup < 0)
+        return; /* the next time */
+    loop->epoch = epoch;
+    wagi_wakeup_free(loop->mailbox->wakeup);
+    loop->mailbox->wakeup = wakeup;
+    wagi_wakeup_signal(wakeup); /* `signalled` may say that there is something to read */
+    wagi_poller_free(loop->poller);
+    wagi_alarm_free(loop->alarm);
+    loop->alarm = loop->poller = -1;
+    loop->alarm_deadline = UINT64_MAX;
+}
+
 wagi_mailbox *wagi_loop_mailbox(wagi_loop *loop)
 {
+    renew_after_fork(loop);
     return loop->mailbox;
 }
 
@@ -261,6 +288,7 @@ int wagi_loop_fd(wagi_loop *loop)
 {
     if (loop->closed)
         return -1;
+    renew_after_fork(loop);
     if (loop->alarm < 0)
         loop->alarm = wagi_alarm_new();
     if (loop->alarm >= 0 && loop->poller < 0) {
@@ -382,6 +410,7 @@ bool wagi_loop_turn(wagi_loop *loop)
 wag_err wagi_loop_wait(wagi_loop *loop, uint64_t deadline_ns)
 {
     wag_err err = WAG_OK;
+    renew_after_fork(loop);
     for (;;) {
         /* seq_cst: pairs with the store in wag_agent_interrupt (see "Waking"). */
         if (atomic_load(&loop->agent->interrupt))
@@ -404,8 +433,11 @@ wag_err wagi_loop_wait(wagi_loop *loop, uint64_t deadline_ns)
             }
             timeout_ns = until <= now ? 0 : until - now > INT64_MAX ? INT64_MAX : (int64_t)(until - now);
         }
-        if (wagi_wakeup_wait(loop->mailbox->wakeup, timeout_ns))
+        bool may_trim = loop->agent->pools.count && (timeout_ns < 0 || timeout_ns > TRIM_AFTER_NS);
+        if (wagi_wakeup_wait(loop->mailbox->wakeup, may_trim ? TRIM_AFTER_NS : timeout_ns))
             mailbox_clear(loop->mailbox);
+        else if (may_trim && wagi_pools_trim(loop->agent))
+            wagi_memory_free_spares(loop->agent);
     }
     publish(loop);
     return err;

@@ -1,8 +1,8 @@
 /* Linear memories: pages, growth, bulk operations.
  *
- * base points to exactly size bytes. Small memories are heap blocks: for an instance that lives for microseconds that
- * is several times cheaper than mapping and unmapping pages. A memory becomes mapped when it outgrows HEAP_BYTES. An
- * empty memory points to itself, so that base is never NULL.
+ * base points to exactly size bytes. Memories of standard pages are mappings, so that only what is touched takes
+ * memory; the pool keeps them for the next instance, so few are made. Smaller ones (of custom pages) are heap blocks
+ * and become mapped when they outgrow HEAP_BYTES. An empty memory points to itself, so that base is never NULL.
  *
  * max_pages is at most a limit of the cluster, so pages << page_size_log2 cannot overflow.
  */
@@ -11,10 +11,12 @@
 
 #include "base/alloc.h"
 #include "base/os.h"
+#include "runtime/pool.h"
+#include "runtime/quota.h"
 #include "runtime/slot.h"
 #include "runtime/store.h"
 
-enum { HEAP_BYTES = 2 * 65536 };
+enum { HEAP_BYTES = 16384 };
 
 /* Most pages that a memory of this type may ever have here. */
 static uint64_t page_limit(const wagi_limits *limits, wagi_memory_type type)
@@ -79,6 +81,10 @@ static uint8_t *reserve(wag_agent *agent, uint64_t size)
     if (spare)
         return spare;
     uint8_t *base = wagi_os_map((size_t)WAGI_GUARD_BYTES, WAGI_PROT_NONE);
+    if (!base && agent->pools.ready_guarded) { /* no more addresses: those of instances to come may do */
+        wagi_pools_trim(agent);
+        base = wagi_os_map((size_t)WAGI_GUARD_BYTES, WAGI_PROT_NONE);
+    }
     if (base && size && !wagi_os_protect(base, (size_t)size, WAGI_PROT_READ_WRITE)) {
         wagi_os_unmap(base, (size_t)WAGI_GUARD_BYTES);
         return NULL;
@@ -129,6 +135,17 @@ static wag_err open_shared(wag_memory *memory, wagi_memory_type type, bool guard
     return WAG_OK;
 }
 
+/* Take it from the quota, if need be after what is kept for later has gone. */
+static bool has_room(wag_agent *agent, uint64_t size)
+{
+    if (wagi_quota_take(agent, WAGI_QUOTA_MEMORY, size) == WAG_OK)
+        return true;
+    if (!agent->pools.ready_bytes)
+        return false;
+    wagi_pools_trim(agent);
+    return wagi_quota_take(agent, WAGI_QUOTA_MEMORY, size) == WAG_OK;
+}
+
 wag_err wagi_memory_open(wag_memory *memory, wagi_memory_type type, bool guarded, wag_error **reterr_error)
 {
     if (type.limits.is_shared)
@@ -140,16 +157,22 @@ wag_err wagi_memory_open(wag_memory *memory, wagi_memory_type type, bool guarded
     bool is_mapped = false;
     if (pages <= limit) {
         size = pages << type.page_size_log2;
+        if (!has_room(agent, size))
+            return wagi_fail(wagi_quota_error(agent, WAGI_QUOTA_MEMORY, size), reterr_error);
         is_mapped = size > HEAP_BYTES || guarded;
         base = guarded     ? reserve(agent, size)
                : size == 0 ? (uint8_t *)memory
                : is_mapped ? wagi_os_map((size_t)size, WAGI_PROT_READ_WRITE)
                            : wagi_alloc_zero((size_t)size, 1);
     }
-    if (!base)
+    if (!base) {
+        if (pages <= limit)
+            wagi_quota_give(agent, WAGI_QUOTA_MEMORY, size);
         return wagi_fail(
-            wagi_error_new(WAG_RANGE, "could not allocate a memory of %llu pages", (unsigned long long)pages),
+            wagi_error_new(WAG_RANGE, "could not allocate a memory of %llu pages%s", (unsigned long long)pages,
+                           guarded ? " with guard pages (a module compiled with bounds checks needs none)" : ""),
             reterr_error);
+    }
     memory->base = base;
     memory->size = size;
     memory->pages = pages;
@@ -163,6 +186,7 @@ wag_err wagi_memory_open(wag_memory *memory, wagi_memory_type type, bool guarded
 void wagi_memory_close(wag_memory *memory)
 {
     bool writable = wagi_slot_end(memory);
+    wagi_quota_give(memory->object.unit->agent, WAGI_QUOTA_MEMORY, memory->size);
     if (memory->shared)
         wag_shared_memory_unref(memory->shared);
     else if (memory->is_guarded && !writable)
@@ -190,6 +214,31 @@ wag_err wagi_memory_new(wag_agent *agent, wagi_memory_type type, wag_memory **re
     return err;
 }
 
+static bool grow_to(wag_memory *memory, size_t old_size, size_t size)
+{
+    uint8_t *base = NULL;
+    bool is_mapped = size > HEAP_BYTES || memory->is_guarded;
+    if (memory->is_guarded) {
+        base = memory->base;
+        if (!wagi_os_protect(base + old_size, size - old_size, WAGI_PROT_READ_WRITE))
+            return false;
+    } else if (memory->is_mapped) {
+        base = wagi_os_remap(memory->base, old_size, size);
+        if (!base)
+            return false;
+    } else {
+        base = is_mapped ? wagi_os_map(size, WAGI_PROT_READ_WRITE) : wagi_alloc_zero(size, 1);
+        if (!base)
+            return false;
+        memcpy(base, memory->base, old_size);
+        release_bytes(memory->base, old_size, false);
+    }
+    memory->base = base;
+    memory->size = size;
+    memory->is_mapped = is_mapped;
+    return true;
+}
+
 uint64_t wagi_memory_grow(wag_memory *memory, uint64_t delta_pages)
 {
     if (memory->shared)
@@ -201,27 +250,13 @@ uint64_t wagi_memory_grow(wag_memory *memory, uint64_t delta_pages)
         return old_pages;
     uint64_t pages = old_pages + delta_pages;
     size_t size = (size_t)(pages << memory->type.page_size_log2), old_size = (size_t)memory->size;
-    uint8_t *base = NULL;
-    bool is_mapped = size > HEAP_BYTES || memory->is_guarded;
-    if (memory->is_guarded) {
-        base = memory->base;
-        if (!wagi_os_protect(base + old_size, size - old_size, WAGI_PROT_READ_WRITE))
-            return UINT64_MAX;
-    } else if (memory->is_mapped) {
-        base = wagi_os_remap(memory->base, old_size, size);
-        if (!base)
-            return UINT64_MAX;
-    } else {
-        base = is_mapped ? wagi_os_map(size, WAGI_PROT_READ_WRITE) : wagi_alloc_zero(size, 1);
-        if (!base)
-            return UINT64_MAX;
-        memcpy(base, memory->base, old_size);
-        release_bytes(memory->base, old_size, false);
+    if (!has_room(memory->object.unit->agent, size - old_size))
+        return UINT64_MAX;
+    if (!grow_to(memory, old_size, size)) {
+        wagi_quota_give(memory->object.unit->agent, WAGI_QUOTA_MEMORY, size - old_size);
+        return UINT64_MAX;
     }
-    memory->base = base;
-    memory->size = size;
     memory->pages = pages;
-    memory->is_mapped = is_mapped;
     memory->generation++;
     return old_pages;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/imports.h"
+#include "runtime/quota.h"
 #include "runtime/slot.h"
 #include "runtime/store.h"
 
@@ -69,22 +70,17 @@ static void free_instance(wag_instance *instance)
 }
 
 /* What a ready instance keeps. */
-static size_t weight(const wag_instance *instance)
+static void weigh(wag_instance *instance)
 {
     const wagi_module_data *data = instance->data;
     size_t weight = instance->block_size;
-    for (uint32_t i = data->memory_import_count; i < data->memory_count; i++)
+    uint32_t guarded = 0;
+    for (uint32_t i = data->memory_import_count; i < data->memory_count; i++) {
         weight += (size_t)wagi_slot_resident(instance->memories[i]);
-    return weight;
-}
-
-static uint32_t guarded_count(const wag_instance *instance)
-{
-    const wagi_module_data *data = instance->data;
-    uint32_t count = 0;
-    for (uint32_t i = data->memory_import_count; i < data->memory_count; i++)
-        count += instance->memories[i]->is_guarded;
-    return count;
+        guarded += instance->memories[i]->is_guarded;
+    }
+    instance->ready_weight = weight;
+    instance->ready_guarded = guarded;
 }
 
 static void account(wagi_pool *pool, const wag_instance *instance, bool comes)
@@ -242,8 +238,7 @@ static bool keep(wagi_pool *pool, wag_instance *instance)
         return false;
     if (!WAGI_VEC_RESERVE(&pool->ready, 1) || !wagi_instance_reset(instance))
         return false;
-    instance->ready_guarded = guarded_count(instance);
-    instance->ready_weight = weight(instance);
+    weigh(instance);
     account(pool, instance, true);
     pool->ready.p[pool->ready.n++] = instance;
     WAGI_POISON(instance, instance->block_size);
@@ -256,19 +251,23 @@ void wagi_pool_give(wag_instance *instance)
 {
     wagi_pool *pool = instance->pool;
     pool->instances--;
+    wagi_quota_give(pool->agent, WAGI_QUOTA_INSTANCES, 1);
     if (!keep(pool, instance))
         free_instance(instance);
     if (pool->instances == 0)
         wagi_pool_settle(pool);
 }
 
-void wagi_pools_trim(wag_agent *agent)
+bool wagi_pools_trim(wag_agent *agent)
 {
+    size_t before = agent->pools.count, freed = 0;
     settle_all(agent);
     for (size_t i = 0; i < agent->pools.size; i++)
-        for (wagi_pool *pool = agent->pools.table[i]; pool; pool = pool->next)
+        for (wagi_pool *pool = agent->pools.table[i]; pool; pool = pool->next) {
+            freed += pool->ready.n;
             free_ready(pool);
-    wagi_memory_free_spares(agent);
+        }
+    return freed || agent->pools.count < before;
 }
 
 void wagi_pools_free(wag_agent *agent)

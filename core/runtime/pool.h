@@ -36,6 +36,7 @@ typedef struct wagi_pool {
     bool linked_contents;           /* tables or passive segments begin with something of the imports */
     bool has_late_globals;          /* own globals that must be computed each time */
     bool has_passive;               /* segments that can be dropped */
+    bool is_quiet;                  /* nothing runs when a reset instance is used again with the same link */
     uint32_t first_value_count;
     wagi_first_value *first_values;
     struct wagi_memory_plan *plans; /* of own memories (slot.h) */
@@ -59,6 +60,8 @@ struct wag_linked {
 /* The agent's pool of a module, made if need be. The caller holds the module. WAGI's NULL without memory. */
 wagi_pool *wagi_pool_get(wag_agent *agent, wag_module *module);
 wagi_pool *wagi_pool_find(const wag_agent *agent, const wag_module *module); /* NULL when there is none */
+/* An instance that needs no more than to be counted, or NULL: wagi_instantiate's fast path. */
+wag_instance *wagi_pool_instantiate(wag_linked *linked);
 /* Let the pool go, if nobody needs it. */
 void wagi_pool_settle(wagi_pool *pool);
 /* The last handle of a module may be gone, on this thread. */
@@ -67,12 +70,14 @@ void wagi_pool_forsaken(wag_agent *agent, const wag_module *module);
 wag_instance *wagi_pool_take(wagi_pool *pool);
 /* An instance has died: reset and keep it, or free it. */
 void wagi_pool_give(wag_instance *instance);
-/* Free what is ready in all pools; and pools that nobody needs. */
-void wagi_pools_trim(wag_agent *agent);
+/* Free what is ready in all pools; and pools that nobody needs. False when there was nothing. */
+bool wagi_pools_trim(wag_agent *agent);
 /* The agent ends: nothing of it is alive. */
 void wagi_pools_free(wag_agent *agent);
 
 /* ---- links (linked.c) ---- */
+/* What wagi_link would find. borrow. */
+wag_linked *wagi_link_find(wag_agent *agent, const wag_module *module, const struct wag_imports *imports);
 void wagi_linked_hold(wag_linked *linked);
 void wagi_linked_drop(wag_linked *linked);
 /* Check the types, once. WAG_LINK. */

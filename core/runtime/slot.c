@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/os.h"
 #include "base/pages.h"
-#include "runtime/agent.h"
+#include "runtime/quota.h"
 
 enum {
     FULL_BYTES = 2 * 65536, /* an open memory up to this size is restored whole: as fast as asking what was written */
@@ -364,6 +364,7 @@ static bool shrink(wag_memory *memory)
             return false;
         memory->base = base;
     }
+    wagi_quota_give(memory->object.unit->agent, WAGI_QUOTA_MEMORY, grown);
     memory->size = size;
     memory->pages = memory->type.limits.minimum;
     return true;

@@ -80,17 +80,22 @@ static size_t unit_weight(wagi_unit *unit)
     return weight;
 }
 
-void wagi_unit_bury(wagi_unit *unit)
+static void unlink_unit(wagi_unit *unit)
 {
-    wag_agent *agent = unit->agent;
     if (unit->previous)
         unit->previous->next = unit->next;
     else
-        agent->units = unit->next;
+        unit->agent->units = unit->next;
     if (unit->next)
         unit->next->previous = unit->previous;
-    agent->unit_count--;
+    unit->agent->unit_count--;
     unit->dying = true;
+}
+
+void wagi_unit_bury(wagi_unit *unit)
+{
+    wag_agent *agent = unit->agent;
+    unlink_unit(unit);
     wagi_proxy_forget(agent, wagi_unit_object(unit));
     unit->previous = NULL;
     unit->next = agent->dying;
@@ -153,10 +158,30 @@ void wagi_unit_drop_arg(wagi_unit *unit)
     wagi_store_drain(agent);
 }
 
+/* The last handle of an instance that nothing else knows goes, and nothing else with it: what burying and draining
+ * would do, in one step. */
+static bool drop_lone_instance(wagi_unit *unit)
+{
+    wag_agent *agent = unit->agent;
+    if (unit->kind != WAGI_OBJECT_INSTANCE || unit->handles != 1 || unit->refs || unit->escaped || unit->dying ||
+        agent->gc.marking || agent->draining)
+        return false;
+    wag_instance *instance = (wag_instance *)wagi_unit_object(unit);
+    wagi_unit *linked = instance->linked->object.unit;
+    if (linked->handles + linked->refs < 2)
+        return false;
+    unit->handles = 0;
+    unlink_unit(unit);
+    linked->refs--;
+    wagi_pool_give(instance);
+    return true;
+}
+
 void wagi_unit_release(wagi_unit *unit)
 {
     wag_agent *agent = unit->agent;
-    wagi_unit_drop(unit);
+    if (!drop_lone_instance(unit))
+        wagi_unit_drop(unit);
     if (agent->host_depth == 0)
         wagi_store_poll(agent);
 }
@@ -237,9 +262,23 @@ static void edge_cut(wagi_unit *target, void *context)
     unit_settle(target);
 }
 
+/* As inside a call: the agent cannot be closed under us. */
+static void run_finalizer(wagi_unit *unit, void (*finalize)(void *), void *argument)
+{
+    if (!finalize)
+        return;
+    unit->agent->host_depth++;
+    finalize(argument);
+    unit->agent->host_depth--;
+}
+
 /* Once. */
 static void unit_finalize(wagi_unit *unit)
 {
+    for (wagi_host_info *info; (info = unit->infos) != NULL; wagi_free(info)) {
+        unit->infos = info->next;
+        run_finalizer(unit, info->finalize, info->info);
+    }
     wagi_object *object = wagi_unit_object(unit);
     void (*finalize)(void *) = NULL;
     void *argument = NULL;
@@ -254,12 +293,7 @@ static void unit_finalize(wagi_unit *unit)
         argument = ext->host;
         ext->finalize = NULL;
     }
-    if (!finalize)
-        return;
-    /* As inside a call: the agent cannot be closed under us. */
-    unit->agent->host_depth++;
-    finalize(argument);
-    unit->agent->host_depth--;
+    run_finalizer(unit, finalize, argument);
 }
 
 /* Free the unit's memory and what no other unit can see. */

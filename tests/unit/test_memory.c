@@ -2,6 +2,7 @@
 #include "tests/support/check.h"
 
 #include "base/alloc.h"
+#include "base/os.h"
 #include "runtime/store.h"
 
 enum { PAGE = 65536 };
@@ -69,9 +70,9 @@ static void test_growth_without_memory_changes_nothing(void **state)
     (void)state;
     wag_memory *memory = memory_of(1, UINT64_MAX);
     wag_memory_data(memory)[5] = 7;
-    wagi_alloc_fail_after(0);
+    wagi_os_fail_once(0);
     uint64_t got = wagi_memory_grow(memory, 1);
-    wagi_alloc_fail_after(UINT64_MAX);
+    wagi_os_fail_once(UINT64_MAX);
     assert_true(got == UINT64_MAX);
     assert_int_equal(wag_memory_pages(memory), 1);
     assert_int_equal(wag_memory_data(memory)[5], 7);
@@ -227,6 +228,10 @@ static void test_making_one_without_memory_fails_cleanly(void **state)
         wag_memory_unref(memory);
         assert_int_equal(wag_agent_live_objects(), 0);
     }
+    wagi_os_fail_once(0);
+    ASSERT_ERR(wag_memory_new(1, UINT64_MAX, NULL, NULL), WAG_RANGE);
+    wagi_os_fail_once(UINT64_MAX);
+    assert_int_equal(wag_agent_live_objects(), 0);
 }
 
 /* ---- address ranges that are used again ---- */

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "base/os.h"
 #include "base/pages.h"
 #include "runtime/pool.h"
 #include "runtime/slot.h"
@@ -405,6 +406,34 @@ static void test_a_trap_behind_a_sealed_memory_is_still_a_trap(void **state)
     leave(cluster);
 }
 
+static void test_a_mapping_that_cannot_be_had_costs_an_instance_at_the_most(void **state)
+{
+    (void)state;
+    wag_cluster *cluster;
+    enter(WAG_RESET_DEFAULT, &cluster);
+    wag_module *module = writer(4, 8, WAG_TIER_NATIVE_GUARD, cluster);
+    for (uint64_t n = 0; n < 60; n++) {
+        for (int i = 0; i < 20; i++)
+            live_once(module, (int32_t[]){3, 30 + (int32_t)n / 3}, 2);
+        wagi_os_fail_once(n % 12);
+        for (int i = 0; i < 4; i++) {
+            wag_instance *instance = NULL;
+            if (wag_instance_new(module, NULL, &instance, NULL) != WAG_OK)
+                continue;
+            assert_as_new(instance, 4);
+            call(instance, "write", 60, 0); /* cold */
+            call(instance, "write", 62, 0);
+            call(instance, "grow", 1, 0);
+            if (n % 2)
+                wag_memory_writable(memory_of(instance), 100000, 30000)[7] = 1;
+            wag_instance_unref(instance);
+        }
+        wagi_os_fail_once(UINT64_MAX);
+    }
+    wag_module_unref(module);
+    leave(cluster);
+}
+
 /* ---- threads ---- */
 
 static void *live_in_a_thread(void *argument)
@@ -459,6 +488,7 @@ int main(void)
         cmocka_unit_test(test_views_are_checked_and_know_when_they_are_old),
         cmocka_unit_test(test_a_memory_that_another_instance_imports_may_be_sealed),
         cmocka_unit_test(test_a_trap_behind_a_sealed_memory_is_still_a_trap),
+        cmocka_unit_test(test_a_mapping_that_cannot_be_had_costs_an_instance_at_the_most),
         cmocka_unit_test(test_threads_seal_and_unseal_on_their_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
