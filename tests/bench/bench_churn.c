@@ -1,14 +1,16 @@
 /* Instances that come and go: how many a second, how long one takes (percentiles), with 1 to N threads that share the
  * module; what was wrong; and how well the pages that instances write could be foretold.
  *
- *   bench_churn [--tier NAME] [--workers N] [--seconds S] [--check] [--write FOLDER] [--json FILE]
+ *   bench_churn [--tier NAME] [--workers N] [--seconds S] [--check] [--json FILE]
+ *   bench_churn --write FOLDER | --shape LETTER --only N [--tier NAME] [--seconds S]
  *
  * Shapes: a, no memory; b, one page, two 4 KiB pages written; c, 17 pages with 100 KB of data, ten 4 KiB pages touched
  * and seven written; and C programs (workload.def), whose run(1) is not part of the time. Each iteration makes an
  * instance, calls it and drops it; what the call returns depends on every page that it touches, so a byte that an
- * earlier instance has left would be seen. "copy": a memcpy of the pages that shapes b and c write, in the same run: the
- * least that a reset can cost. --check: the library compares each memory with its image after each reset (slow).
- * --write: put the modules of the shapes into a folder, for other engines, and stop.
+ * earlier instance has left would be seen. "copy": a memcpy of the pages that shapes b and c write, in the same run:
+ * the least that a reset can cost. --check: the library compares each memory with its image after each reset (slow).
+ * --write: put the modules of the shapes into a folder, for other engines, and stop. --shape: one shape with N threads,
+ * and a line of numbers for churn.sh: rate, p50, p99, p99.9, of whole lives with nothing in between.
  */
 #define _GNU_SOURCE
 #include <math.h>
@@ -185,12 +187,17 @@ static uint64_t live(const setting *s, wag_imports *imports, wasi *w, uint64_t *
 {
     wag_instance *instance;
     wag_error *error = NULL;
-    uint64_t start = now_ns();
+    uint64_t start = now_ns(), before = 0, after = 0;
     must(wag_instance_new(s->module, imports, &instance, &error), error, s->shape->name);
-    uint64_t before = now_ns(), check = run_once(s, instance, w), after = now_ns();
+    if (s->shape->is_program) {
+        before = now_ns();
+    }
+    uint64_t check = run_once(s, instance, w);
+    if (s->shape->is_program) {
+        after = now_ns();
+    }
     wag_instance_unref(instance);
-    uint64_t end = now_ns();
-    *ret_ns = end - start - (s->shape->is_program ? after - before : 0);
+    *ret_ns = now_ns() - start - (after - before);
     return check;
 }
 
@@ -225,7 +232,7 @@ static void *worker_main(void *context)
         w->wrong += live(s, imports, &wasi, &ns) != s->expected; /* learning */
     }
     pthread_barrier_wait(s->barrier);
-    uint64_t end = now_ns() + (uint64_t)(s->seconds * 1e9);
+    uint64_t start = now_ns(), end = start + (uint64_t)(s->seconds * 1e9);
     do {
         for (int i = 0; i < (s->shape->is_program ? 1 : 100); i++) {
             w->wrong += live(s, imports, &wasi, &ns) != s->expected;
@@ -234,7 +241,7 @@ static void *worker_main(void *context)
             w->done++;
         }
     } while (now_ns() < end);
-    w->spent = (double)spent / 1e9;
+    w->spent = (double)(s->shape->is_program ? spent : now_ns() - start) / 1e9;
     look_at_plan(w);
     wag_imports_unref(imports);
     free(wasi.output);
@@ -266,7 +273,8 @@ typedef struct outcome {
     uint64_t wrong, leaked;
 } outcome;
 
-static outcome run_shape(const options *o, const shape *s, int workers, double seconds, bool check, report *r)
+static outcome run_shape(const options *o, const shape *s, int workers, double seconds, bool check, report *r,
+                         double *ret_values)
 {
     static worker all[WORKERS_MAX];
     pthread_barrier_t barrier;
@@ -313,6 +321,9 @@ static outcome run_shape(const options *o, const shape *s, int workers, double s
                        s->written ? copy_ns(s) : NAN,
                        all[0].hot == UINT32_MAX ? NAN : all[0].hot,
                        all[0].hot == UINT32_MAX ? NAN : all[0].revised};
+    if (ret_values != NULL) {
+        memcpy(ret_values, values, sizeof values);
+    }
     report_row(r, name, values, NULL);
     histogram_free(latency);
     pthread_barrier_destroy(&barrier);
@@ -335,13 +346,30 @@ static void write_modules(const char *folder, const shape *shapes, int count)
     }
 }
 
+/* One line for churn.sh. */
+static int run_line(const options *o, const shape *shapes, char letter, int workers, double seconds)
+{
+    static const column columns[] = {{"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0}};
+    report *r = report_new(o, "", columns, 7);
+    double values[7];
+    for (int i = 0; i < 3; i++) {
+        if (shapes[i].name[0] == letter) {
+            outcome result = run_shape(o, &shapes[i], workers, seconds, false, r, values);
+            printf("%.0f %.0f %.0f %.0f\n", values[0] * 1e6, values[1], values[2], values[3]);
+            return result.wrong != 0;
+        }
+    }
+    fail("there is no shape %c", letter);
+}
+
 int main(int argc, char **argv)
 {
     options o = options_read(argc, argv, 1);
     int workers = 2;
     double seconds = 0.5;
     bool check = false;
-    const char *folder = NULL;
+    const char *folder = NULL, *letter = NULL;
+    int only = 1;
     for (int i = 0; i < o.rest_count; i++) {
         const char *option = o.rest[i], *value = i + 1 < o.rest_count ? o.rest[i + 1] : "";
         if (strcmp(option, "--check") == 0) {
@@ -352,6 +380,10 @@ int main(int argc, char **argv)
             workers = atoi(value);
         } else if (strcmp(option, "--seconds") == 0) {
             seconds = atof(value);
+        } else if (strcmp(option, "--shape") == 0) {
+            letter = value;
+        } else if (strcmp(option, "--only") == 0) {
+            only = atoi(value);
         } else if (strcmp(option, "--write") == 0) {
             folder = value;
         } else {
@@ -359,15 +391,19 @@ int main(int argc, char **argv)
         }
         i++;
     }
-    if (workers < 1 || workers > WORKERS_MAX || !(seconds > 0)) {
+    if (workers < 1 || workers > WORKERS_MAX || only < 1 || only > WORKERS_MAX || !(seconds > 0)) {
         fail("1 to %d workers, more than 0 seconds", WORKERS_MAX);
     }
-    shape shapes[6] = {{.name = "a: no memory", .bytes = make_module(0, 0, NULL, 0)},
-                       {.name = "b: 1 page", .bytes = make_module(1, 0, touched_b, 2), .written = 2 * PAGE},
-                       {.name = "c: 17 pages, 100 KB", .bytes = make_module(17, DATA, touched_c, 10), .written = 7 * PAGE}};
+    shape shapes[6] = {
+        {.name = "a: no memory", .bytes = make_module(0, 0, NULL, 0)},
+        {.name = "b: 1 page", .bytes = make_module(1, 0, touched_b, 2), .written = 2 * PAGE},
+        {.name = "c: 17 pages, 100 KB", .bytes = make_module(17, DATA, touched_c, 10), .written = 7 * PAGE}};
     if (folder != NULL) {
         write_modules(folder, shapes, 3);
         return 0;
+    }
+    if (letter != NULL) {
+        return run_line(&o, shapes, letter[0], only, seconds);
     }
     static const char *const programs[] = {"lz", "json", "regex"};
     for (int i = 0; i < 3; i++) {
@@ -375,13 +411,13 @@ int main(int argc, char **argv)
         shapes[3 + i] = (shape){.name = programs[i], .bytes = file_read(path), .is_program = true};
         free(path);
     }
-    static const column columns[] = {{"million/s", 2}, {"p50 ns", 0},  {"p99 ns", 0}, {"p99.9 ns", 0},
+    static const column columns[] = {{"million/s", 2}, {"p50 ns", 0},    {"p99 ns", 0},   {"p99.9 ns", 0},
                                      {"copy ns", 0},   {"hot pages", 0}, {"revisions", 0}};
     report *r = report_new(&o, "churn", columns, 7);
     outcome sum = {0, 0};
     for (int i = 0; i < 6; i++) {
         for (int n = 1; n <= workers; n *= 2) {
-            outcome one = run_shape(&o, &shapes[i], n, seconds, check, r);
+            outcome one = run_shape(&o, &shapes[i], n, seconds, check, r, NULL);
             sum.wrong += one.wrong;
             sum.leaked += one.leaked;
         }
