@@ -3,7 +3,7 @@
 # On a fresh Debian 12 with nothing but make and a network, as root or with sudo, these two set everything up:
 #   make demo        installs what is missing, builds, runs the main/worker demo
 #   make test        the same, then every test; the last line is "N passed, N failed"
-# A test is found by its place: tests/unit/test_*.c, tests/api/test_*.c, tests/load/*.c, tests/bench/bench_*.c and
+# A test is found by its place: tests/unit/test_*.c, tests/api/test_*.c, tests/api/wasm_h/*.c, tests/load/*.c, tests/bench/bench_*.c and
 # tests/fuzz/fuzz_*.c are a program each, demos/NAME/*.c is one, tests/spec/*.c is one, tests/lint/*.sh are checks.
 # Every *.wat of demos/ and tests/ becomes $(BUILD)/same/path.wasm.
 
@@ -55,7 +55,7 @@ endef
 
 LIB_SRC := $(sort $(wildcard core/*/*.c core/*/*/*.c workers/*.c ipc/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
-API_SRC := $(sort $(wildcard tests/api/test_*.c))
+API_SRC := $(sort $(wildcard tests/api/test_*.c tests/api/wasm_h/*.c))
 LOAD_SRC := $(sort $(wildcard tests/load/*.c))
 BENCH_SRC := $(sort $(wildcard tests/bench/bench_*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
@@ -67,7 +67,7 @@ API_HELP := $(filter-out $(API_SRC),$(sort $(wildcard tests/api/*.c)))
 BENCH_HELP := $(filter-out $(BENCH_SRC),$(sort $(wildcard tests/bench/*.c)))
 FUZZ_HELP := $(filter-out $(FUZZ_SRC) tests/fuzz/replay.c,$(sort $(wildcard tests/fuzz/*.c)))
 WAT := $(sort $(wildcard demos/*.wat demos/*/*.wat tests/*/*.wat tests/*/*/*.wat))
-ALL_SRC := $(LIB_SRC) $(sort $(wildcard tests/*/*.c)) $(DEMO_SRC)
+ALL_SRC := $(LIB_SRC) $(sort $(wildcard tests/*/*.c tests/*/*/*.c)) $(DEMO_SRC)
 
 obj = $(1:%.c=$(BUILD)/%.o)
 LIB = $(BUILD)/libwaggle.a
@@ -148,7 +148,7 @@ $(BUILD)/waggle.pc: $(BUILD)/flags Makefile
 ## install: headers, both libraries and waggle.pc into $(DESTDIR)$(PREFIX)
 install: $(LIB) $(SHARED) $(BUILD)/waggle.pc
 	install -d $(DESTDIR)$(INCLUDEDIR)/waggle $(DESTDIR)$(LIBDIR)/pkgconfig
-	install -m 644 core/include/waggle.h $(DESTDIR)$(INCLUDEDIR)/
+	install -m 644 core/include/waggle.h core/include/wasm.h $(DESTDIR)$(INCLUDEDIR)/
 	install -m 644 core/include/waggle/*.h core/include/waggle/*.def $(DESTDIR)$(INCLUDEDIR)/waggle/
 	install -m 644 $(LIB) $(DESTDIR)$(LIBDIR)/
 	install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)/
@@ -159,7 +159,7 @@ install: $(LIB) $(SHARED) $(BUILD)/waggle.pc
 ## uninstall: remove what install put there
 uninstall:
 	rm -rf $(DESTDIR)$(INCLUDEDIR)/waggle
-	rm -f $(DESTDIR)$(INCLUDEDIR)/waggle.h $(DESTDIR)$(LIBDIR)/libwaggle.a $(DESTDIR)$(LIBDIR)/libwaggle.so \
+	rm -f $(DESTDIR)$(INCLUDEDIR)/waggle.h $(DESTDIR)$(INCLUDEDIR)/wasm.h $(DESTDIR)$(LIBDIR)/libwaggle.a $(DESTDIR)$(LIBDIR)/libwaggle.so \
 	  $(DESTDIR)$(LIBDIR)/libwaggle.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libwaggle.so.$(VERSION) \
 	  $(DESTDIR)$(LIBDIR)/pkgconfig/waggle.pc
 
@@ -293,6 +293,15 @@ switch:
 clang:
 	@$(MAKE) CC=clang BUILD=build/clang check-asan
 
+# In both memory modes and by the interpreter's side table alone; fetch_modules.sh says which modules.
+check-modules:
+	@set -e; for t in guard checked interp; do $(BUILD)/tests/bench/bench_compile --rounds 1 --tier $$t build/release/modules; done
+## asan-modules: compile the big modules of bench-modules under AddressSanitizer and UndefinedBehaviorSanitizer
+asan-modules:
+	@sh tests/bench/fetch_modules.sh build/release/modules
+	@$(MAKE) BUILD=build/asan CFLAGS='-O1 -g' SAN='$(ASAN)' build/asan/tests/bench/bench_compile
+	@$(MAKE) BUILD=build/asan CFLAGS='-O1 -g' SAN='$(ASAN)' check-modules
+
 fuzzers: $(FUZZ_BIN)
 ## fuzz: libFuzzer on every fuzz target for FUZZ_TIME seconds (needs deps-dev); what it finds is in build/fuzz/corpus
 fuzz:
@@ -368,7 +377,8 @@ clean:
 force:
 .PHONY: help deps deps-dev lib shared install uninstall demos demo test unit api spec load lint fuzz-replay asan ubsan tsan \
   valgrind clang switch check-switch fuzzers fuzz deps-bench benches bench fetch-modules bench-modules \
-  bench-instructions bench-peers bench-churn format format-check clean force check-asan check-ubsan check-tsan \
+  bench-instructions bench-peers bench-churn format format-check clean force check-asan check-ubsan check-tsan check-modules \
+  asan-modules \
   check-valgrind
 .SECONDARY:
 -include $(patsubst %.c,$(BUILD)/%.d,$(ALL_SRC))

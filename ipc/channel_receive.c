@@ -113,23 +113,26 @@ void wagi_lane_receive_done(void *context)
 
 /* ---- delivery ---- */
 
-/* Claim the modules of a message. *ret_modules: own, wagi_free. */
-static wag_error *claim_modules(wagi_channel *channel, const wagi_message *message, wag_module ***ret_modules)
+/* Claim what a message brings along. *ret_transfers: own, wagi_free. */
+static wag_error *claim_transfers(wagi_channel *channel, const wagi_message *message, wagi_transfer **ret_transfers)
 {
     size_t count = message->transfer_count;
-    wag_module **modules = count ? wagi_alloc_zero(count, sizeof *modules) : NULL;
+    wagi_transfer *transfers = count ? wagi_alloc_zero(count, sizeof *transfers) : NULL;
     wag_error *error = NULL;
-    *ret_modules = modules;
-    if (count && !modules)
+    *ret_transfers = transfers;
+    if (count && !transfers)
         return wagi_error_nomem();
     for (size_t i = 0; i < count; i++) {
-        modules[i] = wagi_ticket_take(channel->tickets, wagi_message_ticket(message, i));
+        transfers[i] = wagi_ticket_take(channel->tickets, wagi_message_ticket(message, i));
+        const wag_module *module = transfers[i].module;
+        const wag_shared_memory *memory = transfers[i].memory;
         if (error)
             continue;
-        if (!modules[i])
+        if (!module && !memory)
             error = wagi_error_new(WAG_PROTOCOL, "malformed message: a ticket is not valid");
-        else if (modules[i]->cluster != channel->cluster)
-            error = wagi_error_new(WAG_DATA_CLONE, "a module of another cluster cannot be received");
+        else if ((module ? module->cluster : memory->cluster) != channel->cluster)
+            error = wagi_error_new(WAG_DATA_CLONE, "a %s of another cluster cannot be received",
+                                   module ? "module" : "memory");
     }
     return error;
 }
@@ -148,15 +151,15 @@ static void message_deliver(wagi_channel *channel, const wagi_receiver *receiver
         receiver->ended(receiver->context);
         return;
     }
-    wag_module **modules;
+    wagi_transfer *transfers;
     wag_value value = WAG_UNDEFINED;
-    wag_error *error = claim_modules(channel, &view, &modules);
+    wag_error *error = claim_transfers(channel, &view, &transfers);
     if (!error)
-        wagi_clone_read(view.payload, modules, view.transfer_count, &channel->limits, &value, &error);
-    for (size_t i = 0; modules && i < view.transfer_count; i++)
-        wag_module_unref(modules[i]);
-    wagi_free(modules);
-    wagi_channel_drop(channel, message); /* without memory for the modules their tickets are still in it */
+        wagi_clone_read(view.payload, transfers, view.transfer_count, &channel->limits, &value, &error);
+    for (size_t i = 0; transfers && i < view.transfer_count; i++)
+        wagi_transfer_unref(transfers[i]);
+    wagi_free(transfers);
+    wagi_channel_drop(channel, message); /* without memory for the transfers their tickets are still in it */
     if (error)
         receiver->message_error(receiver->context, error);
     else

@@ -128,23 +128,24 @@ void wagi_lane_send_done(void *context)
 
 /* ---- posting ---- */
 
-/* The clone's modules move into tickets. NULL without memory or slots. */
+/* The clone's transfers move into tickets. NULL without memory or slots. */
 static nng_msg *message_from_clone(wagi_channel *channel, wagi_clone *clone)
 {
-    size_t count = clone->modules.n;
+    size_t count = clone->transfers.n;
     nng_msg *message = wagi_nng_message(WAGI_MESSAGE_HEADER + count * WAGI_MESSAGE_TRANSFER + clone->bytes.n);
     if (!message)
         return NULL;
     uint8_t *header = nng_msg_body(message);
     for (size_t i = 0; i < count; i++) {
-        wagi_ticket ticket = wagi_ticket_put(channel->tickets, clone->modules.p[i]);
+        wagi_transfer_kind kind = clone->transfers.p[i].module ? WAGI_TRANSFER_MODULE : WAGI_TRANSFER_MEMORY;
+        wagi_ticket ticket = wagi_ticket_put(channel->tickets, clone->transfers.p[i]);
         if (ticket == 0) {
             wagi_message_write_header(header, WAGI_MESSAGE_POST, (uint16_t)i, 0);
             wagi_channel_drop(channel, message);
             return NULL;
         }
-        clone->modules.p[i] = NULL;
-        wagi_message_write_transfer(header + WAGI_MESSAGE_HEADER + i * WAGI_MESSAGE_TRANSFER, ticket);
+        clone->transfers.p[i] = (wagi_transfer){NULL, NULL};
+        wagi_message_write_transfer(header + WAGI_MESSAGE_HEADER + i * WAGI_MESSAGE_TRANSFER, ticket, kind);
     }
     wagi_message_write_header(header, WAGI_MESSAGE_POST, (uint16_t)count, (uint32_t)clone->bytes.n);
     memcpy(header + WAGI_MESSAGE_HEADER + count * WAGI_MESSAGE_TRANSFER, clone->bytes.p, clone->bytes.n);

@@ -11,6 +11,7 @@
  *  10 error       u32 code, u8 class, u32 size, UTF-8 without NUL   object
  *  11 module      the next of the message's transfers               object
  *  12 seen        u32 number of an object that is complete          the same object again (SER-03)
+ *  13 memory      the next of the message's transfers               object; a shared Memory, which is aliased
  * Objects are numbered from 0 as their tags are met. A reference to an object that is not complete would be a cycle;
  * there are none among wag_values. Nothing follows the one value of a message, and every transfer is used, once.
  *
@@ -25,6 +26,7 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "ipc/ticket.h"
 #include "waggle/value.h"
 
 typedef enum wagi_clone_tag {
@@ -41,6 +43,7 @@ typedef enum wagi_clone_tag {
     WAGI_CLONE_ERROR,
     WAGI_CLONE_MODULE,
     WAGI_CLONE_SEEN,
+    WAGI_CLONE_MEMORY,
 } wagi_clone_tag;
 
 #define WAGI_CLONE_OPEN UINT32_MAX /* height of a container that is not complete */
@@ -48,7 +51,7 @@ typedef enum wagi_clone_tag {
 /* A value that was written. */
 typedef struct wagi_clone {
     WAGI_VEC(uint8_t) bytes;
-    WAGI_VEC(wag_module *) modules; /* the transfers, in order; one reference each */
+    WAGI_VEC(wagi_transfer) transfers; /* in order */
 } wagi_clone;
 
 /* value: borrow. ret_clone: to be given to wagi_clone_fini.
@@ -57,9 +60,9 @@ typedef struct wagi_clone {
 wag_err wagi_clone_write(wag_value value, const wagi_limits *limits, wagi_clone *ret_clone, wag_error **reterr_error);
 void wagi_clone_fini(wagi_clone *clone);
 
-/* The bytes may be anything. modules: borrow; the value takes references of its own. ret_value: own.
- * WAG_PROTOCOL (the error has the byte offset), WAG_NOMEM. */
-wag_err wagi_clone_read(wag_bytes bytes, wag_module *const *modules, size_t module_count, const wagi_limits *limits,
-                        wag_value *ret_value, wag_error **reterr_error);
+/* The bytes may be anything. transfers: borrow, none is empty; the value takes references of its own. ret_value: own;
+ * its Memories belong to this thread's agent. WAG_PROTOCOL (the error has the byte offset), WAG_NOMEM. */
+wag_err wagi_clone_read(wag_bytes bytes, const wagi_transfer *transfers, size_t transfer_count,
+                        const wagi_limits *limits, wag_value *ret_value, wag_error **reterr_error);
 
 #endif

@@ -25,8 +25,8 @@ typedef struct read_object {
 typedef struct clone_reader {
     const uint8_t *start, *p, *end;
     const wagi_limits *limits;
-    wag_module *const *modules;
-    size_t module_count, modules_used;
+    const wagi_transfer *transfers;
+    size_t transfer_count, transfers_used;
     WAGI_VEC(open_container) open;
     WAGI_VEC(read_object) objects;
     wag_value root; /* own */
@@ -197,12 +197,18 @@ static bool read_seen(clone_reader *reader)
     return attach(reader, wag_value_ref(object->value));
 }
 
-static bool read_module(clone_reader *reader)
+static bool read_transfer(clone_reader *reader, bool is_memory)
 {
-    if (reader->modules_used == reader->module_count)
-        return fail(reader, "more modules than transfers");
-    wag_module *module = reader->modules[reader->modules_used++];
-    return attach_object(reader, wag_value_ref(WAG_MODULE(module)));
+    if (reader->transfers_used == reader->transfer_count)
+        return fail(reader, "more modules and memories than transfers");
+    wagi_transfer transfer = reader->transfers[reader->transfers_used++];
+    if (is_memory != (transfer.memory != NULL))
+        return fail(reader, "a transfer is of another kind");
+    if (!is_memory)
+        return attach_object(reader, wag_value_ref(WAG_MODULE(transfer.module)));
+    wag_memory *memory = NULL;
+    wag_memory_of_shared(transfer.memory, &memory, NULL); /* its cluster is the agent's */
+    return memory ? attach_object(reader, WAG_MEMORY(memory)) : fail_nomem(reader);
 }
 
 /* Read one value; of a container only its head, which is left open. */
@@ -245,9 +251,11 @@ static bool read_value(clone_reader *reader)
     case WAGI_CLONE_ERROR:
         return read_error(reader);
     case WAGI_CLONE_MODULE:
-        return read_module(reader);
+        return read_transfer(reader, false);
     case WAGI_CLONE_SEEN:
         return read_seen(reader);
+    case WAGI_CLONE_MEMORY:
+        return read_transfer(reader, true);
     default:
         reader->p--;
         return fail(reader, "a value of unknown kind");
@@ -275,18 +283,19 @@ static bool read_all(clone_reader *reader)
     }
     if (reader->p != reader->end)
         return fail(reader, "bytes follow the value");
-    return reader->modules_used == reader->module_count ? true : fail(reader, "more transfers than modules");
+    return reader->transfers_used == reader->transfer_count ? true
+                                                            : fail(reader, "more transfers than modules and memories");
 }
 
-wag_err wagi_clone_read(wag_bytes bytes, wag_module *const *modules, size_t module_count, const wagi_limits *limits,
-                        wag_value *ret_value, wag_error **reterr_error)
+wag_err wagi_clone_read(wag_bytes bytes, const wagi_transfer *transfers, size_t transfer_count,
+                        const wagi_limits *limits, wag_value *ret_value, wag_error **reterr_error)
 {
     clone_reader reader = {.start = bytes.data,
                            .p = bytes.data,
                            .end = bytes.data + bytes.size,
                            .limits = limits,
-                           .modules = modules,
-                           .module_count = module_count,
+                           .transfers = transfers,
+                           .transfer_count = transfer_count,
                            .root = WAG_UNDEFINED};
     bool ok = read_all(&reader);
     for (size_t i = 0; i < reader.open.n; i++)

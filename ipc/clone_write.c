@@ -199,6 +199,8 @@ static const void *object_address(wag_value value)
         return value.of.error;
     case WAG_VALUE_MODULE:
         return value.of.module;
+    case WAG_VALUE_MEMORY:
+        return value.of.memory;
     default:
         return NULL;
     }
@@ -259,16 +261,24 @@ static bool write_error(clone_writer *writer, const wag_error *error)
     return true;
 }
 
-static bool write_module(clone_writer *writer, wag_module *module)
+/* transfer: own. */
+static bool write_transfer(clone_writer *writer, const void *object, wagi_transfer transfer, wagi_clone_tag tag)
 {
-    if (writer->clone.modules.n >= writer->limits->clone_transfers)
-        return fail_limit(writer, "modules", writer->limits->clone_transfers);
-    if (!number_object(writer, module, 0))
-        return false;
-    if (!WAGI_VEC_PUSH(&writer->clone.modules, module))
-        return fail_nomem(writer);
-    wag_module_ref(module);
-    return put_tag(writer, WAGI_CLONE_MODULE);
+    bool fine = writer->clone.transfers.n < writer->limits->clone_transfers
+                    ? number_object(writer, object, 0)
+                    : fail_limit(writer, "modules and memories", writer->limits->clone_transfers);
+    if (fine && WAGI_VEC_PUSH(&writer->clone.transfers, transfer))
+        return put_tag(writer, tag);
+    wagi_transfer_unref(transfer);
+    return fine ? fail_nomem(writer) : false;
+}
+
+static bool write_memory(clone_writer *writer, wag_memory *memory)
+{
+    wag_shared_memory *shared = wag_memory_share(memory);
+    if (!shared) /* or of another agent */
+        return fail_clone(writer, "a memory that is not shared cannot be cloned");
+    return write_transfer(writer, memory, (wagi_transfer){.memory = shared}, WAGI_CLONE_MEMORY);
 }
 
 static bool write_bytes(clone_writer *writer, wag_value value)
@@ -321,7 +331,12 @@ static bool write_value(clone_writer *writer, wag_value value)
         break;
     case WAG_VALUE_MODULE:
         if (value.of.module)
-            return write_module(writer, value.of.module);
+            return write_transfer(writer, value.of.module, (wagi_transfer){.module = wag_module_ref(value.of.module)},
+                                  WAGI_CLONE_MODULE);
+        break;
+    case WAG_VALUE_MEMORY:
+        if (value.of.memory)
+            return write_memory(writer, value.of.memory);
         break;
     default:
         break;
@@ -378,8 +393,8 @@ wag_err wagi_clone_write(wag_value value, const wagi_limits *limits, wagi_clone 
 
 void wagi_clone_fini(wagi_clone *clone)
 {
-    for (size_t i = 0; i < clone->modules.n; i++)
-        wag_module_unref(clone->modules.p[i]);
-    WAGI_VEC_FREE(&clone->modules);
+    for (size_t i = 0; i < clone->transfers.n; i++)
+        wagi_transfer_unref(clone->transfers.p[i]);
+    WAGI_VEC_FREE(&clone->transfers);
     WAGI_VEC_FREE(&clone->bytes);
 }

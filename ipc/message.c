@@ -19,10 +19,10 @@ void wagi_message_set_seq(uint8_t *header, uint64_t seq)
     wagi_put_u64(header + 8, seq);
 }
 
-void wagi_message_write_transfer(uint8_t *transfer, wagi_ticket ticket)
+void wagi_message_write_transfer(uint8_t *transfer, wagi_ticket ticket, wagi_transfer_kind kind)
 {
     wagi_put_u64(transfer, ticket);
-    wagi_put_u32(transfer + 8, WAGI_TRANSFER_MODULE);
+    wagi_put_u32(transfer + 8, kind);
     wagi_put_u32(transfer + 12, 0);
 }
 
@@ -54,7 +54,8 @@ const char *wagi_message_parse(wag_bytes bytes, uint64_t seq, wagi_message *ret_
         return "the message's lengths do not add up";
     for (size_t i = 0; i < message.transfer_count; i++) {
         const uint8_t *transfer = message.transfers + i * WAGI_MESSAGE_TRANSFER;
-        if (wagi_get_u32(transfer + 8) != WAGI_TRANSFER_MODULE || wagi_get_u32(transfer + 12) != 0)
+        uint32_t kind = wagi_get_u32(transfer + 8);
+        if ((kind != WAGI_TRANSFER_MODULE && kind != WAGI_TRANSFER_MEMORY) || wagi_get_u32(transfer + 12) != 0)
             return "a transfer is of an unknown kind";
     }
     if (message.type == WAGI_MESSAGE_CLOSE && rest != 0)
@@ -75,6 +76,6 @@ void wagi_message_drop_tickets(wag_bytes bytes, wagi_ticket_table *table)
         return;
     size_t count = wagi_get_u16(bytes.data + 28), room = (bytes.size - WAGI_MESSAGE_HEADER) / WAGI_MESSAGE_TRANSFER;
     for (size_t i = 0; i < count && i < room; i++)
-        wag_module_unref(
+        wagi_transfer_unref(
             wagi_ticket_take(table, wagi_get_u64(bytes.data + WAGI_MESSAGE_HEADER + i * WAGI_MESSAGE_TRANSFER)));
 }

@@ -30,8 +30,10 @@ typedef enum wagi_message_type {
     WAGI_MESSAGE_CLOSE = 8, /* nothing follows in this direction; no transfers, no payload */
 } wagi_message_type;
 
-#define WAGI_MESSAGE_LOCAL 1u   /* flag */
-#define WAGI_TRANSFER_MODULE 1u /* kind */
+#define WAGI_MESSAGE_LOCAL 1u /* flag */
+
+/* Kinds of transfers. */
+typedef enum wagi_transfer_kind { WAGI_TRANSFER_MODULE = 1, WAGI_TRANSFER_MEMORY = 2 } wagi_transfer_kind;
 
 static inline void wagi_put_u16(uint8_t *p, uint16_t x)
 {
@@ -74,7 +76,7 @@ typedef struct wagi_message {
 void wagi_message_write_header(uint8_t *header, wagi_message_type type, uint16_t transfer_count, uint32_t payload_size);
 /* The sequence number is known only when the message leaves. */
 void wagi_message_set_seq(uint8_t *header, uint64_t seq);
-void wagi_message_write_transfer(uint8_t *transfer, wagi_ticket ticket);
+void wagi_message_write_transfer(uint8_t *transfer, wagi_ticket ticket, wagi_transfer_kind kind);
 
 /* Check everything in a message but its payload. seq: the number it must have. NULL when all is well, otherwise what is
  * wrong (static text). */

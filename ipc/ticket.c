@@ -17,7 +17,7 @@
 
 typedef struct ticket_slot {
     _Atomic uint64_t state; /* generation << 1 | sent */
-    wag_module *module;     /* written before SENT is published, read by the winner of the CAS only */
+    wagi_transfer transfer; /* written before SENT is published, read by the winner of the CAS only */
     uint32_t next_free;     /* guarded by lock */
 } ticket_slot;
 
@@ -116,7 +116,7 @@ static void slot_release(wagi_ticket_table *table, uint32_t slot)
     wagi_mutex_unlock(&table->lock);
 }
 
-wagi_ticket wagi_ticket_put(wagi_ticket_table *table, wag_module *module)
+wagi_ticket wagi_ticket_put(wagi_ticket_table *table, wagi_transfer transfer)
 {
     uint32_t number = slot_acquire(table);
     if (number == NO_SLOT)
@@ -124,14 +124,14 @@ wagi_ticket wagi_ticket_put(wagi_ticket_table *table, wag_module *module)
     ticket_slot *slot = slot_at(table, number);
     /* relaxed: a free slot is its acquirer's alone. */
     uint64_t generation = atomic_load_explicit(&slot->state, memory_order_relaxed) >> 1;
-    slot->module = module;
-    /* release: publishes module; pairs with the CAS in slot_claim. */
+    slot->transfer = transfer;
+    /* release: publishes it; pairs with the CAS in slot_claim. */
     atomic_store_explicit(&slot->state, generation << 1 | 1, memory_order_release);
     return (generation << SLOT_BITS | number) + 1;
 }
 
-/* Win the slot in this state, or NULL. */
-static wag_module *slot_claim(wagi_ticket_table *table, uint32_t number, uint64_t generation)
+/* Win the slot in this state, or nothing. */
+static wagi_transfer slot_claim(wagi_ticket_table *table, uint32_t number, uint64_t generation)
 {
     ticket_slot *slot = slot_at(table, number);
     uint64_t sent = generation << 1 | 1;
@@ -139,20 +139,18 @@ static wag_module *slot_claim(wagi_ticket_table *table, uint32_t number, uint64_
     /* acquire: pairs with the release in wagi_ticket_put. relaxed on failure: the loser reads nothing. */
     if (!slot || !atomic_compare_exchange_strong_explicit(&slot->state, &sent, taken, memory_order_acquire,
                                                           memory_order_relaxed))
-        return NULL;
-    wag_module *module = slot->module;
-    slot->module = NULL;
+        return (wagi_transfer){NULL, NULL};
+    wagi_transfer transfer = slot->transfer;
+    slot->transfer = (wagi_transfer){NULL, NULL};
     slot_release(table, number);
-    return module;
+    return transfer;
 }
 
-wag_module *wagi_ticket_take(wagi_ticket_table *table, wagi_ticket ticket)
+wagi_transfer wagi_ticket_take(wagi_ticket_table *table, wagi_ticket ticket)
 {
-    if (ticket == 0)
-        return NULL;
     uint64_t generation = (ticket - 1) >> SLOT_BITS;
-    if (generation > GENERATION_MASK)
-        return NULL;
+    if (ticket == 0 || generation > GENERATION_MASK)
+        return (wagi_transfer){NULL, NULL};
     return slot_claim(table, (uint32_t)((ticket - 1) & (SLOT_LIMIT - 1)), generation);
 }
 
@@ -171,11 +169,11 @@ size_t wagi_tickets_reap(wagi_ticket_table *table)
     for (uint32_t i = 0; i < count; i++) {
         /* relaxed: the CAS of slot_claim decides. */
         uint64_t state = atomic_load_explicit(&slot_at(table, i)->state, memory_order_relaxed);
-        wag_module *module = state & 1 ? slot_claim(table, i, state >> 1) : NULL;
-        if (module) {
-            wag_module_unref(module);
-            reaped++;
-        }
+        wagi_transfer transfer = {NULL, NULL};
+        if (state & 1)
+            transfer = slot_claim(table, i, state >> 1);
+        reaped += !wagi_transfer_is_none(transfer);
+        wagi_transfer_unref(transfer);
     }
     return reaped;
 }

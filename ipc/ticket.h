@@ -1,4 +1,4 @@
-/* Claim tickets: how a Module crosses a channel.
+/* Claim tickets: how Modules and shared memories cross a channel.
  *
  * nng tells nobody when it frees a message, so a message must never contain an owning pointer. It contains a ticket:
  * the number of a slot in a table that both ends share, and the slot's generation. The table holds the reference. put
@@ -11,7 +11,23 @@
 #ifndef WAGI_IPC_TICKET_H
 #define WAGI_IPC_TICKET_H
 
-#include "waggle/module.h"
+#include "waggle/instance.h"
+
+/* What travels beside a message's bytes: a reference to one of these, or to nothing. */
+typedef struct wagi_transfer {
+    wag_module *module;
+    wag_shared_memory *memory;
+} wagi_transfer;
+
+static inline bool wagi_transfer_is_none(wagi_transfer transfer)
+{
+    return !transfer.module && !transfer.memory;
+}
+static inline void wagi_transfer_unref(wagi_transfer transfer)
+{
+    wag_module_unref(transfer.module);
+    wag_shared_memory_unref(transfer.memory);
+}
 
 typedef uint64_t wagi_ticket; /* 0 is never one */
 /* Any thread; atomically counted. */
@@ -22,10 +38,10 @@ wagi_ticket_table *wagi_tickets_ref(wagi_ticket_table *table);
 /* The last reference releases what is still in the table. NULL is a no-op. */
 void wagi_tickets_unref(wagi_ticket_table *table);
 
-/* module: own, the table has it on success. 0: memory or slots are out, the module stays the caller's. */
-wagi_ticket wagi_ticket_put(wagi_ticket_table *table, wag_module *module);
-/* own; NULL when the ticket is not valid (any more). */
-wag_module *wagi_ticket_take(wagi_ticket_table *table, wagi_ticket ticket);
+/* transfer: own, the table has it on success. 0: memory or slots are out, the transfer stays the caller's. */
+wagi_ticket wagi_ticket_put(wagi_ticket_table *table, wagi_transfer transfer);
+/* own; none when the ticket is not valid (any more). */
+wagi_transfer wagi_ticket_take(wagi_ticket_table *table, wagi_ticket ticket);
 /* Release everything that is in the table; returns how much that was. */
 size_t wagi_tickets_reap(wagi_ticket_table *table);
 /* Tickets that are out. Exact only while nobody puts or takes. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 static _Atomic uint64_t allocations_left = UINT64_MAX;
+static _Thread_local bool refused;
 
 static bool may_allocate(void)
 {
@@ -24,22 +25,41 @@ void wagi_alloc_fail_after(uint64_t successes)
     atomic_store_explicit(&allocations_left, successes, memory_order_relaxed);
 }
 
+bool wagi_alloc_take_refusal(void)
+{
+    bool answer = refused;
+    refused = false;
+    return answer;
+}
+
+void wagi_alloc_note_refusal(void)
+{
+    refused = true;
+}
+
+static void *noted(void *block)
+{
+    if (!block)
+        refused = true;
+    return block;
+}
+
 void *wagi_alloc(size_t size)
 {
-    return may_allocate() ? malloc(size ? size : 1) : NULL;
+    return noted(may_allocate() ? malloc(size ? size : 1) : NULL);
 }
 
 void *wagi_alloc_zero(size_t count, size_t size)
 {
-    return may_allocate() ? calloc(count ? count : 1, size ? size : 1) : NULL;
+    return noted(may_allocate() ? calloc(count ? count : 1, size ? size : 1) : NULL);
 }
 
 void *wagi_realloc_array(void *block, size_t count, size_t size)
 {
     if (size && count > SIZE_MAX / size)
-        return NULL;
+        return noted(NULL);
     size_t total = count * size;
-    return may_allocate() ? realloc(block, total ? total : 1) : NULL;
+    return noted(may_allocate() ? realloc(block, total ? total : 1) : NULL);
 }
 
 void wagi_free(void *block)
@@ -50,7 +70,7 @@ void wagi_free(void *block)
 bool wagi_vec_grow(void **block, size_t count, size_t *capacity, size_t extra, size_t element_size)
 {
     if (extra > SIZE_MAX / 2 - count)
-        return false;
+        return noted(NULL);
     size_t wanted = *capacity < 8 ? 8 : *capacity * 2;
     if (wanted < count + extra)
         wanted = count + extra;

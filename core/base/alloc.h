@@ -2,6 +2,7 @@
 #ifndef WAGI_BASE_ALLOC_H
 #define WAGI_BASE_ALLOC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,11 @@ void wagi_alloc_fail_after(uint64_t successes);
 #define WAGI_UNPOISON(block, size) ((void)(block), (void)(size))
 #endif
 
+/* True when memory was refused to the calling thread since it asked last: for those who learn only that some longer
+ * work has failed. */
+bool wagi_alloc_take_refusal(void);
+void wagi_alloc_note_refusal(void); /* for those who get their pages elsewhere */
+
 #define WAGI_NEW(type) ((type *)wagi_alloc_zero(1, sizeof(type)))
 
 /* Vectors: a pointer, a count and a capacity, as three members p, n and cap of any struct.
@@ -47,7 +53,6 @@ void wagi_alloc_fail_after(uint64_t successes);
      wagi_vec_grow((void **)&(v)->p, (v)->n, &(v)->cap, (extra), sizeof *(v)->p))
 #define WAGI_VEC_PUSH(v, x) (WAGI_VEC_RESERVE(v, 1) ? ((v)->p[(v)->n++] = (x), true) : false)
 #define WAGI_VEC_FREE(v) (wagi_free((v)->p), (v)->p = NULL, (v)->n = (v)->cap = 0)
-#include <stdbool.h>
 /* What WAGI_VEC_RESERVE does when there is no room. */
 bool wagi_vec_grow(void **block, size_t count, size_t *capacity, size_t extra, size_t element_size);
 

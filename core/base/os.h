@@ -34,6 +34,8 @@ bool wagi_os_random(void *bytes, size_t size);
 int wagi_os_pid(void); /* of this process: another one after fork */
 /* Append to a file of this user's, made if need be; a symbolic link is refused. */
 bool wagi_os_append(const char *path, const void *bytes, size_t size);
+/* strtod of a number that is known to be well formed, with '.' whatever the process's locale is. */
+double wagi_os_read_double(const char *text);
 /* The lowest usable address of the calling thread's stack, 0 when unknown. */
 uintptr_t wagi_os_stack_bottom(void);
 

@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -149,6 +151,15 @@ bool wagi_os_random(void *bytes, size_t size)
 int wagi_os_pid(void)
 {
     return (int)getpid();
+}
+
+double wagi_os_read_double(const char *text)
+{
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* needs no memory for "C" */
+    double number = plain ? strtod_l(text, NULL, plain) : strtod(text, NULL);
+    if (plain)
+        freelocale(plain);
+    return number;
 }
 
 uintptr_t wagi_os_stack_bottom(void)

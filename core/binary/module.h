@@ -86,6 +86,9 @@ typedef struct wagi_try_region {
     uint32_t height;     /* values on the operand stack below the try_table's parameters */
 } wagi_try_region;
 
+/* The kinds of catch clauses, as they are written. */
+typedef enum wagi_catch_kind { WAGI_CATCH, WAGI_CATCH_REF, WAGI_CATCH_ALL, WAGI_CATCH_ALL_REF } wagi_catch_kind;
+
 /* Declared locals of one type. They are kept run by run: two bytes can declare 50,000 locals, and what a module takes
  * must be linear in its bytes. */
 typedef struct wagi_local_run {
@@ -115,8 +118,10 @@ typedef struct wagi_func_body {
     uint32_t max_height;  /* most values on the operand stack at once, locals not counted */
     uint32_t local_run_count;
     const wagi_local_run *local_runs; /* the declared locals, in order; parameters are in `type` */
-    bool uses_v128;                   /* a local, operand or block type is v128 */
-    wagi_enter *enter;                /* the tier's short way in, or NULL; set when the module is compiled */
+    /* local_count + max_height; UINT32_MAX when uses_v128, so that one test with the room on a stack finds both. */
+    uint32_t scalar_slots;
+    bool uses_v128;    /* a local, operand or block type is v128 */
+    wagi_enter *enter; /* the tier's short way in, or NULL; set when the module is compiled */
 } wagi_func_body;
 
 typedef struct wagi_global_def {

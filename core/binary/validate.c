@@ -365,6 +365,7 @@ bool wagi_v_fill_body(wagi_validator *v, wagi_func_body *body)
                              .max_height = v->max_height,
                              .side_count = (uint32_t)v->side.n,
                              .try_count = (uint32_t)v->tries.n,
+                             .scalar_slots = v->uses_v128 ? UINT32_MAX : v->local_count + v->max_height,
                              .uses_v128 = v->uses_v128};
     if (v->func_type) {
         body->param_count = v->func_type->param_count;

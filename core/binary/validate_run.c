@@ -144,9 +144,12 @@ static bool read_immediates(wagi_validator *v, wagi_imm kind)
     case WAGI_IMM_F64:
         read_bits(v, 8);
         break;
-    case WAGI_IMM_V128:
-        read_bits(v, 16);
+    case WAGI_IMM_V128: { /* as it is in memory, on every machine (ops/v128.h) */
+        const uint8_t *bytes = wagi_read_bytes(r, 16);
+        if (bytes)
+            memcpy(imm->bits, bytes, 16);
         break;
+    }
     case WAGI_IMM_SHUFFLE:
         imm->bytes = wagi_read_bytes(r, 16);
         break;

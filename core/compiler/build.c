@@ -35,6 +35,7 @@ void wagi_build_place(wagi_builder *b, uint32_t label)
         wagi_build_start_block(b, true);
     if (ir->failed)
         return;
+    b->epoch++;
     last_block(b)->target = true;
     last_block(b)->loop = b->loop;
     ir->labels.p[label].block = (uint32_t)ir->blocks.n - 1;
@@ -143,6 +144,8 @@ static void set_local(wagi_builder *b, uint32_t x, bool keep)
     }
     if (ir->failed)
         return;
+    if (x < b->not_null.n)
+        b->not_null.p[x] = 0;
     bool redirect = wagi_build_redirectable(b, &value) && b->last_access.p[x] <= value.def;
     wagi_build_move(b, x, value, redirect);
     b->last_access.p[x] = (uint32_t)ir->ins.n;
@@ -154,9 +157,8 @@ static void set_local(wagi_builder *b, uint32_t x, bool keep)
         wagi_build_push(b, (wagi_entry){.kind = WAGI_ENTRY_LOCAL, .type = value.type, .vreg = x});
 }
 
-static inline void get_local(wagi_builder *b)
+static inline void push_local(wagi_builder *b, uint32_t x)
 {
-    uint32_t x = wagi_read_u32(&b->in);
     wagi_build_push(b, (wagi_entry){.kind = WAGI_ENTRY_LOCAL, .type = b->ir->vregs.p[x].type, .vreg = x});
 }
 
@@ -164,7 +166,7 @@ static bool build_local(wagi_builder *b, wagi_op op)
 {
     switch (op) {
     case WAGI_OP_local_get:
-        get_local(b);
+        push_local(b, wagi_read_u32(&b->in));
         return true;
     case WAGI_OP_local_set:
         set_local(b, wagi_read_u32(&b->in), false);
@@ -302,7 +304,29 @@ void wagi_build_skip_immediate(wagi_builder *b, wagi_op op)
     case WAGI_IMM_ELEM:
     case WAGI_IMM_MEMORY:
     case WAGI_IMM_DATA:
+    case WAGI_IMM_TAG:
         skip_leb(in, 1);
+        return;
+    case WAGI_IMM_TYPE_FIELD:
+    case WAGI_IMM_TYPE_N:
+    case WAGI_IMM_TYPE_DATA:
+    case WAGI_IMM_TYPE_ELEM:
+    case WAGI_IMM_TYPE2:
+        skip_leb(in, 2);
+        return;
+    case WAGI_IMM_BR_ON_CAST:
+        wagi_read_u8(in);
+        wagi_read_u32(in);
+        wagi_read_heap_type(in, b->data);
+        wagi_read_heap_type(in, b->data);
+        return;
+    case WAGI_IMM_TRY_TABLE:
+        wagi_build_read_block_type(b);
+        for (uint32_t n = wagi_read_u32(in); n && !in->error; n--)
+            skip_leb(in, wagi_read_u8(in) < WAGI_CATCH_ALL ? 2 : 1);
+        return;
+    case WAGI_IMM_FENCE:
+        wagi_read_u8(in);
         return;
     default: /* an op that is not built even where it cannot be reached */
         b->ir->failed = true;
@@ -320,7 +344,7 @@ static void skip_unreachable(wagi_builder *b)
             b->ir->failed = true;
             return;
         }
-        if (op == WAGI_OP_block || op == WAGI_OP_loop || op == WAGI_OP_if_) {
+        if (op == WAGI_OP_block || op == WAGI_OP_loop || op == WAGI_OP_if_ || op == WAGI_OP_try_table) {
             depth++;
         } else if (depth == 0 && (op == WAGI_OP_else_ || op == WAGI_OP_end)) {
             b->in.pos = start;
@@ -369,10 +393,20 @@ static const uint8_t families[WAGI_OP_COUNT] = {
 #undef OP
 };
 
+/* The byte, in a form that a comparison can have inside. */
+enum {
+#define OP(name, text, prefix, code, imm, signature, align, feature, effects) CODE_##name = (code),
+#include "binary/op.def"
+#undef OP
+};
+
 static bool build_op(wagi_builder *b, wagi_op op)
 {
+    if (wagi_ops[op].feature == WAGI_FEATURE_GC)
+        return wagi_build_gc(b, op);
     return build_local(b, op) || wagi_build_simd(b, op) || wagi_build_control(b, op) || wagi_build_num(b, op) ||
-           wagi_build_memory(b, op) || wagi_build_call(b, op);
+           wagi_build_memory(b, op) || wagi_build_call(b, op) || wagi_build_exception(b, op) ||
+           wagi_build_atomic(b, op);
 }
 
 /* Build ops until one may have made the code behind it unreachable, or ended the function. */
@@ -380,12 +414,14 @@ static void build_straight(wagi_builder *b)
 {
     wagi_ir *ir = b->ir;
     for (bool known = true; known && !ir->failed;) {
-        b->source = (uint32_t)wagi_reader_offset(&b->in);
-        wagi_op op = read_op(b);
-        if (op == WAGI_OP_local_get) { /* a third of all ops */
-            get_local(b);
+        const uint8_t *pos = b->in.pos;
+        if (b->in.end - pos >= 2 && *pos == CODE_local_get && pos[1] < 0x80) { /* a third of all ops */
+            b->in.pos = pos + 2;
+            push_local(b, pos[1]);
             continue;
         }
+        b->source = (uint32_t)wagi_reader_offset(&b->in);
+        wagi_op op = read_op(b);
         if (op == WAGI_OP_NONE) {
             ir->failed = true;
             return;
@@ -429,6 +465,7 @@ void wagi_builder_fini(wagi_builder *builder)
     WAGI_VEC_FREE(&builder->saved);
     WAGI_VEC_FREE(&builder->last_access);
     WAGI_VEC_FREE(&builder->pending);
+    WAGI_VEC_FREE(&builder->not_null);
 }
 
 bool wagi_build(wagi_builder *b, wagi_ir *ir, const wagi_machine *machine, const wagi_module_data *data,
@@ -443,7 +480,9 @@ bool wagi_build(wagi_builder *b, wagi_ir *ir, const wagi_machine *machine, const
     b->source = (uint32_t)wagi_reader_offset(&b->in);
     b->poll = poll;
     b->stack.n = b->control.n = b->saved.n = 0;
-    b->synced = b->edge_serial = 0;
+    b->synced = b->edge_serial = b->handler = 0;
+    b->epoch = 1;
+    b->not_null.n = 0;
     b->loop = WAGI_NIL;
     if (!reserve_locals(b, body->local_count))
         return false;

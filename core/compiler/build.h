@@ -30,7 +30,8 @@ typedef enum wagi_control_kind {
     WAGI_CTL_BLOCK,
     WAGI_CTL_LOOP,
     WAGI_CTL_IF,
-    WAGI_CTL_ELSE
+    WAGI_CTL_ELSE,
+    WAGI_CTL_TRY
 } wagi_control_kind;
 
 typedef struct wagi_control {
@@ -45,6 +46,7 @@ typedef struct wagi_control {
     uint32_t edge, edge_serial; /* br_table: label of the edge block made by the br_table of this serial */
     uint32_t param_count, result_count;
     const wagi_valtype *params, *results;
+    uint32_t handler; /* TRY: 1 + index */
     wagi_valtype one; /* storage of a block type that is a single value type */
 } wagi_control;
 
@@ -52,7 +54,8 @@ typedef struct wagi_control {
 typedef struct wagi_test {
     wagi_ir_cond cond;
     uint8_t type, flags;
-    wagi_entry a, b; /* b unused with WAGI_INS_IMM */
+    uint8_t cast;    /* WAGI_CAST_*: a type test on a, for NE; EQ is the opposite */
+    wagi_entry a, b; /* b unused with WAGI_INS_IMM and cast */
     int64_t imm;
 } wagi_test;
 
@@ -74,6 +77,9 @@ typedef struct wagi_builder {
     uint32_t block_start;           /* first instruction of the block at hand */
     uint32_t loop;                  /* innermost loop or NONE */
     uint32_t edge_serial;
+    uint32_t handler;            /* of the innermost try, 1 + index, or 0 */
+    uint32_t epoch;              /* the same as long as no other path has joined */
+    WAGI_VEC(uint32_t) not_null; /* per vreg, as far as it goes: the epoch in which it is known not to be null */
 } wagi_builder;
 
 /* Scratch that is reused from function to function. */
@@ -116,6 +122,24 @@ void wagi_build_condition(wagi_builder *b, wagi_test test);
 void wagi_build_return(wagi_builder *b);
 void wagi_build_unreachable(wagi_builder *b); /* the rest of the block at hand cannot be reached */
 void wagi_build_push_function(wagi_builder *b);
+void wagi_build_refer(wagi_builder *b, uint32_t label); /* the block at hand may go on there */
+wagi_control *wagi_build_push_control(wagi_builder *b, wagi_control_kind kind, wagi_block_type type);
+void wagi_build_jump(wagi_builder *b, uint32_t depth, bool redirect);
+void wagi_build_jump_label(wagi_builder *b, uint32_t label);
+void wagi_build_move_to_merge(wagi_builder *b, wagi_control *control, bool redirect);
+void wagi_build_push_merges(wagi_builder *b, wagi_control *control); /* what a branch to its end brought */
+
+void wagi_build_branch_to(wagi_builder *b, wagi_test test, uint32_t depth);
+
+/* ---- build_gc.c ---- */
+bool wagi_build_gc(wagi_builder *b, wagi_op op);
+/* Trap when the entry is null, unless it is known not to be; afterwards it is known. */
+void wagi_build_null_check(wagi_builder *b, wagi_entry *entry, wag_err trap);
+void wagi_build_note_not_null(wagi_builder *b, const wagi_entry *entry);
+
+/* ---- build_exception.c ---- */
+bool wagi_build_exception(wagi_builder *b, wagi_op op);
+void wagi_build_end_try(wagi_builder *b);
 
 /* ---- build_memory.c, build_call.c ---- */
 bool wagi_build_memory(wagi_builder *b, wagi_op op);
@@ -124,10 +148,15 @@ void wagi_build_memarg(wagi_builder *b, uint32_t *ret_memory, uint64_t *ret_offs
 /* Pop the address, push what is loaded; pop value and address. */
 void wagi_build_load(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset);
 void wagi_build_store(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset);
+/* The vreg of an address, or NIL: a constant one goes into the offset. */
+uint32_t wagi_build_address_operand(wagi_builder *b, wagi_entry *address, uint64_t *offset);
 void wagi_build_emit_call(wagi_builder *b, wagi_ins ins);
 /* A call of a helper: operand_count entries from the stack, then constants. result_type WAGI_TY_COUNT: none. */
 void wagi_build_helper(wagi_builder *b, wagi_helper helper, uint32_t operand_count, const uint64_t *constants,
                        uint32_t constant_count, unsigned result_type);
+
+/* ---- build_atomic.c ---- */
+bool wagi_build_atomic(wagi_builder *b, wagi_op op);
 
 /* ---- build_simd.c ---- */
 bool wagi_build_simd(wagi_builder *b, wagi_op op);

@@ -5,12 +5,18 @@
 void wagi_build_emit_call(wagi_builder *b, wagi_ins ins)
 {
     wagi_ir *ir = b->ir;
-    const wagi_ir_call *call = &ir->calls.p[ins.imm];
+    wagi_ir_call *call = &ir->calls.p[ins.imm];
     uint32_t at = (uint32_t)ir->ins.n;
     for (uint32_t i = 0; i < wagi_call_operands(call); i++)
         if (ir->pool.p[call->args + i] < ir->local_count)
             b->last_access.p[ir->pool.p[call->args + i]] = at;
+    if (b->handler && ins.op == WAGI_IR_CALL && call->kind != WAGI_CALL_HELPER)
+        call->handler = b->handler;
     wagi_build_emit(b, ins);
+    if (call->handler && !ir->failed) {
+        wagi_build_refer(b, ir->handlers.p[call->handler - 1].label);
+        wagi_build_start_block(b, true);
+    }
 }
 
 static void call(wagi_builder *b, wagi_call_kind kind, uint32_t target, const wagi_type *type, bool tail)

@@ -36,7 +36,7 @@ static uint32_t merge_of(wagi_builder *b, wagi_control *c)
     return c->merge;
 }
 
-static void refer(wagi_builder *b, uint32_t label)
+void wagi_build_refer(wagi_builder *b, uint32_t label)
 {
     wagi_label *l = &b->ir->labels.p[label];
     l->refs++;
@@ -53,27 +53,36 @@ void wagi_build_unreachable(wagi_builder *b)
 
 /* ---- branches ---- */
 
+static uint8_t cast_of(const wagi_test *test)
+{
+    return test->cast | (test->cond == WAGI_EQ ? WAGI_CAST_NOT : 0);
+}
+
 static void branch_if(wagi_builder *b, wagi_test test, uint32_t label)
 {
     wagi_ins ins = ins_2(WAGI_IR_BRCC, test.type, label, test.a.vreg, WAGI_NIL);
     ins.sub = (uint8_t)test.cond;
     ins.flags = test.flags;
     ins.imm = test.imm;
-    if (!(test.flags & WAGI_INS_IMM))
+    if (test.cast) {
+        ins.op = WAGI_IR_BR_CAST;
+        ins.sub = cast_of(&test);
+    } else if (!(test.flags & WAGI_INS_IMM)) {
         ins.b = test.b.vreg;
+    }
     wagi_build_emit(b, ins);
     if (b->ir->failed)
         return;
-    refer(b, label);
+    wagi_build_refer(b, label);
     wagi_build_start_block(b, true);
 }
 
-static void jump_to_label(wagi_builder *b, uint32_t label)
+void wagi_build_jump_label(wagi_builder *b, uint32_t label)
 {
     wagi_build_emit(b, ins_2(WAGI_IR_JMP, WAGI_TY_I32, label, WAGI_NIL, WAGI_NIL));
     if (b->ir->failed)
         return;
-    refer(b, label);
+    wagi_build_refer(b, label);
     wagi_build_start_block(b, false);
 }
 
@@ -108,7 +117,7 @@ static void move_to_loop(wagi_builder *b, uint32_t first, uint32_t count)
     memcpy(b->stack.p + base, before, count * sizeof *before);
 }
 
-static void move_to_merge(wagi_builder *b, wagi_control *c, bool redirect)
+void wagi_build_move_to_merge(wagi_builder *b, wagi_control *c, bool redirect)
 {
     uint32_t first = merge_of(b, c), base = (uint32_t)b->stack.n - c->result_count;
     for (uint32_t i = 0; i < c->result_count && !b->ir->failed; i++)
@@ -133,7 +142,7 @@ void wagi_build_return(wagi_builder *b)
 }
 
 /* An unconditional branch; the stack stays as it is. */
-static void jump(wagi_builder *b, uint32_t depth, bool redirect)
+void wagi_build_jump(wagi_builder *b, uint32_t depth, bool redirect)
 {
     wagi_control *c = control_at(b, depth);
     uint32_t arity = label_arity(c);
@@ -148,11 +157,11 @@ static void jump(wagi_builder *b, uint32_t depth, bool redirect)
     if (c->kind == WAGI_CTL_LOOP)
         move_to_loop(b, c->merge, arity);
     else if (arity)
-        move_to_merge(b, c, redirect);
-    jump_to_label(b, c->label);
+        wagi_build_move_to_merge(b, c, redirect);
+    wagi_build_jump_label(b, c->label);
 }
 
-static void branch_to(wagi_builder *b, wagi_test test, uint32_t depth)
+void wagi_build_branch_to(wagi_builder *b, wagi_test test, uint32_t depth)
 {
     wagi_control *c = control_at(b, depth);
     uint32_t arity = label_arity(c);
@@ -166,10 +175,10 @@ static void branch_to(wagi_builder *b, wagi_test test, uint32_t depth)
         uint32_t around = wagi_ir_new_label(b->ir);
         test.cond ^= 1u;
         branch_if(b, test, around);
-        jump(b, depth, false);
+        wagi_build_jump(b, depth, false);
         wagi_build_place(b, around);
     } else {
-        move_to_merge(b, c, false);
+        wagi_build_move_to_merge(b, c, false);
         branch_if(b, test, c->label);
     }
 }
@@ -206,7 +215,7 @@ static void branch_table(wagi_builder *b)
         if (ir->failed)
             return;
         ir->pool.p[pool + i] = label;
-        refer(b, label);
+        wagi_build_refer(b, label);
     }
     wagi_ins ins = ins_2(WAGI_IR_BR_TABLE, WAGI_TY_I32, WAGI_NIL, index.vreg, count);
     ins.imm = pool;
@@ -221,7 +230,7 @@ static void branch_table(wagi_builder *b)
                 continue;
             wagi_build_place(b, c->edge);
             c->edge = WAGI_NIL;
-            jump(b, depth, false);
+            wagi_build_jump(b, depth, false);
         }
     }
     if (!ir->failed)
@@ -230,7 +239,7 @@ static void branch_table(wagi_builder *b)
 
 /* ---- constructs ---- */
 
-static wagi_control *push_control(wagi_builder *b, wagi_control_kind kind, wagi_block_type type)
+wagi_control *wagi_build_push_control(wagi_builder *b, wagi_control_kind kind, wagi_block_type type)
 {
     wagi_control c = {.kind = (uint8_t)kind,
                       .live = true,
@@ -263,7 +272,7 @@ static wagi_control *push_control(wagi_builder *b, wagi_control_kind kind, wagi_
 
 void wagi_build_push_function(wagi_builder *b)
 {
-    wagi_control *c = push_control(b, WAGI_CTL_FUNC, (wagi_block_type){.value = WAGI_KIND_NONE});
+    wagi_control *c = wagi_build_push_control(b, WAGI_CTL_FUNC, (wagi_block_type){.value = WAGI_KIND_NONE});
     if (!c)
         return;
     c->result_count = b->body->result_count;
@@ -274,7 +283,7 @@ static void begin_loop(wagi_builder *b, wagi_block_type type)
 {
     wagi_ir *ir = b->ir;
     wagi_build_sync(b);
-    wagi_control *c = push_control(b, WAGI_CTL_LOOP, type);
+    wagi_control *c = wagi_build_push_control(b, WAGI_CTL_LOOP, type);
     if (!c || ir->failed)
         return;
     if (c->param_count) {
@@ -299,6 +308,7 @@ static void begin_loop(wagi_builder *b, wagi_block_type type)
         return;
     }
     b->loop = c->loop = (uint32_t)ir->loops.n - 1;
+    b->epoch++;
     wagi_build_start_block(b, true);
     if (ir->failed)
         return;
@@ -311,7 +321,7 @@ static void begin_loop(wagi_builder *b, wagi_block_type type)
 
 static void begin_if(wagi_builder *b, wagi_test test, wagi_block_type type)
 {
-    wagi_control *c = push_control(b, WAGI_CTL_IF, type);
+    wagi_control *c = wagi_build_push_control(b, WAGI_CTL_IF, type);
     if (!c || b->ir->failed)
         return;
     c->else_label = wagi_ir_new_label(b->ir);
@@ -330,8 +340,8 @@ static void begin_else(wagi_builder *b)
     wagi_control *c = control_at(b, 0);
     if (c->live) {
         if (c->result_count)
-            move_to_merge(b, c, true);
-        jump_to_label(b, c->label);
+            wagi_build_move_to_merge(b, c, true);
+        wagi_build_jump_label(b, c->label);
     }
     wagi_build_drop_to(b, c->height);
     wagi_build_place(b, c->else_label);
@@ -340,6 +350,12 @@ static void begin_else(wagi_builder *b)
     b->saved.n = c->saved;
     c->kind = WAGI_CTL_ELSE;
     c->live = true;
+}
+
+void wagi_build_push_merges(wagi_builder *b, wagi_control *c)
+{
+    for (uint32_t i = 0; i < c->result_count; i++)
+        wagi_build_push_vreg(b, wagi_ir_type_of(results_of(c)[i]), merge_of(b, c) + i);
 }
 
 static void end_function(wagi_builder *b)
@@ -393,7 +409,7 @@ static void end_block(wagi_builder *b)
     bool live = c->live;
     uint32_t refs = ir->labels.p[c->label].refs;
     if (refs && live && c->result_count)
-        move_to_merge(b, c, true);
+        wagi_build_move_to_merge(b, c, true);
     if (!live || refs)
         wagi_build_drop_to(b, c->height);
     if (c->kind == WAGI_CTL_IF) {
@@ -402,8 +418,7 @@ static void end_block(wagi_builder *b)
     }
     if (refs) {
         wagi_build_place(b, c->label);
-        for (uint32_t i = 0; i < c->result_count; i++)
-            wagi_build_push_vreg(b, wagi_ir_type_of(results_of(c)[i]), merge_of(b, c) + i);
+        wagi_build_push_merges(b, c);
         live = true;
     }
     b->saved.n = c->saved;
@@ -421,6 +436,9 @@ static void end_construct(wagi_builder *b)
     case WAGI_CTL_LOOP:
         end_loop(b);
         return;
+    case WAGI_CTL_TRY:
+        wagi_build_end_try(b);
+        return;
     default:
         end_block(b);
     }
@@ -428,8 +446,23 @@ static void end_construct(wagi_builder *b)
 
 /* ---- conditions ---- */
 
+/* A type test as a number. */
+static uint32_t cast_value(wagi_builder *b, const wagi_test *test)
+{
+    wagi_ins ins = ins_1(WAGI_IR_REF_TEST, WAGI_TY_I64, wagi_ir_new_vreg(b->ir, WAGI_TY_I32), test->a.vreg);
+    ins.sub = cast_of(test);
+    ins.imm = test->imm;
+    wagi_build_emit(b, ins);
+    return ins.dst;
+}
+
 static void select_values(wagi_builder *b, wagi_test test)
 {
+    if (test.cast) {
+        wagi_entry value = {.kind = WAGI_ENTRY_TEMP, .type = WAGI_TY_I32, .def = WAGI_NIL};
+        value.vreg = cast_value(b, &test);
+        test = (wagi_test){.cond = WAGI_NE, .type = WAGI_TY_I32, .flags = WAGI_INS_IMM, .a = value};
+    }
     wagi_entry y = wagi_build_pop(b), x = wagi_build_pop(b);
     wagi_build_materialize(b, &x);
     wagi_build_materialize(b, &y);
@@ -449,6 +482,11 @@ static void select_values(wagi_builder *b, wagi_test test)
 
 static void condition_value(wagi_builder *b, wagi_test test)
 {
+    if (test.cast) {
+        uint32_t value = cast_value(b, &test);
+        wagi_build_push_result(b, WAGI_TY_I32, value);
+        return;
+    }
     uint32_t dst = wagi_ir_new_vreg(b->ir, WAGI_TY_I32);
     wagi_ins ins = ins_2(WAGI_IR_SETCC, test.type, dst, test.a.vreg, WAGI_NIL);
     ins.sub = (uint8_t)test.cond;
@@ -468,7 +506,7 @@ void wagi_build_condition(wagi_builder *b, wagi_test test)
     uint8_t next = in->pos < in->end ? *in->pos : 0;
     if (next == wagi_ops[WAGI_OP_br_if].code) {
         in->pos++;
-        branch_to(b, test, wagi_read_u32(in));
+        wagi_build_branch_to(b, test, wagi_read_u32(in));
     } else if (next == wagi_ops[WAGI_OP_if_].code) {
         in->pos++;
         wagi_block_type type = wagi_build_read_block_type(b);
@@ -498,7 +536,8 @@ static void branch_on_null(wagi_builder *b)
     uint32_t depth = wagi_read_u32(&b->in);
     wagi_entry value = wagi_build_pop(b);
     wagi_build_materialize(b, &value);
-    branch_to(b, null_test(value, WAGI_EQ), depth);
+    wagi_build_branch_to(b, null_test(value, WAGI_EQ), depth);
+    wagi_build_note_not_null(b, &value);
     wagi_build_push(b, value);
 }
 
@@ -506,21 +545,14 @@ static void branch_on_non_null(wagi_builder *b)
 {
     uint32_t depth = wagi_read_u32(&b->in);
     wagi_build_materialize(b, wagi_build_top(b));
-    branch_to(b, null_test(*wagi_build_top(b), WAGI_NE), depth);
+    wagi_build_branch_to(b, null_test(*wagi_build_top(b), WAGI_NE), depth);
     wagi_build_pop(b);
 }
 
 static void as_non_null(wagi_builder *b)
 {
     wagi_entry value = wagi_build_pop(b);
-    wagi_build_materialize(b, &value);
-    uint32_t around = wagi_ir_new_label(b->ir);
-    branch_if(b, null_test(value, WAGI_NE), around);
-    wagi_ins trap = ins_1(WAGI_IR_TRAP, WAGI_TY_I32, WAGI_NIL, WAGI_NIL);
-    trap.imm = WAG_NULL_REFERENCE;
-    wagi_build_emit(b, trap);
-    wagi_build_start_block(b, false);
-    wagi_build_place(b, around);
+    wagi_build_null_check(b, &value, WAG_NULL_REFERENCE);
     wagi_build_push(b, value);
 }
 
@@ -548,7 +580,7 @@ bool wagi_build_control(wagi_builder *b, wagi_op op)
     case WAGI_OP_block: {
         wagi_block_type type = wagi_build_read_block_type(b);
         wagi_build_sync(b);
-        push_control(b, WAGI_CTL_BLOCK, type);
+        wagi_build_push_control(b, WAGI_CTL_BLOCK, type);
         return true;
     }
     case WAGI_OP_loop:
@@ -567,7 +599,7 @@ bool wagi_build_control(wagi_builder *b, wagi_op op)
         end_construct(b);
         return true;
     case WAGI_OP_br:
-        jump(b, wagi_read_u32(&b->in), true);
+        wagi_build_jump(b, wagi_read_u32(&b->in), true);
         wagi_build_unreachable(b);
         return true;
     case WAGI_OP_br_table:

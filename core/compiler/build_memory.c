@@ -31,8 +31,7 @@ void wagi_build_memarg(wagi_builder *b, uint32_t *ret_memory, uint64_t *ret_offs
     *ret_offset = wagi_read_u64(&b->in);
 }
 
-/* A constant address goes into the offset. */
-static uint32_t address_operand(wagi_builder *b, wagi_entry *address, uint64_t *offset)
+uint32_t wagi_build_address_operand(wagi_builder *b, wagi_entry *address, uint64_t *offset)
 {
     if (address->kind == WAGI_ENTRY_CONST && address->bits <= INT32_MAX && *offset <= INT32_MAX - address->bits) {
         *offset += address->bits;
@@ -45,7 +44,7 @@ static uint32_t address_operand(wagi_builder *b, wagi_entry *address, uint64_t *
 void wagi_build_load(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset)
 {
     wagi_entry address = wagi_build_pop(b);
-    wagi_ins ins = ins_1(WAGI_IR_LOAD, type, WAGI_NIL, address_operand(b, &address, &offset));
+    wagi_ins ins = ins_1(WAGI_IR_LOAD, type, WAGI_NIL, wagi_build_address_operand(b, &address, &offset));
     ins.sub = (uint8_t)access;
     ins.b = memory;
     ins.imm = (int64_t)offset;
@@ -69,7 +68,7 @@ void wagi_build_store(wagi_builder *b, wagi_access access, unsigned type, uint32
 {
     uint32_t bits;
     wagi_entry value = wagi_build_pop(b), address = wagi_build_pop(b);
-    uint32_t a = address_operand(b, &address, &offset);
+    uint32_t a = wagi_build_address_operand(b, &address, &offset);
     wagi_ins ins = ins_1(WAGI_IR_STORE, type, memory, a);
     ins.sub = (uint8_t)access;
     ins.imm = (int64_t)offset;

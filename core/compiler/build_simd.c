@@ -213,12 +213,47 @@ static void shuffle(wagi_builder *b, const vector_op *v)
 
 /* ---- ops ---- */
 
+/* The comparison of lanes with 0 that all_true is made of; WAGI_OP_NONE for other ops. */
+static wagi_op equality_of(wagi_op op)
+{
+    switch (op) {
+    case WAGI_OP_i8x16_all_true:
+        return WAGI_OP_i8x16_eq;
+    case WAGI_OP_i16x8_all_true:
+        return WAGI_OP_i16x8_eq;
+    case WAGI_OP_i32x4_all_true:
+        return WAGI_OP_i32x4_eq;
+    case WAGI_OP_i64x2_all_true:
+        return WAGI_OP_i64x2_eq;
+    default:
+        return WAGI_OP_NONE;
+    }
+}
+
+/* A condition, which the op that follows may use as such. False for other ops. */
+static bool test_lanes(wagi_builder *b, const vector_op *v)
+{
+    wagi_op equality = equality_of(v->op);
+    bool all = equality != WAGI_OP_NONE;
+    if (all && wagi_machine_has_vector(b->machine, WAGI_VECTOR(equality))) {
+        vector_op lanes = describe(equality);
+        push_vector(b, 0, 0);
+        two_operands(b, &lanes);
+    } else if (v->op != WAGI_OP_v128_any_true) {
+        return false;
+    }
+    wagi_entry x = wagi_build_pop(b);
+    wagi_test test = {.cond = all ? WAGI_EQ : WAGI_NE, .type = WAGI_TY_V128, .flags = WAGI_INS_IMM, .a = x};
+    wagi_build_condition(b, test);
+    return true;
+}
+
 /* An op whose immediate has been read. */
 static void compute(wagi_builder *b, const vector_op *v)
 {
     if (b->stack.n < v->operands)
         b->ir->failed = true;
-    if (b->ir->failed || fold(b, v))
+    if (b->ir->failed || fold(b, v) || test_lanes(b, v))
         return;
     if (!wagi_machine_has_vector(b->machine, WAGI_VECTOR(v->op)))
         call_helper(b, v);

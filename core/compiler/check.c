@@ -66,13 +66,17 @@ static void check_read(void *context, uint32_t *vreg)
         complain(c, "a vreg is read where it is not");
 }
 
-/* A write makes all copies of the old value stale. */
+/* A write makes all copies of the old value stale. A vreg's value is only ever in registers and in its own slot. */
 static void check_write(void *context, uint32_t *vreg)
 {
     checker *c = context;
-    for (uint32_t i = 0; i < c->places; i++)
+    for (uint32_t i = 0; i < WAGI_REG_COUNT; i++)
         if (c->state[i] == *vreg)
             c->state[i] = NOTHING;
+    const wagi_vreg *v = &c->ir->vregs.p[*vreg];
+    for (uint32_t i = 0; v->slot != WAGI_NIL && i < wagi_ty_slots(v->type); i++)
+        if (c->state[WAGI_REG_COUNT + v->slot + i] == *vreg)
+            c->state[WAGI_REG_COUNT + v->slot + i] = NOTHING;
     uint32_t place = place_of(c, *vreg);
     if (place != NOTHING)
         put_at(c, *vreg, place, true);
@@ -124,9 +128,9 @@ static bool meet_label(checker *c, uint32_t label)
 static bool meet_successors(checker *c, const wagi_ins *ins)
 {
     bool changed = false;
-    if (ins->op == WAGI_IR_JMP || ins->op == WAGI_IR_BRCC)
+    if (wagi_ins_jumps(ins))
         changed = meet_label(c, ins->dst);
-    else if (ins->op == WAGI_IR_BR_TABLE)
+    else if (wagi_ins_has_table(ins))
         for (uint32_t i = 0; i <= ins->b; i++)
             changed |= meet_label(c, c->ir->pool.p[ins->imm + i]);
     return changed;
@@ -143,16 +147,28 @@ static size_t replay_edits(checker *c, size_t next, uint32_t block, uint32_t ins
     return next;
 }
 
-static void replay_ins(checker *c, uint32_t i)
+/* An exception leaves what calls keep and the slots; results are not written. */
+static bool meet_handler(checker *c, const wagi_ins *ins)
 {
+    uint32_t handler = c->ir->calls.p[ins->imm].handler;
+    return handler && meet_label(c, c->ir->handlers.p[handler - 1].label);
+}
+
+/* True when the entry state of a handler changed. */
+static bool replay_ins(checker *c, uint32_t i, bool live)
+{
+    bool changed = false;
     wagi_ir *ir = c->ir;
     const wagi_ins *ins = &ir->ins.p[i];
     wagi_ir_each_use(ir, i, check_read, c);
-    if (ins->op == WAGI_IR_CALL)
+    if (ins->op == WAGI_IR_CALL) {
         for (int reg = 0; reg < WAGI_REG_COUNT; reg++)
             if (!wagi_reg_is_saved(c->homes->machine, reg))
                 c->state[reg] = NOTHING;
+        changed = live && meet_handler(c, ins);
+    }
     wagi_ir_each_def(ir, i, check_write, c);
+    return changed;
 }
 
 /* Once over all blocks. True when some block's entry state changed. */
@@ -171,7 +187,7 @@ static bool replay(checker *c)
         c->report = report && live;
         for (uint32_t i = block->first; i < block->last; i++) {
             next = replay_edits(c, next, b, i);
-            replay_ins(c, i);
+            changed |= replay_ins(c, i, live);
         }
         if (live && block->first < block->last)
             changed |= meet_successors(c, &ir->ins.p[block->last - 1]);

@@ -17,8 +17,9 @@ typedef enum wagi_site_kind {
     WAGI_SITE_PROLOGUE, /* a trap before the frame was made */
 } wagi_site_kind;
 typedef struct wagi_site {
-    uint32_t code;   /* offset in the function */
-    uint32_t source; /* offset in the module */
+    uint32_t code;    /* offset in the function */
+    uint32_t source;  /* offset in the module */
+    uint32_t handler; /* RETURN: 1 + the handler of its exceptions, or 0; not in the encoded form */
     uint8_t kind;
 } wagi_site;
 
@@ -27,7 +28,11 @@ typedef enum wagi_reloc_kind {
     WAGI_RELOC_OUT,  /* target: const wagi_type *; the stub that calls any wag_func of the type */
     WAGI_RELOC_TAIL, /* the same for tail calls */
     WAGI_RELOC_TRAP, /* target: wag_err */
+    WAGI_RELOC_THROW,
+    WAGI_RELOC_SLOW, /* target: wagi_slow_kind */
 } wagi_reloc_kind;
+/* Slow paths that keep all registers but scratch ones. */
+typedef enum wagi_slow_kind { WAGI_SLOW_ALLOC, WAGI_SLOW_SHADE, WAGI_SLOW_COUNT } wagi_slow_kind;
 typedef struct wagi_reloc {
     uint32_t at; /* offset of a rel32 in the unit */
     uint8_t kind;
@@ -39,6 +44,9 @@ typedef struct wagi_func_code {
     uint32_t start, size;       /* in the unit */
     uint32_t frame;             /* bytes between the return address and rsp in the body */
     uint32_t sites, site_count; /* where its site records start */
+    uint32_t handlers;          /* behind them: where its table of handlers starts, when range_count is not 0 */
+    uint32_t range_count, handler_count;
+    uint32_t saved; /* the callee-saved registers that it keeps below its return address: bit per wagi_saved_reg */
 } wagi_func_code;
 
 /* A stretch of a stub that calls, for debuggers that walk the stack. */
@@ -59,6 +67,33 @@ bool wagi_sites_encode(wagi_unit_code *unit, const wagi_site *sites, size_t coun
 /* The next record; position starts at the function's first byte, *site zeroed. */
 const uint8_t *wagi_sites_next(const uint8_t *position, wagi_site *site);
 
+/* Where exceptions go, of one function. The table is three arrays of words, one behind the other:
+ *   ranges    code offset, 1 + handler (or 0): of the return addresses from this offset on, up to the next range's
+ *   handlers  the try region of the body, 1 + the handler around it (or 0), index of its first landing
+ *   landings  code offset, one for each clause
+ * sites: sorted by code. Nothing is written when no site has a handler. */
+bool wagi_handlers_encode(wagi_unit_code *unit, wagi_func_code *func, const wagi_ir *ir, const wagi_site *sites,
+                          size_t count, const uint32_t *block_at);
+/* 1 + the innermost handler of a return address (offset in the function), or 0. sites: the image's. */
+uint32_t wagi_handler_at(const uint8_t *sites, const wagi_func_code *func, uint32_t offset);
+typedef struct wagi_handler_code {
+    uint32_t region, parent; /* parent: 1 + index, or 0 */
+    uint32_t first_landing;
+} wagi_handler_code;
+wagi_handler_code wagi_handler_read(const uint8_t *sites, const wagi_func_code *func, uint32_t handler);
+/* The code offset of a landing in the function. */
+uint32_t wagi_landing_at(const uint8_t *sites, const wagi_func_code *func, uint32_t landing);
+
+/* Registers of the machine that calls keep, in the order in which a prologue pushes them. */
+enum { WAGI_SAVED_REGS = 4 };
+/* A place in native code from which an exception goes on: what the raising stub passes, and where it continues. */
+typedef struct wagi_raise {
+    uintptr_t pc, sp; /* a return address and the stack pointer of its function's body; then the landing's */
+    uintptr_t saved[WAGI_SAVED_REGS];
+    wag_instance *instance;
+    wagi_slot exception; /* result */
+} wagi_raise;
+
 /* The C functions that generated code calls. All use the C calling convention. */
 typedef wag_err (*wagi_helper_func)(wag_instance *instance, wagi_slot *slots);
 typedef struct wagi_code_abi {
@@ -77,9 +112,13 @@ typedef struct wagi_code_abi {
     int (*enter_ended)(wagi_unit *unit);
     /* The error of a host function that has given a result another kind. */
     wag_error *(*misfit)(wag_func *func, const wag_val *results);
-    /* Their error, on its way to the entry. pc, sp: of the caller. */
-    void (*error)(wag_instance *instance, const void *pc, const void *sp, wag_error *error);
-    const wagi_helper_func *helpers; /* WAGI_HELPER_COUNT */
+    /* An exception: error NULL, the operands of a WAGI_CALL_THROW are at raise->sp; or call_out's error, own.
+     * Afterwards the code goes on at raise->pc: a landing, or the way to the entry. */
+    void (*raise)(wagi_raise *raise, wag_error *error);
+    /* An object of the heap, or NULL when there is no room (heap.h). A safepoint. */
+    void *(*alloc)(wag_instance *instance, const wagi_type *type, uint32_t size);
+    void (*shade)(wag_instance *instance, wagi_slot slot); /* a reference that is overwritten during a mark */
+    const wagi_helper_func *helpers;                       /* WAGI_HELPER_COUNT */
 } wagi_code_abi;
 
 /* What emission knows about the module and the wish of the host. */

@@ -61,12 +61,15 @@ typedef struct worker {
     wagi_unit_code out;
     wagi_x64_emitter *emitter;
     WAGI_VEC(chunk) chunks;
+    uint32_t failed_item; /* valid when it is the team's failure */
+    bool out_of_memory;   /* why that failed */
 } worker;
 
 static bool worker_init(worker *w, const wagi_code_context *context)
 {
     memset(w, 0, sizeof *w);
     w->context = context;
+    w->failed_item = UINT32_MAX;
     wagi_builder_init(&w->builder);
     wagi_ir_init(&w->ir);
     wagi_liveness_init(&w->liveness);
@@ -170,6 +173,7 @@ static void fill_image(worker *w, wagi_x64_stubs *stubs, wagi_image *image)
     stubs->frames.p = NULL;
     image->stubs_start = stubs->first;
     image->fault = stubs->fault;
+    image->unwind = stubs->unwind;
     image->restore = stubs->restore;
     image->far_start = stubs->far_start;
     image->far_end = stubs->far_end;
@@ -221,6 +225,14 @@ static size_t body_size(const void *context, uint32_t item)
     return (size_t)(body->end - body->code);
 }
 
+static bool chunk_failed(team *team, worker *w, uint32_t item)
+{
+    w->failed_item = item;
+    w->out_of_memory = wagi_alloc_take_refusal();
+    wagi_chunks_fail(&team->chunks, item);
+    return false;
+}
+
 /* One chunk, with its code on a function's boundary. */
 static bool compile_chunk(team *team, worker *w, uint32_t first, uint32_t end)
 {
@@ -229,10 +241,8 @@ static bool compile_chunk(team *team, worker *w, uint32_t first, uint32_t end)
     chunk c = {
         .first_func = first, .worker = w, .funcs = w->out.funcs.n, .relocs = w->out.relocs.n, .sites = w->out.sites.n};
     for (uint32_t i = first; i < end && wagi_chunks_matters(&team->chunks, i); i++)
-        if (!compile_function(w, &data->bodies[i])) {
-            wagi_chunks_fail(&team->chunks, i);
-            return false;
-        }
+        if (!compile_function(w, &data->bodies[i]))
+            return chunk_failed(team, w, i);
     if (w->out.funcs.n == c.funcs)
         return true;
     c.code = w->out.funcs.p[c.funcs].start;
@@ -240,10 +250,7 @@ static bool compile_chunk(team *team, worker *w, uint32_t first, uint32_t end)
     c.funcs_end = w->out.funcs.n;
     c.relocs_end = w->out.relocs.n;
     c.sites_end = w->out.sites.n;
-    if (WAGI_VEC_PUSH(&w->chunks, c))
-        return true;
-    wagi_chunks_fail(&team->chunks, first);
-    return false;
+    return WAGI_VEC_PUSH(&w->chunks, c) || chunk_failed(team, w, first);
 }
 
 static void work_on_chunks(void *context, uint32_t number)
@@ -251,6 +258,7 @@ static void work_on_chunks(void *context, uint32_t number)
     team *team = context;
     worker *w = &team->workers[number];
     uint32_t first, end;
+    (void)wagi_alloc_take_refusal(); /* of other work */
     if (number > 0 && !worker_init(w, team->context))
         return; /* the others do it */
     while (wagi_chunks_take(&team->chunks, &first, &end))
@@ -277,6 +285,7 @@ static void place_chunk(const chunk *c, wagi_x64_buffer *code, wagi_unit_code *o
         wagi_func_code func = w->out.funcs.p[i];
         func.start += moved;
         func.sites += sites_moved;
+        func.handlers += func.range_count ? sites_moved : 0;
         out->funcs.p[out->funcs.n++] = func;
     }
     for (size_t i = c->relocs; i < c->relocs_end; i++) {
@@ -331,6 +340,14 @@ static bool place_chunks(team *team, uint32_t threads)
     return fine;
 }
 
+static bool ran_out_of_memory(const team *team, uint32_t threads, uint32_t failure)
+{
+    for (uint32_t n = 0; n < threads; n++)
+        if (team->workers[n].failed_item == failure && team->workers[n].out_of_memory)
+            return true;
+    return false;
+}
+
 /* All functions into the unit of the first worker, the only one that is left. */
 static wagi_image_result compile_functions(team *team, uint32_t threads, uint32_t *ret_func_index)
 {
@@ -345,7 +362,7 @@ static wagi_image_result compile_functions(team *team, uint32_t threads, uint32_
     wagi_image_result result = WAGI_IMAGE_OK;
     if (failure != UINT32_MAX) {
         *ret_func_index = team->context->data->func_import_count + failure;
-        result = WAGI_IMAGE_UNSUITABLE;
+        result = ran_out_of_memory(team, threads, failure) ? WAGI_IMAGE_NOMEM : WAGI_IMAGE_UNSUITABLE;
     } else if (team->workers[0].out.funcs.n != team->chunks.count && !place_chunks(team, threads)) {
         result = WAGI_IMAGE_NOMEM;
     }

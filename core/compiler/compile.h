@@ -20,6 +20,7 @@ typedef struct wagi_image {
     wagi_image_entry *entries; /* per own function: how C enters it */
     uint32_t stubs_start;      /* behind all functions */
     uint32_t fault;            /* where the fault handler continues */
+    uint32_t unwind;           /* the way to the entry, with the instance in its register */
     uint32_t restore;          /* return address whose frame is one word */
     wagi_stub_code *stubs;     /* stub_count, for debuggers */
     uint32_t stub_count;
@@ -34,7 +35,9 @@ typedef enum wagi_image_result { WAGI_IMAGE_OK, WAGI_IMAGE_NOMEM, WAGI_IMAGE_UNS
     (1ull << WAGI_FEATURE_MVP | 1ull << WAGI_FEATURE_SIGN_EXTENSION | 1ull << WAGI_FEATURE_SATURATING_FLOAT |          \
      1ull << WAGI_FEATURE_MULTI_VALUE | 1ull << WAGI_FEATURE_BULK_MEMORY | 1ull << WAGI_FEATURE_REFERENCE_TYPES |      \
      1ull << WAGI_FEATURE_TAIL_CALL | 1ull << WAGI_FEATURE_EXTENDED_CONST | 1ull << WAGI_FEATURE_MULTI_MEMORY |        \
-     1ull << WAGI_FEATURE_MEMORY64 | 1ull << WAGI_FEATURE_FUNCTION_REFERENCES)
+     1ull << WAGI_FEATURE_MEMORY64 | 1ull << WAGI_FEATURE_FUNCTION_REFERENCES | 1ull << WAGI_FEATURE_EXCEPTIONS |      \
+     1ull << WAGI_FEATURE_GC | 1ull << WAGI_FEATURE_THREADS | 1ull << WAGI_FEATURE_SIMD |                               \
+     1ull << WAGI_FEATURE_RELAXED_SIMD)
 
 /* This build and this machine have a compiler. */
 bool wagi_compiler_available(void);

@@ -118,7 +118,7 @@ static void walk_ins(tracker *t, uint32_t index)
     t->ins = index;
     if (t->pending) {
         wagi_ir_each_use(ir, index, need, t);
-        if (ins->op == WAGI_IR_JMP || ins->op == WAGI_IR_BRCC || ins->op == WAGI_IR_BR_TABLE)
+        if (wagi_ins_jumps(ins) || wagi_ins_has_table(ins))
             flush(t, wagi_ir_pos(index));
     }
     if (ins->op == WAGI_IR_CALL)
@@ -129,6 +129,16 @@ static void walk_ins(tracker *t, uint32_t index)
     } else if (ins->op == WAGI_IR_CALL) {
         wagi_ir_each_def(ir, index, written, t);
     }
+}
+
+/* Where exceptions come, registers are as behind the call that ended with one: all that calls clobber are lost, what
+ * was in them is in its slot. */
+static void land(tracker *t, uint32_t pos)
+{
+    for (int reg = 0; reg < WAGI_REG_COUNT; reg++)
+        if (t->occupant[reg] != WAGI_NIL && t->live_until[reg] > pos)
+            t->pending |= 1u << reg;
+    t->saved = t->pending;
 }
 
 static void enter_loop(tracker *t, uint32_t loop)
@@ -192,6 +202,8 @@ static void walk_blocks(tracker *t, size_t *stack)
         leave_loops(t, &open, stack);
         if (block->target)
             t->saved = t->pending = 0;
+        if (block->landing)
+            land(t, wagi_ir_pos(block->first));
         if (block->loop_head && t->homes->caches.n)
             stack[open++] = block->loop;
         for (uint32_t i = block->first; i < block->last; i++) {

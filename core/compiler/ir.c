@@ -74,6 +74,7 @@ void wagi_ir_fini(wagi_ir *ir)
     WAGI_VEC_FREE(&ir->pool);
     WAGI_VEC_FREE(&ir->consts);
     WAGI_VEC_FREE(&ir->calls);
+    WAGI_VEC_FREE(&ir->handlers);
 }
 
 void wagi_ir_reset(wagi_ir *ir, const wagi_module_data *data, const wagi_func_body *body)
@@ -81,7 +82,7 @@ void wagi_ir_reset(wagi_ir *ir, const wagi_module_data *data, const wagi_func_bo
     ir->data = data;
     ir->body = body;
     ir->ins.n = ir->source.n = ir->blocks.n = ir->loops.n = ir->labels.n = ir->vregs.n = ir->pool.n = 0;
-    ir->consts.n = ir->calls.n = 0;
+    ir->consts.n = ir->calls.n = ir->handlers.n = 0;
     ir->local_count = 0;
     ir->failed = false;
 }
@@ -257,9 +258,9 @@ static void put_ins(writer *w, const wagi_ir *ir, uint32_t index)
     if (wagi_ins_reads_c(ins))
         put_operand(w, ir, ins->c);
     put(w, " imm %" PRId64, ins->imm);
-    if (ins->op == WAGI_IR_BRCC || ins->op == WAGI_IR_JMP)
+    if (wagi_ins_jumps(ins))
         put(w, " -> b%" PRIu32, ir->labels.p[ins->dst].block);
-    if (ins->op == WAGI_IR_BR_TABLE)
+    if (wagi_ins_has_table(ins))
         for (uint32_t i = 0; i <= ins->b; i++)
             put(w, " -> b%" PRIu32, ir->labels.p[ir->pool.p[ins->imm + i]].block);
     if (ins->op == WAGI_IR_RETURN)
@@ -269,6 +270,8 @@ static void put_ins(writer *w, const wagi_ir *ir, uint32_t index)
         put(w, " kind %u target %" PRIu32, call->kind, call->target);
         put_pool(w, ir, call->args, wagi_call_operands(call));
         put_pool(w, ir, call->results, call->result_count);
+        if (call->handler)
+            put(w, " -> b%" PRIu32, ir->labels.p[ir->handlers.p[call->handler - 1].label].block);
     }
     put(w, "\n");
 }
@@ -278,7 +281,10 @@ size_t wagi_ir_dump(const wagi_ir *ir, char *buffer, size_t size)
     writer w = {buffer, size, 0};
     for (uint32_t b = 0; b < ir->blocks.n; b++) {
         const wagi_block *block = &ir->blocks.p[b];
-        put(&w, "b%" PRIu32 ":%s%s%s\n", b, block->target ? " target" : "", block->loop_head ? " loop" : "",
+        put(&w, "b%" PRIu32 ":%s%s%s\n", b, block->target ? " target" : "",
+            block->loop_head ? " loop"
+            : block->landing ? " landing"
+                             : "",
             block->falls ? "" : " ends");
         for (uint32_t i = block->first; i < block->last; i++)
             put_ins(&w, ir, i);
@@ -315,11 +321,26 @@ static const char *verify_label(const wagi_ir *ir, uint32_t from, uint32_t label
     return NULL;
 }
 
+static const char *verify_handler(const wagi_ir *ir, uint32_t from, uint32_t handler)
+{
+    if (handler > ir->handlers.n)
+        return "no such handler";
+    const char *wrong = verify_label(ir, from, ir->handlers.p[handler - 1].label);
+    if (wrong)
+        return wrong;
+    const wagi_block *block = &ir->blocks.p[ir->labels.p[ir->handlers.p[handler - 1].label].block];
+    if (block->first == block->last || ir->ins.p[block->first].op != WAGI_IR_HANDLER)
+        return "a handler's block has no HANDLER";
+    return NULL;
+}
+
 static const char *verify_branches(const wagi_ir *ir, uint32_t b, const wagi_ins *ins)
 {
-    if (ins->op == WAGI_IR_BRCC || ins->op == WAGI_IR_JMP)
+    if (wagi_ins_jumps(ins))
         return verify_label(ir, b, ins->dst);
-    if (ins->op != WAGI_IR_BR_TABLE)
+    if (ins->op == WAGI_IR_CALL && ir->calls.p[ins->imm].handler)
+        return verify_handler(ir, b, ir->calls.p[ins->imm].handler);
+    if (!wagi_ins_has_table(ins))
         return NULL;
     for (uint32_t i = 0; i <= ins->b; i++) {
         const char *wrong = verify_label(ir, b, ir->pool.p[ins->imm + i]);
@@ -362,8 +383,14 @@ static const char *verify_ins(verify_state *state, uint32_t b, uint32_t i)
         return "no such op or type";
     if ((wagi_ir_uses[ins->op] & WAGI_IR_END) && i + 1 != block->last)
         return "a branch inside a block";
+    if (ins->op == WAGI_IR_CALL && ir->calls.p[ins->imm].handler && i + 1 != block->last)
+        return "a call with a handler inside a block";
+    if (ins->op == WAGI_IR_CATCH && (!block->landing || i != block->first))
+        return "CATCH where exceptions do not come";
     if (ins->op == WAGI_IR_CMP && (i + 1 >= block->last || ir->ins.p[i + 1].op != WAGI_IR_SELECT))
         return "CMP without its SELECT";
+    if ((ins->op == WAGI_IR_ATOMIC_EXPECT) != (i + 1 < block->last && ir->ins.p[i + 1].op == WAGI_IR_ATOMIC_CMPXCHG))
+        return "ATOMIC_CMPXCHG without its ATOMIC_EXPECT";
     if (ins->op == WAGI_IR_SELECT && (i == block->first || ir->ins.p[i - 1].op != WAGI_IR_CMP))
         return "SELECT without its CMP";
     wagi_ir_each_use(ir, i, verify_use, state);

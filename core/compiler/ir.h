@@ -13,6 +13,7 @@
  *   - a forward branch goes to a block with `target` set; a backward branch only to the first block of a loop around it
  *   - a temporary that is live at a loop's first block and read inside the loop was not made inside it, except the
  *     loop's own parameters, which are written before the loop and at its back edges (wagi_loop.params)
+ *   - a call with a handler ends its block; control goes on to the next block or to the handler's label
  *   - CMP is followed at once by the SELECT that uses it
  *   - an i32 value is zero-extended to 64 bits wherever it is held; so i64.extend_i32_u is no instruction
  * After liveness: each vreg has [start, end] that covers every position where its value is needed; end 0: never read.
@@ -142,6 +143,14 @@ enum {
     WAGI_INS_IMM = 1,  /* operand b is imm */
     WAGI_INS_TEST = 2, /* conditions EQ and NE: compare (a & b) with 0 */
     WAGI_INS_SAFE = 4, /* this division cannot trap */
+    WAGI_INS_BARRIER = 8,
+};
+/* Type tests. */
+enum {
+    WAGI_CAST_NOT = 1,      /* the opposite */
+    WAGI_CAST_NULL = 2,     /* null matches */
+    WAGI_CAST_ABSTRACT = 4, /* imm is a wagi_heap */
+    WAGI_CAST = 8,          /* of a wagi_test: it is one */
 };
 
 typedef struct wagi_ins {
@@ -184,7 +193,9 @@ typedef enum wagi_call_kind {
     WAGI_CALL_INDIRECT, /* target: table index; one more argument: the element index */
     WAGI_CALL_REF,      /* one more argument: the function reference */
     WAGI_CALL_HELPER,   /* target: wagi_helper; arguments travel as slots */
+    WAGI_CALL_THROW, /* does not return; arguments travel as slots: tag index, values; or WAGI_THROW_REF, exception */
 } wagi_call_kind;
+#define WAGI_THROW_REF UINT32_MAX
 
 typedef struct wagi_ir_call {
     uint8_t kind;
@@ -192,18 +203,35 @@ typedef struct wagi_ir_call {
     uint32_t args, arg_count;       /* in the pool; the callee operand of INDIRECT and REF follows the last one */
     uint32_t results, result_count; /* in the pool; vregs */
     const wagi_type *type;          /* NULL for helpers */
+    uint32_t handler;               /* 1 + index in handlers: where exceptions go first; 0: out of the function */
 } wagi_ir_call;
+static inline bool wagi_call_by_slots(const wagi_ir_call *call)
+{
+    return call->kind >= WAGI_CALL_HELPER;
+}
 static inline uint32_t wagi_call_operands(const wagi_ir_call *call)
 {
     return call->arg_count + (call->kind == WAGI_CALL_INDIRECT || call->kind == WAGI_CALL_REF);
 }
+
+/* A try_table. Its label is that of a block that is never executed: it stands for the search, and its HANDLER names all
+ * blocks where the exception may be caught, and the handler around it. So all that these need is live there, and a call
+ * needs an edge to its innermost handler only. The blocks of the clauses (landings) begin with CATCH. What is live
+ * there is where a call leaves it: in registers that calls keep, or in its slot. */
+typedef struct wagi_handler {
+    uint32_t region; /* index in the body's tries */
+    uint32_t parent; /* 1 + index of the handler around it, or 0 */
+    uint32_t label;
+    uint32_t landings; /* in the pool: a label for each clause; NIL: nothing in the try throws */
+} wagi_handler;
 
 typedef struct wagi_block {
     uint32_t first, last; /* instructions [first, last) */
     uint32_t loop;        /* innermost loop, or NONE */
     bool target;          /* some branch comes here */
     bool loop_head;
-    bool falls; /* control can reach the next block by falling */
+    bool landing; /* exceptions come here */
+    bool falls;   /* control can reach the next block by falling */
 } wagi_block;
 
 typedef struct wagi_loop {
@@ -230,6 +258,7 @@ typedef struct wagi_vreg {
     int8_t cached;   /* while passes walk through a loop that caches the vreg: its register there; else -1 */
     bool crosses;    /* live across a call */
     bool read;       /* somebody reads it */
+    uint32_t unused; /* 32 bytes: the passes go to vregs by number all the time */
 } wagi_vreg;
 #define WAGI_HOME_NONE (-1)
 #define WAGI_HOME_SLOT (-2)
@@ -252,7 +281,9 @@ typedef struct wagi_ir {
     WAGI_VEC(uint32_t) pool;
     WAGI_VEC(wagi_ir_const) consts;
     WAGI_VEC(wagi_ir_call) calls;
+    WAGI_VEC(wagi_handler) handlers;
     uint32_t local_count;
+    uint32_t live_vregs; /* after liveness: those that have an interval */
     bool failed;
 } wagi_ir;
 
@@ -286,6 +317,16 @@ uint32_t wagi_ir_new_vector(wagi_ir *ir, uint64_t low, uint64_t high);
 uint32_t wagi_ir_add_call(wagi_ir *ir, wagi_ir_call call);
 uint32_t wagi_ir_type_of(wagi_valtype type); /* wagi_ir_type; WAGI_TY_COUNT when there is none */
 
+/* An instruction that may go on at any of the labels pool[imm .. imm + b]. */
+static inline bool wagi_ins_has_table(const wagi_ins *ins)
+{
+    return ins->op == WAGI_IR_BR_TABLE || ins->op == WAGI_IR_HANDLER;
+}
+/* An instruction that may go on at label dst. */
+static inline bool wagi_ins_jumps(const wagi_ins *ins)
+{
+    return ins->op == WAGI_IR_BRCC || ins->op == WAGI_IR_JMP || ins->op == WAGI_IR_BR_CAST;
+}
 /* Calls `visit` for each vreg operand that instruction i reads, call arguments included. */
 typedef void (*wagi_ir_visitor)(void *context, uint32_t *vreg);
 void wagi_ir_each_use(wagi_ir *ir, uint32_t ins, wagi_ir_visitor visit, void *context);

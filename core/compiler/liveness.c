@@ -206,7 +206,7 @@ static void use_call(walk *w, const wagi_ir_call *call)
         if (is_const)
             continue;
         use(w, entry);
-        if (i < call->arg_count && call->kind != WAGI_CALL_HELPER && ir->vregs.p[entry].hint_reg < 0)
+        if (i < call->arg_count && !wagi_call_by_slots(call) && ir->vregs.p[entry].hint_reg < 0)
             ir->vregs.p[entry].hint_reg = (int8_t)reg;
     }
 }
@@ -273,9 +273,11 @@ static void join_successors(walk *w, uint32_t block)
     if (b->first == b->last)
         return;
     const wagi_ins *ins = &ir->ins.p[b->last - 1];
-    if (ins->op == WAGI_IR_JMP || ins->op == WAGI_IR_BRCC)
+    if (wagi_ins_jumps(ins))
         join(w, block, ins->dst);
-    else if (ins->op == WAGI_IR_BR_TABLE)
+    else if (ins->op == WAGI_IR_CALL && ir->calls.p[ins->imm].handler)
+        join(w, block, ir->handlers.p[ir->calls.p[ins->imm].handler - 1].label);
+    else if (wagi_ins_has_table(ins))
         for (uint32_t i = 0; i <= ins->b; i++)
             if (i == 0 || ir->pool.p[ins->imm + i] != ir->pool.p[ins->imm + i - 1])
                 join(w, block, ir->pool.p[ins->imm + i]);
@@ -335,9 +337,12 @@ static void finish_locals(walk *w)
         if (x >= w->tracked && v->read)
             v->end = wagi_ir_pos((uint32_t)ir->ins.n);
     }
+    ir->live_vregs = (uint32_t)ir->vregs.n;
     for (uint32_t v = 0; v < ir->vregs.n; v++)
-        if (!ir->vregs.p[v].read)
+        if (!ir->vregs.p[v].read) {
             ir->vregs.p[v].end = 0;
+            ir->live_vregs--;
+        }
 }
 
 static void hint_parameters(walk *w)

@@ -59,24 +59,6 @@ void wagi_homes_rewind(wagi_homes *homes)
 
 /* ---- calls ---- */
 
-static bool collect_calls(wagi_homes *homes)
-{
-    const wagi_ir *ir = homes->ir;
-    float sum = 0;
-    homes->call_pos.n = homes->call_weight.n = 0;
-    for (uint32_t b = 0; b < ir->blocks.n && ir->calls.n; b++) {
-        const wagi_block *block = &ir->blocks.p[b];
-        for (uint32_t i = block->first; i < block->last; i++) {
-            if (ir->ins.p[i].op != WAGI_IR_CALL)
-                continue;
-            if (!WAGI_VEC_PUSH(&homes->call_pos, wagi_ir_pos(i)) || !WAGI_VEC_PUSH(&homes->call_weight, sum))
-                return false;
-            sum += wagi_block_weight(ir, b);
-        }
-    }
-    return WAGI_VEC_PUSH(&homes->call_weight, sum);
-}
-
 static size_t calls_before(const wagi_homes *homes, uint32_t pos)
 {
     size_t low = 0, high = homes->call_pos.n;
@@ -98,15 +80,57 @@ float wagi_homes_call_weight(const wagi_homes *homes, uint32_t start, uint32_t e
     return first >= last ? 0 : homes->call_weight.p[last] - homes->call_weight.p[first];
 }
 
-/* ---- order ---- */
+/* ---- one walk: the calls, and the order of the starts ---- */
 
+static void put_in_order(wagi_homes *homes, uint32_t vreg, uint32_t start)
+{
+    const wagi_vreg *v = &homes->ir->vregs.p[vreg];
+    if (v->start == start && v->end != 0 && homes->order.n < homes->order.cap)
+        homes->order.p[homes->order.n++] = vreg;
+}
+
+static bool note_call(wagi_homes *homes, uint32_t ins, float *sum, float weight)
+{
+    const wagi_ir *ir = homes->ir;
+    const wagi_ir_call *call = &ir->calls.p[ir->ins.p[ins].imm];
+    for (uint32_t i = 0; i < call->result_count; i++)
+        put_in_order(homes, ir->pool.p[call->results + i], wagi_ir_pos(ins) + 1);
+    if (!WAGI_VEC_PUSH(&homes->call_pos, wagi_ir_pos(ins)) || !WAGI_VEC_PUSH(&homes->call_weight, *sum))
+        return false;
+    *sum += weight;
+    return true;
+}
+
+/* Intervals start at the entry or where an instruction writes their vreg. */
+static bool walk_code(wagi_homes *homes)
+{
+    const wagi_ir *ir = homes->ir;
+    float sum = 0;
+    homes->order.n = homes->call_pos.n = homes->call_weight.n = 0;
+    if (!WAGI_VEC_RESERVE(&homes->order, ir->vregs.n + 1))
+        return false;
+    for (uint32_t x = 0; x < ir->local_count; x++)
+        put_in_order(homes, x, 0);
+    for (uint32_t b = 0; b < ir->blocks.n; b++) {
+        const wagi_block *block = &ir->blocks.p[b];
+        for (uint32_t i = block->first; i < block->last; i++) {
+            const wagi_ins *ins = &ir->ins.p[i];
+            if (wagi_ir_uses[ins->op] & WAGI_IR_D)
+                put_in_order(homes, ins->dst, wagi_ir_pos(i) + 1);
+            else if (ins->op == WAGI_IR_CALL && !note_call(homes, i, &sum, wagi_block_weight(ir, b)))
+                return false;
+        }
+    }
+    return WAGI_VEC_PUSH(&homes->call_weight, sum);
+}
+
+/* For code in which some interval starts elsewhere. */
 static bool sort_by_start(wagi_homes *homes)
 {
     const wagi_ir *ir = homes->ir;
     uint32_t positions = wagi_ir_pos((uint32_t)ir->ins.n) + 2, count = (uint32_t)ir->vregs.n;
     homes->order.n = homes->head.n = homes->next.n = 0;
-    if (!WAGI_VEC_RESERVE(&homes->head, positions) || !WAGI_VEC_RESERVE(&homes->next, count) ||
-        !WAGI_VEC_RESERVE(&homes->order, count))
+    if (!WAGI_VEC_RESERVE(&homes->head, positions) || !WAGI_VEC_RESERVE(&homes->next, count))
         return false;
     memset(homes->head.p, 0, (size_t)positions * 4);
     for (uint32_t v = count; v-- > 0;) {
@@ -334,7 +358,7 @@ bool wagi_homes_run(wagi_homes *homes, wagi_ir *ir, const wagi_machine *machine)
         s.class_regs[0] |= 1u << machine->int_regs[i];
     for (unsigned i = 0; i < machine->float_count; i++)
         s.class_regs[1] |= 1u << machine->float_regs[i];
-    if (!collect_calls(homes) || !sort_by_start(homes))
+    if (!walk_code(homes) || (homes->order.n != ir->live_vregs && !sort_by_start(homes)))
         return false;
     for (size_t i = 0; i < homes->order.n; i++)
         if (!place_vreg(&s, homes->order.p[i]))

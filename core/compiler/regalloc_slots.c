@@ -15,8 +15,10 @@ bool wagi_homes_slots(wagi_homes *homes)
     if (homes->spills.n == 0 && homes->call_pos.n == 0)
         return true;
     uint32_t positions = wagi_ir_pos((uint32_t)ir->ins.n) + 2;
-    /* sort_by_start's lists have been read; the same arrays now list, per position, the slots that are free from it on.
-     */
+    homes->head.n = homes->next.n = 0;
+    if (!WAGI_VEC_RESERVE(&homes->head, positions) || !WAGI_VEC_RESERVE(&homes->next, ir->vregs.n))
+        return false;
+    /* Per position, the slots that are free from it on. */
     uint32_t *ending = homes->head.p, *next = homes->next.p;
     memset(ending, 0, (size_t)positions * 4);
     uint32_t free_slots[2] = {0, 0}, swept = 0; /* by width: list of vregs whose slot is free, 1 + vreg */

@@ -10,8 +10,7 @@
 #include "runtime/compile_pool.h"
 #include "runtime/image.h"
 
-/* Does the tier run everything that the module uses? The error names what is missing and where it is used first. */
-static wag_err check_features(const wagi_module_data *data, const wagi_tier *tier, wag_error **reterr_error)
+wag_err wagi_compile_check(const wagi_module_data *data, const wagi_tier *tier, wag_error **reterr_error)
 {
     uint64_t missing = data->features & ~tier->features;
     if (!missing)
@@ -33,7 +32,7 @@ wag_tier wagi_module_tier(const wag_module *module)
 
 static wag_err compile_by(wag_module *module, const wagi_tier *tier, bool guarded, wag_error **reterr_error)
 {
-    wag_err err = check_features(module->data, tier, reterr_error);
+    wag_err err = wagi_compile_check(module->data, tier, reterr_error);
     module->guarded = guarded;
     if (err == WAG_OK && tier->compile)
         err = tier->compile(module, reterr_error);

@@ -10,6 +10,10 @@
 wag_err wagi_compile(wag_bytes bytes, struct wag_cluster *cluster, wag_tier tier, wag_module **ret_module,
                      wag_error **reterr_error);
 
+/* Does the tier run everything that the module uses? WAG_UNSUPPORTED when not: the error names what is missing and
+ * where it is used first. */
+wag_err wagi_compile_check(const wagi_module_data *data, const wagi_tier *tier, wag_error **reterr_error);
+
 /* What became of the wish: INTERP, NATIVE_GUARD or NATIVE_CHECKED. */
 wag_tier wagi_module_tier(const wag_module *module);
 

@@ -85,6 +85,102 @@ static wag_err elem_drop(wag_instance *instance, wagi_slot *slots)
     return WAG_OK;
 }
 
+/* ---- atomics ---- */
+
+static wag_err atomic_notify(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_memory_notify(instance->memories[slots[2]], slots[3], slots);
+}
+
+static wag_err atomic_wait32(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_memory_wait(instance->memories[slots[3]], slots[4], 4, slots);
+}
+
+static wag_err atomic_wait64(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_memory_wait(instance->memories[slots[3]], slots[4], 8, slots);
+}
+
+/* ---- objects of the heap ---- */
+
+static const wagi_type *type_of(const wagi_slot *slots)
+{
+    return (const wagi_type *)(uintptr_t)slots[0];
+}
+
+static wag_err struct_new(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_struct_new(instance->unit.agent, type_of(slots), slots + 1, slots);
+}
+
+static wag_err struct_new_default(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_struct_new(instance->unit.agent, type_of(slots), NULL, slots);
+}
+
+static wag_err array_new(wag_instance *instance, wagi_slot *slots)
+{
+    const wagi_type *type = type_of(slots);
+    uint32_t length = (uint32_t)slots[type->fields[0].storage == WAGI_V128 ? 3 : 2];
+    return wagi_array_new(instance->unit.agent, type, length, slots + 1, slots);
+}
+
+static wag_err array_new_default(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_array_new(instance->unit.agent, type_of(slots), (uint32_t)slots[1], NULL, slots);
+}
+
+static wag_err array_new_fixed(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_array_new_fixed(instance->unit.agent, type_of(slots), (uint32_t)slots[1], slots + 2, slots);
+}
+
+static wag_err array_new_data(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_array_new_data(instance->unit.agent, type_of(slots), &instance->datas[slots[1]], (uint32_t)slots[2],
+                               (uint32_t)slots[3], slots);
+}
+
+static wag_err array_new_elem(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_array_new_elem(instance->unit.agent, type_of(slots), &instance->elems[slots[1]], (uint32_t)slots[2],
+                               (uint32_t)slots[3], slots);
+}
+
+static wag_err array_fill(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_array_fill(instance->unit.agent, slots[0], (uint32_t)slots[1], slots[2], (uint32_t)slots[3]);
+}
+
+static wag_err array_copy(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_array_copy(instance->unit.agent, slots[0], (uint32_t)slots[1], slots[2], (uint32_t)slots[3],
+                           (uint32_t)slots[4]);
+}
+
+static wag_err array_init_data(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_array_init_data(instance->unit.agent, slots[0], (uint32_t)slots[1], &instance->datas[slots[4]],
+                                (uint32_t)slots[2], (uint32_t)slots[3]);
+}
+
+static wag_err array_init_elem(wag_instance *instance, wagi_slot *slots)
+{
+    return wagi_array_init_elem(instance->unit.agent, slots[0], (uint32_t)slots[1], &instance->elems[slots[4]],
+                                (uint32_t)slots[2], (uint32_t)slots[3]);
+}
+
+void *wagi_native_alloc(wag_instance *instance, const wagi_type *type, uint32_t size)
+{
+    return wagi_gc_alloc_slow(instance->unit.agent, type, size);
+}
+
+void wagi_native_shade(wag_instance *instance, wagi_slot slot)
+{
+    wagi_gc_shade(instance->unit.agent, slot);
+}
+
 /* ---- arithmetic ---- */
 
 static wag_err popcnt32(wag_instance *instance, wagi_slot *slots)

@@ -133,7 +133,9 @@ const wagi_code_abi wagi_native_abi = {
     .misfit = wagi_call_misfit,
     .call_vals = wagi_call_vals,
     .enter_ended = wagi_enter_ended,
-    .error = wagi_native_error,
+    .raise = wagi_native_raise,
+    .alloc = wagi_native_alloc,
+    .shade = wagi_native_shade,
     .helpers = wagi_native_helpers,
 };
 

@@ -15,10 +15,31 @@ bool wagi_native_can_guard(void);
 
 /* ---- between the tier's files ---- */
 void wagi_native_trap(wag_instance *instance, const void *pc, const void *sp, wag_err trap);
-void wagi_native_error(wag_instance *instance, const void *pc, const void *sp, wag_error *error);
+/* An error on its way to the entry: adds the frames. */
+void wagi_native_fail(wag_agent *agent, uintptr_t pc, uintptr_t sp, wag_error *error);
+void wagi_native_raise(wagi_raise *raise, wag_error *error);
+
+/* A walk over native frames, from the innermost outward (trap.c). Each place is a return address but the first, which
+ * may be a fault. */
+typedef struct wagi_native_walker {
+    uintptr_t pc;
+    const uintptr_t *sp;        /* of the body */
+    bool in_prologue;           /* the frame has not been made: sp is at the return address */
+    const wagi_code *code;      /* of pc */
+    const wagi_func_code *func; /* NULL: pc is in a stub */
+    /* Right where they were right at the walk's start: the registers that calls keep, and the instance. */
+    uintptr_t saved[WAGI_SAVED_REGS];
+    wag_instance *instance;
+} wagi_native_walker;
+/* False when pc is not in native code. The walker is zeroed but for sp, saved, instance. */
+bool wagi_native_walk_begin(wagi_native_walker *walker, uintptr_t pc, bool is_fault);
+bool wagi_native_walk_out(wagi_native_walker *walker); /* to the caller; false at the entry */
+bool wagi_native_walk_site(const wagi_native_walker *walker, bool is_fault, wagi_site *ret_site);
 wag_error *wagi_native_call_out(wag_func *func, wagi_slot *slots);
 wag_error *wagi_native_tail_out(wag_func *func, wagi_slot *slots, const uintptr_t *sp);
 wag_error *wagi_native_call_out_vals(wag_func *func, const wag_val *args, wag_val *results);
+void *wagi_native_alloc(wag_instance *instance, const wagi_type *type, uint32_t size);
+void wagi_native_shade(wag_instance *instance, wagi_slot slot);
 bool wagi_native_on_fault(wagi_fault *fault);
 extern const wagi_code_abi wagi_native_abi;
 extern const wagi_helper_func wagi_native_helpers[WAGI_HELPER_COUNT];

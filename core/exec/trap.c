@@ -1,4 +1,4 @@
-/* Traps of native code, and their backtraces.
+/* Traps of native code, backtraces, and the walk over frames.
  *
  * A frame is found from a pc and the stack pointer of its function's body: the function's entry in the code says how
  * far above the return address lies. The walk ends at the stub by which C entered. */
@@ -8,38 +8,58 @@
 #include "exec/native.h"
 #include "runtime/slot.h"
 
-typedef struct walker {
-    uintptr_t pc;
-    const uintptr_t *sp; /* of the body */
-    bool in_prologue;    /* the frame has not been made: sp is at the return address */
-} walker;
-
-/* The site of the walker's function; false when the pc is in a stub. */
-static bool site_at(const walker *w, const wagi_code *code, bool is_fault, const wagi_func_code **ret_func,
-                    wagi_site *ret_site)
+bool wagi_native_walk_site(const wagi_native_walker *w, bool is_fault, wagi_site *ret_site)
 {
-    uint32_t offset = (uint32_t)(w->pc - (uintptr_t)code->image.code);
-    /* A return address may be the first byte behind its function. */
-    *ret_func = wagi_code_func(code, is_fault ? offset : offset - 1);
-    return *ret_func && wagi_code_site(code, *ret_func, offset, is_fault, ret_site);
+    return w->func &&
+           wagi_code_site(w->code, w->func, (uint32_t)(w->pc - (uintptr_t)w->code->image.code), is_fault, ret_site);
 }
 
-/* Go to the caller. False at the entry. */
-static bool go_out(walker *w, const wagi_code *code, const wagi_func_code *func)
+bool wagi_native_walk_begin(wagi_native_walker *w, uintptr_t pc, bool is_fault)
 {
-    uint32_t offset = (uint32_t)(w->pc - (uintptr_t)code->image.code);
-    uint32_t frame;
-    if (func)
-        frame = w->in_prologue ? 0 : func->frame;
-    else if (offset == code->image.restore || (offset >= code->image.far_start && offset < code->image.far_end))
-        frame = 8;
+    w->pc = pc;
+    if (!w->code || pc - (uintptr_t)w->code->image.code >= w->code->image.code_size)
+        w->code = wagi_code_find(pc);
+    if (!w->code)
+        return false;
+    /* A return address may be the first byte behind its function. */
+    uint32_t offset = (uint32_t)(pc - (uintptr_t)w->code->image.code);
+    w->func = wagi_code_func(w->code, is_fault ? offset : offset - 1);
+    return true;
+}
+
+/* The frame between the walker's stack pointer and its return address. False at the entry. */
+static bool frame_size(const wagi_native_walker *w, uint32_t *ret_size)
+{
+    const wagi_image *image = &w->code->image;
+    uint32_t offset = (uint32_t)(w->pc - (uintptr_t)image->code);
+    if (w->func)
+        *ret_size = w->in_prologue ? 0 : w->func->frame;
+    else if (offset == image->restore || (offset >= image->far_start && offset < image->far_end))
+        *ret_size = 8;
     else
         return false;
-    const uintptr_t *at = (const uintptr_t *)((const char *)w->sp + frame);
-    w->pc = *at;
+    return true;
+}
+
+bool wagi_native_walk_out(wagi_native_walker *w)
+{
+    uint32_t size;
+    if (!frame_size(w, &size))
+        return false;
+    const uintptr_t *at = (const uintptr_t *)((const char *)w->sp + size), *saved = at;
+    if (!w->func)
+        w->instance = (wag_instance *)w->sp[0];
+    for (unsigned i = 0; w->func && !w->in_prologue && i < WAGI_SAVED_REGS; i++)
+        if (w->func->saved >> i & 1)
+            w->saved[i] = *--saved;
     w->sp = at + 1;
     w->in_prologue = false;
-    return true;
+    return wagi_native_walk_begin(w, *at, false);
+}
+
+static size_t offset_in_func(const wagi_module_data *data, uint32_t func_index, size_t module_offset)
+{
+    return module_offset - (size_t)(wagi_module_body(data, func_index)->code - data->bytes.data);
 }
 
 static void add_frames(const wag_agent *agent, uintptr_t pc, const void *sp, bool is_fault, wag_error *error)
@@ -48,19 +68,17 @@ static void add_frames(const wag_agent *agent, uintptr_t pc, const void *sp, boo
     wag_frame *frames = wagi_alloc(limit * sizeof *frames);
     if (!frames)
         return; /* an error without backtrace is better than none */
-    walker w = {.pc = pc, .sp = sp};
-    for (const wagi_code *code = wagi_code_find(pc); code && count < limit; code = wagi_code_find(w.pc)) {
-        const wagi_func_code *func;
+    wagi_native_walker w = {.sp = sp};
+    for (bool more = wagi_native_walk_begin(&w, pc, is_fault); more && count < limit; more = wagi_native_walk_out(&w)) {
         wagi_site site;
-        if (site_at(&w, code, is_fault, &func, &site)) {
+        if (wagi_native_walk_site(&w, is_fault, &site)) {
             w.in_prologue = site.kind == WAGI_SITE_PROLOGUE;
-            frames[count++] = (wag_frame){.func_index = func->func_index,
-                                          .func_name = wagi_module_func_name(code->data, func->func_index),
-                                          .module_offset = site.source};
+            frames[count++] = (wag_frame){.func_index = w.func->func_index,
+                                          .func_name = wagi_module_func_name(w.code->data, w.func->func_index),
+                                          .module_offset = site.source,
+                                          .func_offset = offset_in_func(w.code->data, w.func->func_index, site.source)};
         }
         is_fault = false;
-        if (!go_out(&w, code, func))
-            break;
     }
     wagi_error_append_frames(error, frames, count, limit);
     wagi_free(frames);
@@ -69,6 +87,13 @@ static void add_frames(const wag_agent *agent, uintptr_t pc, const void *sp, boo
 /* The walk needs to know whether pc is a faulting instruction or a return address: the fault handler's mark. */
 #define FAULT_MARK 0x10000u
 
+/* An interrupt that comes while an earlier one is forgotten may have set the limit and not the flag: wagi_agent_raise
+ * sets one after the other. */
+static bool is_interrupted(wag_agent *agent)
+{
+    return wagi_agent_poll(agent) || atomic_load(agent->stop_limit) == UINTPTR_MAX;
+}
+
 void wagi_native_trap(wag_instance *instance, const void *pc, const void *sp, wag_err trap)
 {
     wag_agent *agent = instance->unit.agent;
@@ -76,18 +101,15 @@ void wagi_native_trap(wag_instance *instance, const void *pc, const void *sp, wa
     trap = (wag_err)((unsigned)trap & ~FAULT_MARK);
     /* One compare serves both: the stack limit moves to the top while an interrupt is pending. */
     if (trap == WAG_STACK_OVERFLOW || trap == WAG_INTERRUPTED)
-        trap = wagi_agent_poll(agent) ? WAG_INTERRUPTED : WAG_STACK_OVERFLOW;
+        trap = is_interrupted(agent) ? WAG_INTERRUPTED : WAG_STACK_OVERFLOW;
     wag_error *error = wagi_error_new(trap, NULL);
     add_frames(agent, (uintptr_t)pc, sp, is_fault, error);
     agent->trap_error = error;
 }
 
-void wagi_native_error(wag_instance *instance, const void *pc, const void *sp, wag_error *error)
+void wagi_native_fail(wag_agent *agent, uintptr_t pc, uintptr_t sp, wag_error *error)
 {
-    wag_agent *agent = instance->unit.agent;
-    if (agent->tail_func) /* no error: only the way to the entry is the same */
-        return;
-    add_frames(agent, (uintptr_t)pc, sp, false, error);
+    add_frames(agent, pc, (const void *)sp, false, error);
     agent->trap_error = error;
 }
 

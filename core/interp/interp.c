@@ -24,7 +24,8 @@ static wag_frame make_frame(const wag_instance *instance, const wagi_func_body *
     const wagi_module_data *data = instance->data;
     return (wag_frame){.func_index = body->func_index,
                        .func_name = wagi_module_func_name(data, body->func_index),
-                       .module_offset = (size_t)(ip - data->bytes.data)};
+                       .module_offset = (size_t)(ip - data->bytes.data),
+                       .func_offset = (size_t)(ip - body->code)};
 }
 
 /* One step outward. *ip is the call's opcode then. */
@@ -69,9 +70,38 @@ static wag_error *unwind(wagi_interp_state *state, wag_error *error)
     return error;
 }
 
+/* The results replace the arguments. agent->stack_top covers both. */
+static wag_error *call_slots(wag_func *func, wagi_slot *slots)
+{
+    return func->instance ? wagi_call_slots(func, slots) : wagi_call_host(func, slots);
+}
+
+/* Arguments that may be v128 are copied behind the operands, each in as many slots as it needs. */
+static wag_error *call_out_wide(wagi_interp_state *state, wag_func *func)
+{
+    const wagi_type *type = func->type;
+    wag_agent *agent = state->agent;
+    wagi_slot *values = state->sp - type->param_count, *slots = state->sp;
+    size_t most = type->param_count > type->result_count ? type->param_count : type->result_count;
+    if ((size_t)(agent->stack_end - slots) < 2 * most)
+        return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
+    wagi_slot *end = wagi_interp_pack(agent, type->params, type->param_count, values, slots);
+    agent->stack_top = slots + 2 * most;
+    for (; end < agent->stack_top; end++)
+        *end = 0; /* the collector reads them */
+    wag_error *error = call_slots(func, slots);
+    if (error)
+        return error;
+    wagi_interp_unpack(agent, type->results, type->result_count, slots, values);
+    state->sp = values + type->result_count;
+    return NULL;
+}
+
 /* Call a function that this tier does not run. The results are the topmost operands then. */
 static wag_error *call_out(wagi_interp_state *state, wag_func *func)
 {
+    if (state->body->uses_v128)
+        return call_out_wide(state, func);
     const wagi_type *type = func->type;
     wag_agent *agent = state->agent;
     wagi_slot *slots = state->sp - type->param_count;
@@ -79,7 +109,7 @@ static wag_error *call_out(wagi_interp_state *state, wag_func *func)
     if ((size_t)(agent->stack_end - slots) < room)
         return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
     agent->stack_top = slots + room;
-    wag_error *error = func->instance ? wagi_call_slots(func, slots) : wagi_call_host(func, slots);
+    wag_error *error = call_slots(func, slots);
     if (!error)
         state->sp = slots + type->result_count;
     return error;
@@ -90,11 +120,19 @@ static bool runs_here(const wag_func *func)
     return func->instance && func->instance->module->tier == &wagi_tier_interp;
 }
 
+static ptrdiff_t high_of(const wag_agent *agent)
+{
+    return agent->stack_end - agent->stack;
+}
+
 /* Begin an activation of a function of any instance. locals: the arguments. */
 static wag_error *begin(wagi_interp_state *state, wag_instance *instance, const wagi_func_body *body, wagi_slot *locals,
                         wagi_interp_record record)
 {
-    *wagi_interp_open(locals, body) = record;
+    record.instance &= ~WAGI_INTERP_OTHER;
+    if (record.body && record.body->uses_v128 != body->uses_v128)
+        record.instance |= WAGI_INTERP_OTHER;
+    *wagi_interp_open(locals, body, body->uses_v128, high_of(state->agent)) = record;
     state->locals = locals;
     state->body = body;
     state->instance = instance;
@@ -104,34 +142,47 @@ static wag_error *begin(wagi_interp_state *state, wag_instance *instance, const 
     return wagi_agent_poll(state->agent) ? wagi_error_new(WAG_INTERRUPTED, NULL) : NULL;
 }
 
-static wag_error *do_call(wagi_interp_state *state)
+static wag_error *call_body(wagi_interp_state *state, wag_instance *instance, const wagi_func_body *body)
 {
-    wag_func *func = state->func;
-    if (!runs_here(func)) {
-        wag_error *error = call_out(state, func);
-        if (!error)
-            state->ip = state->next_ip;
-        return error;
-    }
-    const wagi_func_body *body = func->body;
     wagi_slot *locals = state->sp - body->param_count;
     if ((size_t)(state->agent->stack_end - locals) < wagi_interp_need(body))
         return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
-    if (func->instance != state->instance)
-        wagi_unit_hold(&func->instance->unit);
+    if (instance != state->instance)
+        wagi_unit_hold(&instance->unit);
     wagi_interp_record record = {.ip = state->next_ip,
                                  .stp = state->stp,
                                  .locals = state->locals,
                                  .body = state->body,
                                  .instance = (uintptr_t)state->instance | state->mark};
-    return begin(state, func->instance, body, locals, record);
+    return begin(state, instance, body, locals, record);
+}
+
+static wag_error *do_call(wagi_interp_state *state)
+{
+    wag_func *func = state->func;
+    if (runs_here(func))
+        return call_body(state, func->instance, func->body);
+    wag_error *error = call_out(state, func);
+    if (!error)
+        state->ip = state->next_ip;
+    return error;
+}
+
+/* The topmost values of the function that runs become those at its locals. */
+static void move_to_locals(wagi_interp_state *state, uint32_t count)
+{
+    const wagi_slot *from = state->sp - count;
+    memmove(state->locals, from, count * sizeof *from);
+    if (state->body->uses_v128)
+        memmove(wagi_interp_high(state->agent, state->locals), wagi_interp_high(state->agent, from),
+                count * sizeof *from);
 }
 
 static void do_return(wagi_interp_state *state)
 {
     const wagi_func_body *body = state->body;
     wagi_interp_record record = *wagi_interp_record_of(state->locals, body);
-    memmove(state->locals, state->sp - body->result_count, body->result_count * sizeof *state->sp);
+    move_to_locals(state, body->result_count);
     wag_instance *left = state->instance;
     state->sp = state->locals + body->result_count;
     state->ip = record.ip;
@@ -145,49 +196,17 @@ static void do_return(wagi_interp_state *state)
     }
 }
 
-/* The host has entered the function that runs. */
-static bool is_outermost(const wagi_interp_state *state)
+static wag_error *tail_call_body(wagi_interp_state *state, wag_instance *instance, const wagi_func_body *body)
 {
-    return !wagi_interp_record_of(state->locals, state->body)->body;
-}
-
-/* Leave a tail call of another tier's function to whoever entered this run, which is over. */
-static void pass_tail_call(wagi_interp_state *state, wag_func *func)
-{
-    const wagi_interp_record *record = wagi_interp_record_of(state->locals, state->body);
-    wag_instance *left = state->instance;
-    wagi_call_pass(func, state->sp - func->type->param_count);
-    state->sp = state->locals;
-    state->ip = record->ip;
-    state->body = NULL;
-    state->instance = wagi_interp_record_instance(record);
-    if (left != state->instance)
-        wagi_unit_drop_later(&left->unit);
-}
-
-static wag_error *do_tail_call(wagi_interp_state *state)
-{
-    wag_func *func = state->func;
-    if (!runs_here(func) && func->instance && is_outermost(state)) {
-        pass_tail_call(state, func);
-        return NULL;
-    }
-    if (!runs_here(func)) {
-        wag_error *error = call_out(state, func);
-        if (!error)
-            do_return(state);
-        return error;
-    }
-    const wagi_func_body *body = func->body;
     if ((size_t)(state->agent->stack_end - state->locals) < wagi_interp_need(body))
         return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
     /* The arguments may be moved over the record. */
     wagi_interp_record record = *wagi_interp_record_of(state->locals, state->body);
-    memmove(state->locals, state->sp - body->param_count, body->param_count * sizeof *state->sp);
+    move_to_locals(state, body->param_count);
     wag_instance *left = state->instance, *caller = wagi_interp_record_instance(&record);
-    if (func->instance != left && func->instance != caller)
-        wagi_unit_hold(&func->instance->unit);
-    wag_error *error = begin(state, func->instance, body, state->locals, record);
+    if (instance != left && instance != caller)
+        wagi_unit_hold(&instance->unit);
+    wag_error *error = begin(state, instance, body, state->locals, record);
     if (left != state->instance && left != caller) {
         state->agent->stack_top = state->sp; /* finalizers may call */
         wagi_unit_drop(&left->unit);
@@ -195,13 +214,61 @@ static wag_error *do_tail_call(wagi_interp_state *state)
     return error;
 }
 
+/* The host has entered the function that runs. */
+static bool is_outermost(const wagi_interp_state *state)
+{
+    return !wagi_interp_record_of(state->locals, state->body)->body;
+}
+
+/* Leave a tail call of another tier's function to whoever entered this run, which is over. */
+static wag_error *pass_tail_call(wagi_interp_state *state, wag_func *func)
+{
+    const wagi_interp_record *record = wagi_interp_record_of(state->locals, state->body);
+    const wagi_type *type = func->type;
+    wagi_slot *args = state->sp - type->param_count;
+    wag_instance *left = state->instance;
+    if (state->body->uses_v128) {
+        if ((size_t)(state->agent->stack_end - state->sp) / 2 < type->param_count)
+            return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
+        wagi_interp_pack(state->agent, type->params, type->param_count, args, state->sp);
+        args = state->sp;
+    }
+    wagi_call_pass(func, args);
+    state->sp = state->locals;
+    state->ip = record->ip;
+    state->body = NULL;
+    state->instance = wagi_interp_record_instance(record);
+    if (left != state->instance)
+        wagi_unit_drop_later(&left->unit);
+    return NULL;
+}
+
+static wag_error *do_tail_call(wagi_interp_state *state)
+{
+    wag_func *func = state->func;
+    if (runs_here(func))
+        return tail_call_body(state, func->instance, func->body);
+    if (func->instance && is_outermost(state))
+        return pass_tail_call(state, func);
+    wag_error *error = call_out(state, func);
+    if (!error)
+        do_return(state);
+    return error;
+}
+
+static wagi_interp_exit run(wagi_interp_state *state)
+{
+    if (state->body && state->body->uses_v128) /* without a body there is only the exit left to run */
+        return wagi_interp_loop_wide(state);
+    return state->instance->data->has_shared_memory ? wagi_interp_loop_shared(state) : wagi_interp_loop(state);
+}
+
 static wag_error *drive(wagi_interp_state *state)
 {
     for (;;) {
         wag_error *error = NULL;
         wag_err trap;
-        bool has_shared = state->instance->data->has_shared_memory;
-        switch (has_shared ? wagi_interp_loop_shared(state) : wagi_interp_loop(state)) {
+        switch (run(state)) {
         case WAGI_INTERP_DONE:
             return NULL;
         case WAGI_INTERP_TRAP:
@@ -216,6 +283,12 @@ static wag_error *drive(wagi_interp_state *state)
             error = do_call(state);
             if (error)
                 error = wagi_interp_raise(state, error, false);
+            break;
+        case WAGI_INTERP_CALL_OTHER:
+            error = call_body(state, state->instance, state->target);
+            break;
+        case WAGI_INTERP_TAIL_CALL_OTHER:
+            error = tail_call_body(state, state->instance, state->target);
             break;
         case WAGI_INTERP_TAIL_CALL:
             error = do_tail_call(state);
@@ -242,13 +315,18 @@ static wag_error *enter(wag_agent *agent, wag_instance *instance, const wagi_fun
     size_t room = (size_t)(agent->stack_end - base);
     if (room < wagi_interp_need(body))
         return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
-    if (body->param_count)
+    if (body->uses_v128 && body->type)
+        wagi_interp_unpack(agent, body->type->params, body->param_count, slots, base);
+    else if (body->param_count)
         memcpy(base, slots, body->param_count * sizeof *slots);
     wagi_interp_state state = {.agent = agent};
     wagi_interp_record record = {.ip = exit_code, .instance = (uintptr_t)instance};
     wag_error *error = begin(&state, instance, body, base, record);
     error = error ? unwind(&state, error) : drive(&state);
-    if (!error && !agent->tail_func && body->result_count)
+    bool has_results = !error && !agent->tail_func;
+    if (has_results && body->uses_v128 && body->type)
+        wagi_interp_pack(agent, body->type->results, body->result_count, base, slots);
+    else if (has_results && body->result_count)
         memcpy(slots, base, body->result_count * sizeof *slots);
     agent->stack_top = base;
     return error;
@@ -264,11 +342,9 @@ static wag_error *interp_eval(wag_instance *instance, const wagi_const_expr *exp
     return enter(instance->unit.agent, instance, expr->body, ret_value);
 }
 
-#define FEATURE_BIT(name) ((uint64_t)1 << WAGI_FEATURE_##name)
-
 const wagi_tier wagi_tier_interp = {
     .name = "interp",
-    .features = ~(FEATURE_BIT(SIMD) | FEATURE_BIT(RELAXED_SIMD)) & (((uint64_t)1 << WAGI_FEATURE_COUNT) - 1),
+    .features = ((uint64_t)1 << WAGI_FEATURE_COUNT) - 1,
     .compile = NULL, /* the side tables that the validator made are all it needs */
     .release = NULL,
     .invoke = interp_invoke,

@@ -7,37 +7,14 @@
 #include "binary/reader.h"
 #include "interp/frame.h"
 
-typedef enum clause_kind { CATCH, CATCH_REF, CATCH_ALL, CATCH_ALL_REF } clause_kind;
-
 /* Who catches. */
 typedef struct handler {
     wagi_slot *locals; /* of the activation */
     const wagi_func_body *body;
     const wagi_try_region *region;
     uint32_t clause;
-    clause_kind kind;
+    wagi_catch_kind kind;
 } handler;
-
-/* The first clause of a region that catches exceptions of a tag (NULL: of no tag that wasm knows). */
-static bool find_clause(const wag_instance *instance, const wagi_func_body *body, const wagi_try_region *region,
-                        const wag_tag *tag, handler *ret_handler)
-{
-    wagi_reader reader =
-        wagi_reader_make(instance->data->bytes.data, body->code + region->catches, body->end); /* valid */
-    for (uint32_t i = 0; i < region->count; i++) {
-        clause_kind kind = (clause_kind)wagi_read_u8(&reader);
-        bool matches = kind >= CATCH_ALL || instance->tags[wagi_read_u32(&reader)] == tag;
-        wagi_read_u32(&reader); /* the label */
-        if (matches) {
-            ret_handler->clause = i;
-            ret_handler->kind = kind;
-            ret_handler->region = region;
-            ret_handler->body = body;
-            return true;
-        }
-    }
-    return false;
-}
 
 static bool find_handler(const wagi_interp_state *state, const wag_tag *tag, bool skip_first, handler *ret_handler)
 {
@@ -50,7 +27,9 @@ static bool find_handler(const wagi_interp_state *state, const wag_tag *tag, boo
         for (uint32_t i = skip_first ? 0 : body->try_count; i-- > 0;) {
             const wagi_try_region *region = &body->tries[i];
             if (region->begin <= offset && offset < region->end &&
-                find_clause(instance, body, region, tag, ret_handler)) {
+                wagi_try_match(instance, body, region, tag, &ret_handler->clause, &ret_handler->kind)) {
+                ret_handler->region = region;
+                ret_handler->body = body;
                 ret_handler->locals = locals;
                 return true;
             }
@@ -67,7 +46,12 @@ static bool find_handler(const wagi_interp_state *state, const wag_tag *tag, boo
 
 void wagi_interp_branch(wagi_interp_state *state, const wagi_side_entry *entry)
 {
-    memmove(state->sp - entry->keep - entry->drop, state->sp - entry->keep, entry->keep * sizeof *state->sp);
+    wagi_slot *from = state->sp - entry->keep;
+    memmove(from - entry->drop, from, entry->keep * sizeof *from);
+    if (state->body->uses_v128) {
+        from = wagi_interp_high(state->agent, from);
+        memmove(from - entry->drop, from, entry->keep * sizeof *from);
+    }
     state->sp -= entry->drop;
     state->ip += entry->ip_delta;
     state->stp = entry + entry->stp_delta;
@@ -88,10 +72,12 @@ static void land(wagi_interp_state *state, const handler *handler, wagi_slot slo
     const wagi_try_region *region = handler->region;
     const wagi_gc_exception *exception = (const wagi_gc_exception *)(uintptr_t)slot;
     state->sp = (wagi_slot *)(void *)(wagi_interp_record_of(state->locals, state->body) + 1) + region->height;
-    if (handler->kind <= CATCH_REF)
-        for (uint32_t i = 0; i < exception->tag->type->param_count; i++)
-            *state->sp++ = exception->args[i];
-    if (handler->kind == CATCH_REF || handler->kind == CATCH_ALL_REF)
+    if (handler->kind <= WAGI_CATCH_REF) {
+        const wagi_type *type = exception->tag->type;
+        wagi_interp_unpack(state->agent, type->params, type->param_count, exception->args, state->sp);
+        state->sp += type->param_count;
+    }
+    if (handler->kind == WAGI_CATCH_REF || handler->kind == WAGI_CATCH_ALL_REF)
         *state->sp++ = slot;
     state->ip = state->body->code + region->ip;
     wagi_interp_branch(state, state->body->side + region->side + handler->clause);
@@ -105,7 +91,14 @@ wag_error *wagi_interp_throw(wagi_interp_state *state)
     agent->stack_top = state->sp;
     if (wagi_read_u8(&reader) == 0x08) {
         wag_tag *tag = state->instance->tags[wagi_read_u32(&reader)];
-        wag_err err = wagi_exception_make(agent, tag, state->sp - tag->type->param_count, false, &slot);
+        const wagi_slot *args = state->sp - tag->type->param_count;
+        if (state->body->uses_v128) {
+            if ((size_t)(agent->stack_end - state->sp) < wagi_exception_slots(tag->type))
+                return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
+            agent->stack_top = wagi_interp_pack(agent, tag->type->params, tag->type->param_count, args, state->sp);
+            args = state->sp;
+        }
+        wag_err err = wagi_exception_make(agent, tag, args, false, &slot);
         if (err != WAG_OK)
             return wagi_error_new(err, NULL);
     } else if (slot == 0) {

@@ -1,6 +1,7 @@
 /* The ops behind prefix 0xFB that the interpreter's loop leaves to its driver: those that allocate or touch many
- * elements, stores of references while the collector marks, and (rare, but valid) any whose number is written with more
- * bytes than it needs: those run here by running the loop's meaning once more in C. All operands are in memory. */
+ * elements, accesses to v128, stores of references while the collector marks, and (rare, but valid) any whose number is
+ * written with more bytes than it needs: those run here by running the loop's meaning once more in C. All operands are
+ * in memory. */
 #include "binary/op.h"
 #include "binary/reader.h"
 #include "interp/frame.h"
@@ -11,6 +12,7 @@ typedef struct op_state {
     wag_instance *instance;
     const wagi_type *type; /* of the first immediate */
     uint32_t second;
+    bool wide; /* there may be v128 values */
     wagi_slot *sp;
 } op_state;
 
@@ -19,11 +21,27 @@ static unsigned kind_of(uint32_t layout)
     return layout & ((1u << WAGI_LAYOUT_KIND_BITS) - 1);
 }
 
-static void store(op_state *s, uint8_t *at, unsigned kind, wagi_slot value)
+static void store(op_state *s, uint8_t *at, unsigned kind, const wagi_slot *value)
 {
+    if (kind == WAGI_KIND_V128) {
+        memcpy(at, value, 8);
+        memcpy(at + 8, wagi_interp_high(s->agent, value), 8);
+        return;
+    }
     if (kind == WAGI_KIND_REF && s->agent->gc.marking)
         wagi_gc_shade(s->agent, wagi_gc_load(at, kind));
-    wagi_gc_store(at, kind, value);
+    wagi_gc_store(at, kind, *value);
+}
+
+static void load(op_state *s, const uint8_t *at, unsigned kind, bool sign_extend)
+{
+    if (kind == WAGI_KIND_V128) {
+        memcpy(s->sp, at, 8);
+        memcpy(wagi_interp_high(s->agent, s->sp), at + 8, 8);
+    } else {
+        *s->sp = gc_get(at, kind, sign_extend);
+    }
+    s->sp++;
 }
 
 /* Replace the n topmost operands by the result of an op that makes something. */
@@ -36,25 +54,53 @@ static wag_err made(op_state *s, wag_err err, wagi_slot value, size_t n)
     return err;
 }
 
+/* The `count` topmost values as consecutive slots: themselves, or, where there may be a v128 among them, a copy above
+ * the operands that the collector sees. NULL without room. */
+static const wagi_slot *topmost(op_state *s, uint32_t count)
+{
+    wagi_slot *values = s->sp - count;
+    if (!s->wide)
+        return values;
+    if ((size_t)(s->agent->stack_end - s->sp) / 2 < count)
+        return NULL;
+    s->agent->stack_top = wagi_interp_pack_fields(s->agent, s->type, count, values, s->sp);
+    return s->sp;
+}
+
+/* The same for one value of the array's type; room: for a v128. */
+static const wagi_slot *one_value(const op_state *s, const wagi_slot *value, wagi_slot room[2])
+{
+    if (!s->wide || s->type->fields[0].storage != WAGI_V128)
+        return value;
+    wagi_interp_pack_fields(s->agent, s->type, 1, value, room);
+    return room;
+}
+
 static wag_err make(op_state *s, wagi_op op)
 {
     wagi_slot *sp = s->sp, value = 0;
+    wagi_slot room[2];
+    const wagi_slot *values;
     wag_err err;
     switch (op) {
     case WAGI_OP_struct_new:
-        err = wagi_struct_new(s->agent, s->type, sp - s->type->field_count, &value);
+        if (!(values = topmost(s, s->type->field_count)))
+            return WAG_STACK_OVERFLOW;
+        err = wagi_struct_new(s->agent, s->type, values, &value);
         return made(s, err, value, s->type->field_count);
     case WAGI_OP_struct_new_default:
         err = wagi_struct_new(s->agent, s->type, NULL, &value);
         return made(s, err, value, 0);
     case WAGI_OP_array_new:
-        err = wagi_array_new(s->agent, s->type, (uint32_t)sp[-1], sp - 2, &value);
+        err = wagi_array_new(s->agent, s->type, (uint32_t)sp[-1], one_value(s, sp - 2, room), &value);
         return made(s, err, value, 2);
     case WAGI_OP_array_new_default:
         err = wagi_array_new(s->agent, s->type, (uint32_t)sp[-1], NULL, &value);
         return made(s, err, value, 1);
     case WAGI_OP_array_new_fixed:
-        err = wagi_array_new_fixed(s->agent, s->type, s->second, sp - s->second, &value);
+        if (!(values = topmost(s, s->second)))
+            return WAG_STACK_OVERFLOW;
+        err = wagi_array_new_fixed(s->agent, s->type, s->second, values, &value);
         return made(s, err, value, s->second);
     case WAGI_OP_array_new_data:
         err = wagi_array_new_data(s->agent, s->type, &s->instance->datas[s->second], (uint32_t)sp[-2], (uint32_t)sp[-1],
@@ -69,11 +115,11 @@ static wag_err make(op_state *s, wagi_op op)
 
 static wag_err touch_many(op_state *s, wagi_op op)
 {
-    wagi_slot *x;
+    wagi_slot *x, room[2];
     switch (op) {
     case WAGI_OP_array_fill:
         x = s->sp -= 4;
-        return wagi_array_fill(s->agent, x[0], (uint32_t)x[1], x[2], (uint32_t)x[3]);
+        return wagi_array_fill_from(s->agent, x[0], (uint32_t)x[1], one_value(s, x + 2, room), (uint32_t)x[3]);
     case WAGI_OP_array_copy:
         x = s->sp -= 5;
         return wagi_array_copy(s->agent, x[0], (uint32_t)x[1], x[2], (uint32_t)x[3], (uint32_t)x[4]);
@@ -97,9 +143,9 @@ static wag_err access_field(op_state *s, wagi_op op)
     uint32_t layout = s->type->layout[s->second];
     uint8_t *at = (uint8_t *)(uintptr_t)x[0] + (layout >> WAGI_LAYOUT_KIND_BITS);
     if (is_set)
-        store(s, at, kind_of(layout), x[1]);
+        store(s, at, kind_of(layout), &x[1]);
     else
-        *s->sp++ = gc_get(at, kind_of(layout), op == WAGI_OP_struct_get_s);
+        load(s, at, kind_of(layout), op == WAGI_OP_struct_get_s);
     return WAG_OK;
 }
 
@@ -114,9 +160,9 @@ static wag_err access_element(op_state *s, wagi_op op)
         return WAG_ARRAY_BOUNDS;
     uint8_t *at = wagi_gc_element(array, s->type, x[1]);
     if (is_set)
-        store(s, at, kind_of(s->type->layout[0]), x[2]);
+        store(s, at, kind_of(s->type->layout[0]), &x[2]);
     else
-        *s->sp++ = gc_get(at, kind_of(s->type->layout[0]), op == WAGI_OP_array_get_s);
+        load(s, at, kind_of(s->type->layout[0]), op == WAGI_OP_array_get_s);
     return WAG_OK;
 }
 
@@ -174,7 +220,7 @@ static void branch_on_cast(wagi_interp_state *state, wagi_op op, const uint8_t *
 
 wag_err wagi_interp_gc_op(wagi_interp_state *state)
 {
-    op_state s = {.agent = state->agent, .instance = state->instance, .sp = state->sp};
+    op_state s = {.agent = state->agent, .instance = state->instance, .wide = state->body->uses_v128, .sp = state->sp};
     s.agent->stack_top = state->sp; /* a safepoint: all operands are below */
     /* The code is valid, so no read fails and no end is needed. */
     wagi_reader reader = wagi_reader_make(s.instance->data->bytes.data, state->ip + 1, state->body->end);

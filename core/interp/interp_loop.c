@@ -16,8 +16,12 @@
  * it OP_FLUSHED(op)                     entry of an op in all states, with everything in memory NEXT(state) go on at ip
  * in a state TRAP(code)                         end the call Dispatch is a computed goto through one table a state, or
  * (other compilers, WAGI_INTERP_SWITCH) one switch over state and opcode; the tables and case numbers come from
- * binary/op.def. A function with v128 values will be an instantiation of the same bodies with 16-byte slots; for that,
- * they touch the operand stack as sp[...] and a, b only.
+ * binary/op.def.
+ *
+ * Functions with v128 values run in a second instantiation of this file (interp_loop_wide.c sets WAGI_INTERP_WIDE). A
+ * v128 has its low half where other values are and its high half at a constant distance from there (frame.h), so only
+ * the ops that move values of any type differ; they are in ops_wide.inc, with the vector ops. a and b never hold a v128
+ * there, so what leaves one leaves it in state 0.
  */
 #include "binary/op.h"
 #include "interp/frame.h"
@@ -38,6 +42,13 @@
 #define THREADED 0
 #endif
 
+#if defined(WAGI_INTERP_WIDE)
+#define WIDE 1
+#include "interp/wide.h"
+#else
+#define WIDE 0
+#endif
+
 #if defined(__GNUC__)
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -48,15 +59,21 @@
 #define INLINE inline
 #endif
 
-/* Memories that other threads may write and grow have a loop of their own (interp_loop_shared.c): their plain accesses
- * are relaxed atomics, and their size is not kept. */
-#ifdef WAGI_INTERP_SHARED
+#if WIDE
+#define LOOP_NAME wagi_interp_loop_wide
+#elif defined(WAGI_INTERP_SHARED)
 #define LOOP_NAME wagi_interp_loop_shared
+#else
+#define LOOP_NAME wagi_interp_loop
+#endif
+
+/* Memories that other threads may write and grow have a loop of their own (interp_loop_shared.c): their plain accesses
+ * are relaxed atomics, and their size is not kept. The wide loop does so for all memories. */
+#ifdef WAGI_INTERP_SHARED
 #define PLAIN_LOAD(bits, from) atomic_plain_load##bits(from)
 #define PLAIN_STORE(bits, to, value) atomic_plain_store##bits(to, value)
 #define MEMORY_SIZE wagi_memory_size(instance->memory0)
 #else
-#define LOOP_NAME wagi_interp_loop
 #define PLAIN_LOAD(bits, from) access_load##bits(from)
 #define PLAIN_STORE(bits, to, value) access_store##bits(to, value)
 #define MEMORY_SIZE memory_size
@@ -149,11 +166,27 @@ static INLINE address memarg(const wag_instance *instance, const uint8_t *at, ui
     return (address){memory->base + effective, offset.next};
 }
 
+/* Copy a value of any type from one place of the stack to another. */
+#if WIDE
+#define HIGH(at) ((at)[high])
+#define COPY(to, from) (*(to) = *(from), HIGH(to) = HIGH(from))
+#else
+#define COPY(to, from) (*(to) = *(from))
+#endif
+
+/* A function that cannot begin here: there is no room for it, or it runs in the other loop. */
+#if WIDE
+#define NEEDS_MORE_THAN(target, room) (!(target)->uses_v128 || (size_t)(room) < wagi_interp_need(target))
+#else
+#define NEEDS_MORE_THAN(target, room) ((size_t)(room) < (size_t)(target)->scalar_slots + WAGI_INTERP_RECORD_SLOTS)
+#endif
+
 /* Move the `keep` topmost values down over `drop` others. */
-static INLINE void move_down(wagi_slot *sp, size_t keep, size_t drop)
+static INLINE void move_down(wagi_slot *sp, size_t keep, size_t drop, ptrdiff_t high)
 {
     for (wagi_slot *from = sp - keep; from < sp; from++)
-        from[-(ptrdiff_t)drop] = *from;
+        COPY(from - drop, from);
+    (void)high; /* only COPY uses it */
 }
 
 typedef struct callee {
@@ -201,7 +234,9 @@ static inline callee find_indirect(const wag_instance *instance, uint64_t type, 
  * local.set or local.get behind a result, branches behind a condition, loop behind a branch. (The const ops do the same
  * with add.) Only the one-byte form of an index is looked for. */
 #define IS_LOCAL(op) (ip[0] == CODE_##op && LIKELY(ip[1] < 0x80))
-#if defined(__clang__)
+#if WIDE
+#define NEXT(state) JUMP(state)
+#elif defined(__clang__)
 #define NEXT(state) JOIN(state) /* copies make its time to compile four times as long and the code slower */
 #else
 #define NEXT(state) NEXT_##state()
@@ -296,7 +331,7 @@ static inline callee find_indirect(const wag_instance *instance, uint64_t type, 
     do {                                                                                                               \
         const wagi_side_entry *e_ = (e);                                                                               \
         if (UNLIKELY(e_->drop)) {                                                                                      \
-            move_down(sp, e_->keep, e_->drop);                                                                         \
+            move_down(sp, e_->keep, e_->drop, high);                                                                   \
             sp -= e_->drop;                                                                                            \
         }                                                                                                              \
         ip += e_->ip_delta;                                                                                            \
@@ -339,7 +374,13 @@ wagi_interp_exit LOOP_NAME(wagi_interp_state *state)
                 ROW_0(1, CODE_prefix_misc, prefix_misc, MVP) ROW_0(1, CODE_prefix_gc, prefix_gc, MVP)
                     ROW_0(1, CODE_prefix_threads, prefix_threads, MVP) ROW_0(1, CODE_exit_, exit_, MVP)
                         ROW_0(2, CODE_prefix_misc, prefix_misc, MVP) ROW_0(2, CODE_prefix_gc, prefix_gc, MVP)
-                            ROW_0(2, CODE_prefix_threads, prefix_threads, MVP) ROW_0(2, CODE_exit_, exit_, MVP)};
+                            ROW_0(2, CODE_prefix_threads, prefix_threads, MVP) ROW_0(2, CODE_exit_, exit_, MVP)
+#if WIDE
+                                ROW_0(0, CODE_prefix_simd, prefix_simd, MVP)
+                                    ROW_0(1, CODE_prefix_simd, prefix_simd, MVP)
+                                        ROW_0(2, CODE_prefix_simd, prefix_simd, MVP)
+#endif
+    };
     /* Hide what it is: the address is worth a register, the compiler would make it anew for every op. */
     const void *const *targets = tables;
     __asm__("" : "+r"(targets));
@@ -353,6 +394,7 @@ wagi_interp_exit LOOP_NAME(wagi_interp_state *state)
     wagi_slot a = 0, b = 0;
     const wagi_func_body *body = state->body;
     wag_instance *const instance = state->instance;
+    const ptrdiff_t high = WIDE ? state->agent->stack_end - state->agent->stack : 0; /* from a low half to its high */
     uint8_t *memory_base = NULL;
 #ifndef WAGI_INTERP_SHARED
     uint64_t memory_size = 0;
@@ -384,9 +426,15 @@ call_func: /* func, next_ip, mark; arguments in memory */
 call_body : /* target, a function of this instance; next_ip, mark; arguments in memory */
 {
     wagi_slot *target_locals = sp - target->param_count;
-    if (UNLIKELY((size_t)(state->agent->stack_end - target_locals) < wagi_interp_need(target)))
-        TRAP(WAG_STACK_OVERFLOW);
-    wagi_interp_record *record = wagi_interp_open(target_locals, target);
+    if (UNLIKELY(NEEDS_MORE_THAN(target, state->agent->stack_end - target_locals))) {
+        if (target->uses_v128 == WIDE)
+            TRAP(WAG_STACK_OVERFLOW);
+        state->target = target;
+        state->next_ip = next_ip;
+        state->mark = mark;
+        LEAVE(WAGI_INTERP_CALL_OTHER);
+    }
+    wagi_interp_record *record = wagi_interp_open(target_locals, target, WIDE, high);
     record->ip = next_ip;
     record->stp = stp;
     record->locals = locals;
@@ -411,12 +459,16 @@ tail_call_func: /* func; arguments in memory */
 
 tail_call_body : /* target, a function of this instance; arguments in memory */
 {
-    if (UNLIKELY((size_t)(state->agent->stack_end - locals) < wagi_interp_need(target)))
-        TRAP(WAG_STACK_OVERFLOW);
+    if (UNLIKELY(NEEDS_MORE_THAN(target, state->agent->stack_end - locals))) {
+        if (target->uses_v128 == WIDE)
+            TRAP(WAG_STACK_OVERFLOW);
+        state->target = target;
+        LEAVE(WAGI_INTERP_TAIL_CALL_OTHER);
+    }
     /* The arguments may be moved over the record, and the new record over them. */
     wagi_interp_record old = *wagi_interp_record_of(locals, body);
-    move_down(sp, target->param_count, (size_t)(sp - target->param_count - locals));
-    wagi_interp_record *record = wagi_interp_open(locals, target);
+    move_down(sp, target->param_count, (size_t)(sp - target->param_count - locals), high);
+    wagi_interp_record *record = wagi_interp_open(locals, target, WIDE, high);
     *record = old;
     sp = (wagi_slot *)(void *)(record + 1);
     body = target;
@@ -438,8 +490,8 @@ do_return : /* the results are the topmost operands, in memory */
     body = record->body;
     sp = locals;
     locals = record->locals;
-    while (from < end) /* from here on the record may be overwritten */
-        *sp++ = *from++;
+    for (; from < end; sp++, from++) /* from here on the record may be overwritten */
+        COPY(sp, from);
     NEXT(0);
 }
 
@@ -460,11 +512,19 @@ return_a : /* the only result is in a */
 
     /* Where the rarer ops go on. */
 next_0:
+#if WIDE
+    JUMP(0);
+next_1:
+    JUMP(1);
+next_2:
+    JUMP(2);
+#else
     NEXT_0();
 next_1:
     NEXT_1();
 next_2:
     NEXT_2();
+#endif
 
 #if !THREADED
 next:
@@ -477,6 +537,9 @@ next:
 #include "interp/ops_memory.inc"
 #include "interp/ops_numeric.inc"
 #include "interp/ops_reference.inc"
+#if WIDE
+#include "interp/ops_wide.inc"
+#endif
 
         OP_FLUSHED(exit_)
         {

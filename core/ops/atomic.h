@@ -8,11 +8,22 @@
 #include <stdatomic.h>
 
 #include "ops/access.h"
+#include "waggle/error.h"
 
 /* A lock beside the bytes would not see accesses of other widths. */
 _Static_assert(ATOMIC_CHAR_LOCK_FREE == 2 && ATOMIC_SHORT_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2 &&
                    ATOMIC_LLONG_LOCK_FREE == 2,
                "atomic accesses to linear memory need lock-free atomics of all widths");
+
+/* The address index + offset of an atomic access of `width` bytes in a memory of `size` bytes. One that is not a
+ * multiple of the width traps, before one that is outside. */
+static inline wag_err atomic_address(uint64_t index, uint64_t offset, unsigned width, uint64_t size,
+                                     uint64_t *ret_address)
+{
+    if ((index + offset) % width)
+        return WAG_UNALIGNED_ATOMIC;
+    return access_address(index, offset, width, size, ret_address) ? WAG_OK : WAG_MEMORY_BOUNDS;
+}
 
 /* Read-modify-write operations, in the order of their opcodes. */
 typedef enum atomic_rmw {

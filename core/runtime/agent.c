@@ -51,7 +51,7 @@ static void agent_free(wag_agent *agent)
     wagi_promises_free_all(agent); /* a finalizer may have made some */
     wagi_loop_free(agent->loop);
     if (agent->stack)
-        wagi_os_unmap(agent->stack, (size_t)((char *)agent->stack_end - (char *)agent->stack));
+        wagi_os_unmap(agent->stack, 2 * (size_t)((char *)agent->stack_end - (char *)agent->stack));
     wag_cluster_unref(agent->cluster);
     wagi_agent_of_thread = NULL;
     wagi_free(agent);
@@ -95,7 +95,7 @@ wag_err wagi_agent_open(wag_cluster *cluster)
     atomic_store(&stop_limit, agent->native_limit);
     agent->hook.run = thread_ended;
     size_t slots = (size_t)(cluster->limits.interp_stack_bytes / sizeof(wagi_slot));
-    agent->stack = wagi_os_map(slots * sizeof(wagi_slot), WAGI_PROT_READ_WRITE);
+    agent->stack = wagi_os_map(2 * slots * sizeof(wagi_slot), WAGI_PROT_READ_WRITE);
     agent->stack_end = agent->stack ? agent->stack + slots : NULL;
     agent->stack_top = agent->stack;
     agent->loop = wagi_loop_new(agent);

@@ -72,7 +72,8 @@ struct wag_agent {
     wag_tag *js_tag;                       /* made on first use, held by a handle */
 
     /* interpreter stack: grows upward; the used part is scanned by the collector. Mapped with the agent (the system
-     * makes its pages when they are touched), so that no call has to look. */
+     * makes its pages when they are touched), so that no call has to look. As much again follows at stack_end: the high
+     * halves of v128 values, mirrored; references are never there. */
     wagi_slot *stack, *stack_end;
     wagi_slot *stack_top;   /* first free slot; set by the interpreter before it calls out */
     uint32_t host_depth;    /* wasm<->host calls that are open */
@@ -310,6 +311,9 @@ void wagi_proxies_free(wag_agent *agent);
 /* args: slots, two for v128. quiet: allocate without collecting; otherwise a safepoint. WAG_OK or WAG_OUT_OF_HEAP. */
 wag_err wagi_exception_make(wag_agent *agent, wag_tag *tag, const wagi_slot *args, bool quiet, wagi_slot *ret_slot);
 size_t wagi_exception_slots(const wagi_type *type); /* of the arguments */
+/* The first clause of a try region that catches exceptions of a tag (NULL: of no tag that wasm knows). */
+bool wagi_try_match(const wag_instance *instance, const wagi_func_body *body, const wagi_try_region *region,
+                    const wag_tag *tag, uint32_t *ret_clause, wagi_catch_kind *ret_kind);
 /* The error by which an exception leaves wasm: the host's own error when it is one that was wrapped (EX-05), else
  * WAG_UNCAUGHT_EXCEPTION with the exception in it. Own. */
 wag_error *wagi_exception_error(wag_agent *agent, wagi_slot exception);

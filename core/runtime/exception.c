@@ -9,6 +9,7 @@
  * wraps the error (js-api.md, EX-05). When it leaves wasm again it is that error.
  */
 #include "base/alloc.h"
+#include "binary/reader.h"
 #include "runtime/store.h"
 
 enum { LIVE, ORPHAN, CLOSED };
@@ -50,6 +51,24 @@ wag_err wagi_exception_make(wag_agent *agent, wag_tag *tag, const wagi_slot *arg
         memcpy(exception->args, args, slots * sizeof *args);
     *ret_slot = (wagi_slot)(uintptr_t)exception;
     return WAG_OK;
+}
+
+bool wagi_try_match(const wag_instance *instance, const wagi_func_body *body, const wagi_try_region *region,
+                    const wag_tag *tag, uint32_t *ret_clause, wagi_catch_kind *ret_kind)
+{
+    wagi_reader reader =
+        wagi_reader_make(instance->data->bytes.data, body->code + region->catches, body->end); /* valid */
+    for (uint32_t i = 0; i < region->count; i++) {
+        wagi_catch_kind kind = (wagi_catch_kind)wagi_read_u8(&reader);
+        bool matches = kind >= WAGI_CATCH_ALL || instance->tags[wagi_read_u32(&reader)] == tag;
+        wagi_read_u32(&reader); /* the label */
+        if (matches) {
+            *ret_clause = i;
+            *ret_kind = kind;
+            return true;
+        }
+    }
+    return false;
 }
 
 wag_tag *wagi_js_tag(wag_agent *agent)

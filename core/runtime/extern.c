@@ -29,6 +29,10 @@ wagi_object *wagi_value_object(wag_value value)
         return (wagi_object *)value.of.tag;
     case WAG_VALUE_EXTERN:
         return (wagi_object *)value.of.ext;
+    case WAG_VALUE_ANY:
+        return (wagi_object *)value.of.any;
+    case WAG_VALUE_EXCEPTION:
+        return (wagi_object *)value.of.exception;
     default:
         return NULL;
     }

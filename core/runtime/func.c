@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "runtime/store.h"
+#include "runtime/coerce.h"
 
 bool wagi_carries_functions(const wagi_registry *registry, wagi_valtype type)
 {
@@ -47,6 +47,10 @@ wag_func *wagi_func_specialise(wag_func *origin, const wagi_type *type)
     if (func) {
         func->origin = origin;
         wagi_unit_ref(origin->object.unit);
+        if (wagi_is_value_host(origin) && !wagi_value_host_specialise(func)) {
+            wagi_unit_drop(func->object.unit);
+            return NULL;
+        }
     }
     return func;
 }
@@ -86,7 +90,7 @@ static bool eat(parser *p, const char *word)
     return true;
 }
 
-static bool parse_type(parser *p)
+bool wagi_type_word(wag_name word, wagi_valtype *ret_type)
 {
     static const struct {
         const char *word;
@@ -104,16 +108,26 @@ static bool parse_type(parser *p)
                  {"structref", WAGI_REF_ABSTRACT(true, WAGI_HEAP_STRUCT)},
                  {"arrayref", WAGI_REF_ABSTRACT(true, WAGI_HEAP_ARRAY)},
                  {"exnref", WAGI_EXNREF}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (word.size == strlen(words[i].word) && memcmp(word.data, words[i].word, word.size) == 0) {
+            *ret_type = words[i].type;
+            return true;
+        }
+    return false;
+}
+
+static bool parse_type(parser *p)
+{
+    wagi_valtype type;
     skip_blanks(p);
     size_t size = strspn(p->at, "abcdefghijklmnopqrstuvwxyz0123456789_");
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (size == strlen(words[i].word) && memcmp(p->at, words[i].word, size) == 0) {
-            p->at += size;
-            p->no_memory = !WAGI_VEC_PUSH(&p->types, words[i].type);
-            return !p->no_memory;
-        }
-    p->wanted = "a type or \")\"";
-    return false;
+    if (!wagi_type_word((wag_name){p->at, size}, &type)) {
+        p->wanted = "a type or \")\"";
+        return false;
+    }
+    p->at += size;
+    p->no_memory = !WAGI_VEC_PUSH(&p->types, type);
+    return !p->no_memory;
 }
 
 static bool parse_list(parser *p)

@@ -237,6 +237,16 @@ static inline void wagi_gc_store(uint8_t *at, unsigned kind, wagi_slot value)
         access_store64(at, value);
     }
 }
+/* The same for any kind, from consecutive slots; returns behind the last one that it reads (two for v128). */
+static inline const wagi_slot *wagi_gc_put(uint8_t *at, unsigned kind, const wagi_slot *value)
+{
+    if (kind == WAGI_KIND_V128) {
+        memcpy(at, value, 2 * sizeof *value);
+        return value + 2;
+    }
+    wagi_gc_store(at, kind, *value);
+    return value + 1;
+}
 static inline uint8_t *wagi_gc_at(wagi_gc_object *object, size_t offset)
 {
     return (uint8_t *)object + offset;
@@ -247,6 +257,17 @@ static inline uint8_t *wagi_gc_element(wagi_gc_array *array, const wagi_type *ty
 }
 
 /* ---- allocation ---- */
+
+/* The size class of a small object, a function of its size alone (wagi_gc.class_of is its table). Steps of 16 up to
+ * 128, then four to each doubling. */
+static inline unsigned wagi_gc_class_of(uint32_t size)
+{
+    unsigned granules = (size + WAGI_GC_GRANULE - 1) / WAGI_GC_GRANULE;
+    if (granules <= 8)
+        return granules ? granules - 1 : 0;
+    unsigned log2 = 31u - (unsigned)__builtin_clz(granules - 1), step = 1u << (log2 - 2);
+    return 8 + (log2 - 3) * 4 + (granules - 1 - (1u << log2)) / step;
+}
 
 /* The way out of wagi_gc_alloc and of compiled code. NULL when the heap's limit is reached or memory is out. */
 wagi_gc_object *wagi_gc_alloc_slow(wag_agent *agent, const wagi_type *type, uint64_t size);
@@ -272,11 +293,13 @@ static inline wagi_gc_object *wagi_gc_alloc(wag_agent *agent, wagi_gc *gc, const
 
 /* ---- what the tiers call (heap_ops.c). Each returns WAG_OK or a trap; those that allocate are safepoints. ---- */
 
-/* fields: a slot each, or NULL for the defaults. */
+/* fields: a slot each, two for v128, or NULL for the defaults. */
 wag_err wagi_struct_new(wag_agent *agent, const wagi_type *type, const wagi_slot *fields, wagi_slot *ret_slot);
-/* All elements are *fill (NULL: the default). fill points into the interpreter's stack when it is a reference. */
+/* All elements are *fill (two slots for v128; NULL: the default). fill points into the interpreter's stack when it is a
+ * reference. */
 wag_err wagi_array_new(wag_agent *agent, const wagi_type *type, uint32_t length, const wagi_slot *fill,
                        wagi_slot *ret_slot);
+/* elements: a slot each, two for v128. */
 wag_err wagi_array_new_fixed(wag_agent *agent, const wagi_type *type, uint32_t length, const wagi_slot *elements,
                              wagi_slot *ret_slot);
 wag_err wagi_array_new_data(wag_agent *agent, const wagi_type *type, const wagi_data_instance *data, uint32_t from,
@@ -284,6 +307,8 @@ wag_err wagi_array_new_data(wag_agent *agent, const wagi_type *type, const wagi_
 wag_err wagi_array_new_elem(wag_agent *agent, const wagi_type *type, const wagi_elem_instance *elem, uint32_t from,
                             uint32_t length, wagi_slot *ret_slot);
 wag_err wagi_array_fill(wag_agent *agent, wagi_slot array, uint32_t at, wagi_slot value, uint32_t count);
+/* The same with the address of the value: two slots for v128. */
+wag_err wagi_array_fill_from(wag_agent *agent, wagi_slot array, uint32_t at, const wagi_slot *value, uint32_t count);
 wag_err wagi_array_copy(wag_agent *agent, wagi_slot to, uint32_t to_at, wagi_slot from, uint32_t from_at,
                         uint32_t count);
 wag_err wagi_array_init_data(wag_agent *agent, wagi_slot array, uint32_t at, const wagi_data_instance *data,

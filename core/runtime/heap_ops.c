@@ -34,8 +34,8 @@ wag_err wagi_struct_new(wag_agent *agent, const wagi_type *type, const wagi_slot
         memset(wagi_gc_at(object, WAGI_STRUCT_HEADER), 0, type->size - WAGI_STRUCT_HEADER);
     for (uint32_t i = 0; fields && i < type->field_count; i++) {
         uint32_t layout = type->layout[i];
-        wagi_gc_store(wagi_gc_at(object, layout >> WAGI_LAYOUT_KIND_BITS), layout & ((1u << WAGI_LAYOUT_KIND_BITS) - 1),
-                      fields[i]);
+        fields = wagi_gc_put(wagi_gc_at(object, layout >> WAGI_LAYOUT_KIND_BITS),
+                             layout & ((1u << WAGI_LAYOUT_KIND_BITS) - 1), fields);
     }
     *ret_slot = slot_of(object);
     return WAG_OK;
@@ -52,16 +52,16 @@ static wagi_gc_array *array_alloc(wag_agent *agent, const wagi_type *type, uint3
     return array;
 }
 
-static void fill(wagi_gc_array *array, const wagi_type *type, uint32_t at, wagi_slot value, uint32_t count)
+static void fill(wagi_gc_array *array, const wagi_type *type, uint32_t at, const wagi_slot *value, uint32_t count)
 {
     unsigned kind = element_kind(type);
     uint8_t *to = wagi_gc_element(array, type, at);
     if (kind == WAGI_KIND_I8) {
-        memset(to, (int)(uint8_t)value, count);
+        memset(to, (int)(uint8_t)*value, count);
         return;
     }
     for (uint32_t i = 0; i < count; i++, to += type->element_size)
-        wagi_gc_store(to, kind, value);
+        wagi_gc_put(to, kind, value);
 }
 
 wag_err wagi_array_new(wag_agent *agent, const wagi_type *type, uint32_t length, const wagi_slot *value,
@@ -71,7 +71,7 @@ wag_err wagi_array_new(wag_agent *agent, const wagi_type *type, uint32_t length,
     if (!array)
         return WAG_OUT_OF_HEAP;
     if (value)
-        fill(array, type, 0, *value, length);
+        fill(array, type, 0, value, length);
     else
         memset(wagi_gc_element(array, type, 0), 0, (size_t)length * type->element_size);
     *ret_slot = slot_of(array);
@@ -85,7 +85,7 @@ wag_err wagi_array_new_fixed(wag_agent *agent, const wagi_type *type, uint32_t l
     if (!array)
         return WAG_OUT_OF_HEAP;
     for (uint32_t i = 0; i < length; i++)
-        wagi_gc_store(wagi_gc_element(array, type, i), element_kind(type), elements[i]);
+        elements = wagi_gc_put(wagi_gc_element(array, type, i), element_kind(type), elements);
     *ret_slot = slot_of(array);
     return WAG_OK;
 }
@@ -134,6 +134,11 @@ static void shade_elements(wag_agent *agent, wagi_gc_array *array, const wagi_ty
 }
 
 wag_err wagi_array_fill(wag_agent *agent, wagi_slot slot, uint32_t at, wagi_slot value, uint32_t count)
+{
+    return wagi_array_fill_from(agent, slot, at, &value, count);
+}
+
+wag_err wagi_array_fill_from(wag_agent *agent, wagi_slot slot, uint32_t at, const wagi_slot *value, uint32_t count)
 {
     if (slot == 0)
         return WAG_NULL_ARRAY;

@@ -7,11 +7,9 @@
  */
 #include "runtime/imports.h"
 
-#include <math.h>
-
 #include "base/alloc.h"
+#include "runtime/coerce.h"
 #include "runtime/pool.h"
-#include "runtime/store.h"
 
 /* ---- the object ---- */
 
@@ -129,48 +127,14 @@ static wag_error *misfit(const wag_module *module, uint32_t index, wag_value giv
     return wagi_import_error(WAG_LINK, module, index, wanted, value_words(given));
 }
 
-/* ECMAScript ToInt32 of a number. */
-static int32_t to_int32(double number)
+/* numbers are not converted from other kinds here. */
+static bool is_global_value(wag_agent *agent, wagi_valtype type, wag_value value)
 {
-    if (!isfinite(number))
-        return 0;
-    double modulo = fmod(trunc(number), 4294967296.0);
-    if (modulo < 0)
-        modulo += 4294967296.0;
-    return (int32_t)(uint32_t)modulo;
-}
-
-/* A value as a wasm value of this type. False when it does not fit; a reference in ret_val is own. */
-static wag_error *to_val(wag_agent *agent, wagi_valtype type, wag_value value, bool *ret_fits, wag_val *ret_val)
-{
-    wag_val_kind kind = wagi_val_kind_of(agent->cluster->registry, type);
-    bool is_number = value.kind == WAG_VALUE_NUMBER;
-    *ret_fits = true;
-    *ret_val = (wag_val){.kind = kind};
-    if (kind == WAG_I64 && value.kind == WAG_VALUE_BIGINT) {
-        ret_val->of.i64 = value.of.bigint;
-    } else if (kind == WAG_I32 && is_number) {
-        ret_val->of.i32 = to_int32(value.of.number);
-    } else if (kind == WAG_F32 && is_number) {
-        ret_val->of.f32 = (float)value.of.number;
-    } else if (kind == WAG_F64 && is_number) {
-        ret_val->of.f64 = value.of.number;
-    } else if (kind == WAG_FUNCREF && value.kind == WAG_VALUE_FUNC) {
-        ret_val->of.func = value.of.func;
-        wagi_unit_hold(value.of.func->object.unit);
-    } else if (kind == WAG_EXTERNREF && value.kind == WAG_VALUE_EXTERN) {
-        ret_val->of.ext = value.of.ext;
-        wagi_unit_hold(value.of.ext->object.unit);
-    } else if (kind == WAG_EXTERNREF && value.kind != WAG_VALUE_NULL) {
-        ret_val->of.ext = wagi_extern_wrap(agent, value);
-        if (!ret_val->of.ext)
-            return wagi_error_nomem();
-    } else if (kind >= WAG_FUNCREF && value.kind == WAG_VALUE_NULL) {
-        ret_val->of.func = NULL;
-    } else {
-        *ret_fits = false;
-    }
-    return NULL;
+    if (wagi_never_crosses(agent->cluster->registry, type))
+        return false;
+    if (wagi_is_ref(type))
+        return true;
+    return value.kind == (type == WAGI_I64 ? WAG_VALUE_BIGINT : WAG_VALUE_NUMBER);
 }
 
 /* a constant global for a value that is none. */
@@ -180,21 +144,22 @@ static wag_error *global_from(wag_agent *agent, const wag_module *module, uint32
     const wagi_import *import = &module->data->imports[index];
     wagi_global_type type = {module->data->globals[import->index].type.content, false};
     wag_val val;
-    bool fits;
-    wag_error *error = to_val(agent, type.content, value, &fits, &val);
+    if (!is_global_value(agent, type.content, value))
+        return misfit(module, index, value);
+    wag_error *error = wagi_to_wasm_value(agent, type.content, value, &val);
+    if (error && wag_error_code(error) == WAG_TYPE) {
+        wag_error_unref(error);
+        return misfit(module, index, value);
+    }
     if (error)
         return error;
-    if (!fits)
-        return misfit(module, index, value);
     wag_global *global = wagi_global_new(agent, type);
     if (!global)
         error = wagi_error_nomem();
     else if (wagi_val_to_slot(module->registry, type.content, val, global->object.unit, global->value) != WAG_OK)
         error = misfit(module, index, value);
-    if (val.kind == WAG_FUNCREF && val.of.func)
-        wagi_unit_drop(val.of.func->object.unit);
-    else if (val.kind == WAG_EXTERNREF && val.of.ext)
-        wagi_unit_drop(val.of.ext->object.unit);
+    if (wagi_val_unit(&val))
+        wagi_unit_drop(wagi_val_unit(&val));
     if (!error)
         *ret_object = &global->object;
     else if (global)

@@ -63,11 +63,20 @@ typedef enum wagi_object_kind {
     WAGI_OBJECT_LINKED, /* imports that have been read (pool.h): no value */
 } wagi_object_kind;
 
+/* What a host has attached to an object (wasm.h's host info). */
+typedef struct wagi_host_info {
+    struct wagi_host_info *next; /* of the same unit */
+    const struct wagi_object *object;
+    void *info;
+    void (*finalize)(void *info);
+} wagi_host_info;
+
 typedef struct wagi_unit {
     wag_agent *agent;
     struct wagi_unit *previous, *next; /* the agent's list of all units; next also links those that are being freed */
     struct wagi_unit *work;            /* the collector's work list */
     size_t handles, refs;
+    wagi_host_info *infos; /* finalized with the unit */
     bool escaped;
     bool marked;  /* reached; only during a collection */
     bool dying;   /* taken out of the store: its counts decide nothing any more */
@@ -273,5 +282,10 @@ void wagi_elem_drop(wagi_elem_instance *elem);
 void wagi_table_store(wag_table *table, uint64_t index, wagi_slot value);
 void wagi_global_store(wag_global *global, const wagi_slot *value);
 void wagi_data_drop(wagi_data_instance *data);
+/* memory.atomic.wait (width 4 or 8) and notify, on any memory, by the agent of the memory. slots: the operands, index
+ * first; the result replaces it. offset: of the memarg. WAG_OK, WAG_UNALIGNED_ATOMIC, WAG_MEMORY_BOUNDS,
+ * WAG_UNSHARED_WAIT, WAG_CANNOT_BLOCK, WAG_INTERRUPTED. */
+wag_err wagi_memory_wait(wag_memory *memory, uint64_t offset, unsigned width, wagi_slot *slots);
+wag_err wagi_memory_notify(wag_memory *memory, uint64_t offset, wagi_slot *slots);
 
 #endif

@@ -51,8 +51,6 @@ struct wag_shared_memory {
 
 _Static_assert(sizeof(atomic_uint_least64_t) == 8, "native code reads the size as one word");
 
-struct wag_agent;
-
 /* One reference. WAG_RANGE when the address space or the pages cannot be had, WAG_NOMEM. The type is shared and has a
  * maximum; max_pages: the smaller of that and the limit. */
 wag_err wagi_shared_memory_new(struct wag_cluster *cluster, wagi_memory_type type, uint64_t max_pages,
@@ -63,13 +61,5 @@ uint64_t wagi_shared_memory_grow(wag_shared_memory *shared, uint64_t delta_pages
 /* Bytes in and out, inside the bounds; other threads may be writing. */
 void wagi_shared_fill(uint8_t *to, uint8_t value, uint64_t size);
 void wagi_shared_copy(uint8_t *to, const uint8_t *from, uint64_t size); /* may overlap */
-
-/* memory.atomic.wait: park the agent's thread while the 4 or 8 bytes (width) at address, which is aligned and inside,
- * are as expected. ret_result: 0 notified, 1 another value, 2 timed out (timeout_ns < 0: never). WAG_INTERRUPTED,
- * WAG_CANNOT_BLOCK. */
-wag_err wagi_shared_wait(wag_shared_memory *shared, struct wag_agent *agent, uint64_t address, unsigned width,
-                         uint64_t expected, int64_t timeout_ns, uint32_t *ret_result);
-/* memory.atomic.notify: wake at most count threads that wait at the address; how many. Any thread. */
-uint32_t wagi_shared_notify(wag_shared_memory *shared, uint64_t address, uint32_t count);
 
 #endif

@@ -58,6 +58,8 @@ const wag_value *wagi_extern_value(const wag_extern *ext);
 /* The store object's head inside a value; NULL for other kinds. */
 wagi_object *wagi_value_object(wag_value value);
 
+/* "i32" ... "exnref", as signatures have them. False for another word. */
+bool wagi_type_word(wag_name word, wagi_valtype *ret_type);
 /* Read "(i32 i64) -> (f64)". ret_type: own. WAG_TYPE with the place, WAG_NOMEM, WAG_LIMIT. */
 wag_err wagi_signature_parse(wag_agent *agent, const char *text, const wagi_type **ret_type, wag_error **reterr_error);
 bool wagi_type_carries_functions(const wagi_registry *registry, const wagi_type *type);

@@ -262,9 +262,23 @@ static void edge_cut(wagi_unit *target, void *context)
     unit_settle(target);
 }
 
+/* As inside a call: the agent cannot be closed under us. */
+static void run_finalizer(wagi_unit *unit, void (*finalize)(void *), void *argument)
+{
+    if (!finalize)
+        return;
+    unit->agent->host_depth++;
+    finalize(argument);
+    unit->agent->host_depth--;
+}
+
 /* Once. */
 static void unit_finalize(wagi_unit *unit)
 {
+    for (wagi_host_info *info; (info = unit->infos) != NULL; wagi_free(info)) {
+        unit->infos = info->next;
+        run_finalizer(unit, info->finalize, info->info);
+    }
     wagi_object *object = wagi_unit_object(unit);
     void (*finalize)(void *) = NULL;
     void *argument = NULL;
@@ -279,12 +293,7 @@ static void unit_finalize(wagi_unit *unit)
         argument = ext->host;
         ext->finalize = NULL;
     }
-    if (!finalize)
-        return;
-    /* As inside a call: the agent cannot be closed under us. */
-    unit->agent->host_depth++;
-    finalize(argument);
-    unit->agent->host_depth--;
+    run_finalizer(unit, finalize, argument);
 }
 
 /* Free the unit's memory and what no other unit can see. */

@@ -46,11 +46,11 @@ static uint64_t deadline_of(int64_t timeout_ns)
     return now + (uint64_t)timeout_ns;
 }
 
-wag_err wagi_shared_wait(wag_shared_memory *shared, wag_agent *agent, uint64_t address, unsigned width,
-                         uint64_t expected, int64_t timeout_ns, uint32_t *ret_result)
+/* Park the agent's thread while the bytes at address are as expected. ret_result: 0 notified, 1 another value, 2 timed
+ * out (timeout_ns < 0: never). */
+static wag_err park(wag_shared_memory *shared, wag_agent *agent, uint64_t address, unsigned width, uint64_t expected,
+                    int64_t timeout_ns, wagi_slot *ret_result)
 {
-    if (!agent->can_block)
-        return WAG_CANNOT_BLOCK;
     wagi_wait_list *list = list_of(shared, address);
     wagi_waiter waiter = {.address = address, .parker = &agent->parker};
     uint64_t deadline = deadline_of(timeout_ns);
@@ -77,7 +77,22 @@ wag_err wagi_shared_wait(wag_shared_memory *shared, wag_agent *agent, uint64_t a
     return WAG_OK;
 }
 
-uint32_t wagi_shared_notify(wag_shared_memory *shared, uint64_t address, uint32_t count)
+wag_err wagi_memory_wait(wag_memory *memory, uint64_t offset, unsigned width, wagi_slot *slots)
+{
+    wag_agent *agent = memory->object.unit->agent;
+    uint64_t address, expected = width == 4 ? (uint32_t)slots[1] : slots[1];
+    wag_err trap = atomic_address(slots[0], offset, width, wagi_memory_size(memory), &address);
+    if (trap != WAG_OK)
+        return trap;
+    if (!memory->shared)
+        return WAG_UNSHARED_WAIT;
+    if (!agent->can_block)
+        return WAG_CANNOT_BLOCK;
+    return park(memory->shared, agent, address, width, expected, (int64_t)slots[2], &slots[0]);
+}
+
+/* Wake at most count threads that wait at the address; how many. */
+static uint32_t wake(wag_shared_memory *shared, uint64_t address, uint32_t count)
 {
     wagi_wait_list *list = list_of(shared, address);
     uint32_t woken = 0;
@@ -93,4 +108,13 @@ uint32_t wagi_shared_notify(wag_shared_memory *shared, uint64_t address, uint32_
     }
     wagi_mutex_unlock(&list->lock);
     return woken;
+}
+
+wag_err wagi_memory_notify(wag_memory *memory, uint64_t offset, wagi_slot *slots)
+{
+    uint64_t address;
+    wag_err trap = atomic_address(slots[0], offset, 4, wagi_memory_size(memory), &address);
+    if (trap == WAG_OK) /* nobody can wait on a memory that is not shared */
+        slots[0] = memory->shared ? wake(memory->shared, address, (uint32_t)slots[1]) : 0;
+    return trap;
 }

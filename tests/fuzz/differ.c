@@ -216,6 +216,18 @@ static void fill_up(const wag_exports *exports)
         (void)wag_global_set(fuel, WAG_VAL_I32(FUEL));
 }
 
+/* The arguments of an uncaught exception. */
+static void exception_state(const wag_error *error, outcome *o)
+{
+    const wag_exception *exception = wag_error_exception(error);
+    wag_val val;
+    for (size_t i = 0; exception && wag_exception_arg(exception, wag_exception_tag(exception), i, &val) == WAG_OK;
+         i++) {
+        mix(&o->results[0], bits_of(&val) + 1);
+        wag_val_unref(val);
+    }
+}
+
 static void call(wag_func *func, unsigned salt, outcome *o)
 {
     enum { ROOM = 1000 };
@@ -236,6 +248,7 @@ static void call(wag_func *func, unsigned salt, outcome *o)
         }
         return;
     }
+    exception_state(error, o);
     o->frames = wag_error_frame_count(error);
     for (size_t i = 0; i < o->frames && i < MAX_FRAMES; i++) {
         wag_frame frame;

@@ -1,6 +1,6 @@
 /* Any bytes are a message or an error, for the header and for the structured clone. What is accepted is written again
- * to the same bytes: the format has one way to say a thing. first byte   how many modules came with the message (its
- * low three bits) rest         the clone; also taken as a whole message with its header
+ * to the same bytes: the format has one way to say a thing. The first byte says how many modules and memories came with
+ * the message (its low three bits); the rest is the clone, and is also taken as a whole message with its header.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,14 +20,25 @@ static void require(bool condition, const char *what)
     abort();
 }
 
-enum { MODULES = 7 };
-static wag_module *modules[MODULES];
+enum { TRANSFERS = 7 };
+static wagi_transfer transfers[TRANSFERS];
 
-static void make_modules(void)
+/* The third and the sixth are memories. */
+static void make_transfers(void)
 {
     static const uint8_t bytes[] = {0, 'a', 's', 'm', 1, 0, 0, 0};
-    for (int i = 0; i < MODULES && !modules[i]; i++)
-        require(wag_module_new((wag_bytes){bytes, sizeof bytes}, NULL, &modules[i], NULL) == WAG_OK, "a module");
+    static const wag_memory_descriptor descriptor = {.initial = 1, .maximum = 1, .shared = true};
+    for (int i = 0; i < TRANSFERS && wagi_transfer_is_none(transfers[i]); i++) {
+        wag_memory *memory = NULL;
+        if (i % 3 == 2) {
+            require(wag_memory_create(&descriptor, &memory, NULL) == WAG_OK, "a memory");
+            transfers[i].memory = wag_memory_share(memory);
+            wag_memory_unref(memory);
+        } else {
+            require(wag_module_new((wag_bytes){bytes, sizeof bytes}, NULL, &transfers[i].module, NULL) == WAG_OK,
+                    "a module");
+        }
+    }
 }
 
 static void header(wag_bytes bytes)
@@ -41,13 +52,13 @@ static void header(wag_bytes bytes)
             "the transfers end where the payload begins");
 }
 
-static void clone(wag_bytes bytes, size_t module_count)
+static void clone(wag_bytes bytes, size_t count)
 {
     wagi_limits limits = wagi_default_limits;
     limits.clone_depth = 32;
     wag_value value;
     wag_error *error;
-    wag_err err = wagi_clone_read(bytes, modules, module_count, &limits, &value, &error);
+    wag_err err = wagi_clone_read(bytes, transfers, count, &limits, &value, &error);
     if (err != WAG_OK) {
         size_t offset;
         require(err == WAG_PROTOCOL && wag_error_code(error) == WAG_PROTOCOL, "malformed bytes are a protocol error");
@@ -58,15 +69,15 @@ static void clone(wag_bytes bytes, size_t module_count)
     wagi_clone again;
     require(wagi_clone_write(value, &limits, &again, NULL) == WAG_OK, "what was read can be written");
     require(again.bytes.n == bytes.size && memcmp(again.bytes.p, bytes.data, bytes.size) == 0, "to the same bytes");
-    require(again.modules.n == module_count, "with the same modules");
-    require(module_count == 0 || memcmp(again.modules.p, modules, module_count * sizeof *modules) == 0, "in order");
+    require(again.transfers.n == count, "with the same modules and memories");
+    require(count == 0 || memcmp(again.transfers.p, transfers, count * sizeof *transfers) == 0, "in order");
     wagi_clone_fini(&again);
     wag_value_unref(value);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    make_modules();
+    make_transfers();
     header((wag_bytes){data, size});
     if (size > 0)
         clone((wag_bytes){data + 1, size - 1}, data[0] & 7);

@@ -3,6 +3,33 @@
 
 #include "tests/fuzz/generate_body.h"
 
+unsigned gen_valtype(char kind)
+{
+    switch (kind) {
+    case 'i':
+        return 0x7F;
+    case 'I':
+        return 0x7E;
+    case 'f':
+        return 0x7D;
+    case 'F':
+        return 0x7C;
+    case 'r':
+        return 0x70;
+    case 'e':
+        return 0x69;
+    default:
+        return 0x6F;
+    }
+}
+
+void gen_put_types(build *b, const kinds *types)
+{
+    build_leb(b, types->count);
+    for (unsigned i = 0; i < types->count; i++)
+        build_u8(b, gen_valtype(types->at[i]));
+}
+
 static void choose_kinds(maker *m, kinds *types, unsigned usual, unsigned most)
 {
     types->count = gen_choose(m, gen_choose(m, 6) ? usual : most + 1);
@@ -11,10 +38,28 @@ static void choose_kinds(maker *m, kinds *types, unsigned usual, unsigned most)
         types->at[i] = alike && i ? types->at[0] : gen_some_kind(m);
 }
 
+static void tag_types(maker *m, kinds *tag)
+{
+    const kinds none = {0, {0}};
+    kinds more;
+    if (!m->imported)
+        choose_kinds(m, tag, 3, MAX_KINDS - 1);
+    more = *tag;
+    more.at[more.count++] = 'e';
+    build_u8(m->b, 0x60);
+    gen_put_types(m->b, tag);
+    gen_put_types(m->b, &none);
+    for (int i = 0; i < 2; i++) {
+        build_u8(m->b, 0x60);
+        gen_put_types(m->b, &none);
+        gen_put_types(m->b, i ? &more : tag);
+    }
+}
+
 static void type_section(maker *m)
 {
     size_t section = build_section(m->b, 1);
-    build_leb(m->b, TYPES);
+    build_leb(m->b, ALL_TYPES);
     for (unsigned i = 0; i < TYPES; i++) {
         if (!m->imported) { /* a library's types are its importer's, too */
             choose_kinds(m, &m->types[i].params, i < FUNCS ? 5 : 3, MAX_KINDS);
@@ -23,6 +68,20 @@ static void type_section(maker *m)
         build_u8(m->b, 0x60);
         gen_put_types(m->b, &m->types[i].params);
         gen_put_types(m->b, &m->types[i].results);
+    }
+    for (unsigned i = 0; i < TAGS; i++)
+        tag_types(m, &m->tags[i]);
+    build_raw(m->b, "\x60\0\1\x69", 4);
+    build_end(m->b, section);
+}
+
+static void tag_section(maker *m)
+{
+    size_t section = build_section(m->b, 13);
+    build_leb(m->b, TAGS);
+    for (unsigned i = 0; i < TAGS; i++) {
+        build_u8(m->b, 0);
+        build_leb(m->b, TAG_TYPES + 3 * i);
     }
     build_end(m->b, section);
 }
@@ -64,6 +123,7 @@ static void put_import(maker *m, const char *name)
     build_name(m->b, name);
 }
 
+static const char *const tag_names[] = {"ta", "tb", "tc"};
 static const char *const func_names[] = {"a", "b", "c", "d", "e", "f"};
 
 static void import_section(maker *m)
@@ -71,11 +131,17 @@ static void import_section(maker *m)
     if (!m->imported)
         return;
     size_t section = build_section(m->b, 2);
-    build_leb(m->b, FUNCS + 1u + m->imports_memory + m->imports_table);
+    build_leb(m->b, FUNCS + TAGS + 1u + m->imports_memory + m->imports_table);
     for (unsigned i = 0; i < FUNCS; i++) {
         put_import(m, func_names[i]);
         build_u8(m->b, 0);
         build_leb(m->b, i);
+    }
+    for (unsigned i = 0; i < TAGS; i++) {
+        put_import(m, tag_names[i]);
+        build_u8(m->b, 4);
+        build_u8(m->b, 0);
+        build_leb(m->b, TAG_TYPES + 3 * i);
     }
     put_import(m, "fuel");
     build_raw(m->b, "\3\x7F\1", 3);
@@ -104,13 +170,15 @@ static void export_section(maker *m)
     static const char *const memories[] = {"m", "n"};
     static const char *const globals[] = {"fuel", "g1", "g2", "g3", "g4", "g5", "g6"};
     size_t section = build_section(m->b, 7);
-    build_leb(m->b, FUNCS + m->memories + 7 + 2);
+    build_leb(m->b, FUNCS + TAGS + m->memories + 7 + 2);
     for (unsigned i = 0; i < FUNCS; i++)
         put_export(m, func_names[i], 0, m->imported + i);
     for (unsigned i = 0; i < m->memories; i++)
         put_export(m, memories[i], 2, i);
     for (unsigned i = 0; i < 7; i++)
         put_export(m, globals[i], 3, i);
+    for (unsigned i = 0; i < TAGS; i++)
+        put_export(m, tag_names[i], 4, (m->imported ? TAGS : 0) + i);
     put_export(m, "t", 1, 0);
     put_export(m, "u", 1, 1);
     build_end(m->b, section);
@@ -147,6 +215,7 @@ static void make_module(maker *m, build *out)
         build_leb(out, i);
     build_end(out, section);
     table_and_memory_sections(m);
+    tag_section(m);
     global_section(m);
     export_section(m);
     element_section(m);

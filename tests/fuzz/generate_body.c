@@ -19,7 +19,7 @@ unsigned gen_choose(maker *m, unsigned count)
     return byte % count;
 }
 
-static bool once_in(maker *m, unsigned count)
+bool gen_once_in(maker *m, unsigned count)
 {
     return gen_choose(m, count) == count - 1;
 }
@@ -44,7 +44,7 @@ static void put_s(build *b, int64_t x)
     }
 }
 
-static void put_op(maker *m, wagi_op op)
+void gen_put_op(maker *m, wagi_op op)
 {
     if (wagi_ops[op].prefix) {
         build_u8(m->b, wagi_ops[op].prefix);
@@ -54,58 +54,33 @@ static void put_op(maker *m, wagi_op op)
     }
 }
 
-static void put_op_u(maker *m, wagi_op op, uint64_t immediate)
+void gen_put_op_u(maker *m, wagi_op op, uint64_t immediate)
 {
-    put_op(m, op);
+    gen_put_op(m, op);
     build_leb(m->b, immediate);
 }
 
-static void put_i32(maker *m, int32_t value)
+void gen_put_i32(maker *m, int32_t value)
 {
-    put_op(m, WAGI_OP_i32_const);
+    gen_put_op(m, WAGI_OP_i32_const);
     put_s(m->b, value);
-}
-
-static unsigned valtype(char kind)
-{
-    switch (kind) {
-    case 'i':
-        return 0x7F;
-    case 'I':
-        return 0x7E;
-    case 'f':
-        return 0x7D;
-    case 'F':
-        return 0x7C;
-    case 'r':
-        return 0x70;
-    default:
-        return 0x6F;
-    }
-}
-
-void gen_put_types(build *b, const kinds *types)
-{
-    build_leb(b, types->count);
-    for (unsigned i = 0; i < types->count; i++)
-        build_u8(b, valtype(types->at[i]));
 }
 
 /* ---- the operand stack ---- */
 
-static void push(maker *m, char kind)
+void gen_push(maker *m, char kind)
 {
     if (m->height < MAX_STACK)
         m->stack[m->height++] = kind;
 }
 
-static void push_all(maker *m, const kinds *types)
+void gen_push_all(maker *m, const kinds *types)
 {
     for (unsigned i = 0; i < types->count; i++)
-        push(m, types->at[i]);
+        gen_push(m, types->at[i]);
 }
 
-static size_t base(const maker *m)
+size_t gen_base(const maker *m)
 {
     return m->labels[m->label_count - 1].base;
 }
@@ -118,39 +93,39 @@ static void integer(maker *m, bool is_64)
         -1,  -2,  0x100000000, 65532,  65535,  131068, 0x80000000, 0x55555555, -2147483649, 0x12345678};
     unsigned pick = gen_choose(m, 60);
     int64_t value = pick < 32 ? edges[pick] : pick < 55 ? (int64_t)pick - 32 : (int64_t)next_random(m);
-    put_op(m, is_64 ? WAGI_OP_i64_const : WAGI_OP_i32_const);
+    gen_put_op(m, is_64 ? WAGI_OP_i64_const : WAGI_OP_i32_const);
     put_s(m->b, is_64 ? value : (int32_t)value);
 }
 
 static void real(maker *m, bool is_64)
 {
-    static const double edges[] = {0,
-                                   -0.0,
-                                   1,
-                                   -1,
-                                   0.5,
-                                   1.5,
-                                   2147483647,
-                                   -2147483648.0,
-                                   2147483648.0,
-                                   4294967296.0,
-                                   9223372036854775808.0,
-                                   -9223372036854775808.0,
-                                   18446744073709551616.0,
-                                   1e300,
-                                   1e-310,
-                                   3.25,
-                                   -7.75,
-                                   1.0 / 0.0,
-                                   -1.0 / 0.0,
-                                   123456.789,
-                                   2.5,
-                                   -0.5,
-                                   1e-40,
-                                   16777217.0};
+    static const double edges[24] = {0,
+                                     -0.0,
+                                     1,
+                                     -1,
+                                     0.5,
+                                     1.5,
+                                     2147483647,
+                                     -2147483648.0,
+                                     2147483648.0,
+                                     4294967296.0,
+                                     1e300,
+                                     9223372036854775808.0,
+                                     -9223372036854775808.0,
+                                     18446744073709551616.0,
+                                     1e-310,
+                                     3.25,
+                                     -7.75,
+                                     1.0 / 0.0,
+                                     -1.0 / 0.0,
+                                     123456.789,
+                                     2.5,
+                                     -0.5,
+                                     1e-40,
+                                     16777217.0};
     double value = edges[gen_choose(m, 24)];
     float single = (float)value;
-    put_op(m, is_64 ? WAGI_OP_f64_const : WAGI_OP_f32_const);
+    gen_put_op(m, is_64 ? WAGI_OP_f64_const : WAGI_OP_f32_const);
     build_raw(m->b, is_64 ? (void *)&value : (void *)&single, is_64 ? 8 : 4);
 }
 
@@ -167,16 +142,19 @@ static void constant(maker *m, char kind)
         break;
     case 'r':
         if (gen_choose(m, 3))
-            put_op_u(m, WAGI_OP_ref_func, gen_choose(m, m->imported + FUNCS));
+            gen_put_op_u(m, WAGI_OP_ref_func, gen_choose(m, m->imported + FUNCS));
         else
-            put_op_u(m, WAGI_OP_ref_null, 0x70);
+            gen_put_op_u(m, WAGI_OP_ref_null, 0x70);
+        break;
+    case 'e':
+        gen_put_op_u(m, WAGI_OP_ref_null, 0x69);
         break;
     default:
-        put_op_u(m, WAGI_OP_ref_null, 0x6F);
+        gen_put_op_u(m, WAGI_OP_ref_null, 0x6F);
     }
 }
 
-static int local_of(maker *m, char kind, unsigned count)
+int gen_local_of(maker *m, char kind, unsigned count)
 {
     unsigned first = count ? gen_choose(m, count) : 0;
     for (unsigned i = 0; i < count; i++)
@@ -192,34 +170,34 @@ static unsigned global_of(char kind)
 }
 
 /* One value of the kind from nothing. */
-static void make(maker *m, char kind)
+void gen_make(maker *m, char kind)
 {
     unsigned how = gen_choose(m, 8);
-    int local = local_of(m, kind, m->local_count + 2);
+    int local = gen_local_of(m, kind, m->local_count + 2);
     if (how < 5 && local >= 0)
-        put_op_u(m, WAGI_OP_local_get, (unsigned)local);
-    else if (how == 5)
-        put_op_u(m, WAGI_OP_global_get, global_of(kind));
+        gen_put_op_u(m, WAGI_OP_local_get, (unsigned)local);
+    else if (how == 5 && kind != 'e')
+        gen_put_op_u(m, WAGI_OP_global_get, global_of(kind));
     else
         constant(m, kind);
-    push(m, kind);
+    gen_push(m, kind);
 }
 
 /* The top of the stack becomes of these kinds; what fits already stays. */
-static void need(maker *m, const kinds *types)
+void gen_need(maker *m, const kinds *types)
 {
     unsigned have = types->count;
-    if (m->height - base(m) < have)
-        have = (unsigned)(m->height - base(m));
+    if (m->height - gen_base(m) < have)
+        have = (unsigned)(m->height - gen_base(m));
     while (have && memcmp(m->stack + m->height - have, types->at, have) != 0)
         have--;
     for (unsigned i = have; i < types->count; i++)
-        make(m, types->at[i]);
+        gen_make(m, types->at[i]);
 }
 
-static void take(maker *m, const kinds *types)
+void gen_take(maker *m, const kinds *types)
 {
-    need(m, types);
+    gen_need(m, types);
     m->height -= types->count;
 }
 
@@ -234,29 +212,29 @@ static kinds kinds_of(const char *text)
 static void take_text(maker *m, const char *text)
 {
     kinds types = kinds_of(text);
-    take(m, &types);
+    gen_take(m, &types);
 }
 
-static void set_local_or_drop(maker *m)
+void gen_set_local_or_drop(maker *m)
 {
     char kind = m->stack[--m->height];
-    int local = gen_choose(m, 3) ? local_of(m, kind, m->local_count) : -1;
+    int local = gen_choose(m, 3) ? gen_local_of(m, kind, m->local_count) : -1;
     if (local >= 0)
-        put_op_u(m, WAGI_OP_local_set, (unsigned)local);
+        gen_put_op_u(m, WAGI_OP_local_set, (unsigned)local);
     else
-        put_op(m, WAGI_OP_drop);
+        gen_put_op(m, WAGI_OP_drop);
 }
 
 /* The block's stack becomes exactly these. */
-static void finish(maker *m, const kinds *types)
+void gen_finish(maker *m, const kinds *types)
 {
     unsigned same = 0;
-    while (same < types->count && base(m) + same < m->height && m->stack[base(m) + same] == types->at[same])
+    while (same < types->count && gen_base(m) + same < m->height && m->stack[gen_base(m) + same] == types->at[same])
         same++;
-    while (m->height > base(m) + same)
-        set_local_or_drop(m);
+    while (m->height > gen_base(m) + same)
+        gen_set_local_or_drop(m);
     for (unsigned i = same; i < types->count; i++)
-        make(m, types->at[i]);
+        gen_make(m, types->at[i]);
 }
 
 /* ---- plain instructions ---- */
@@ -265,13 +243,13 @@ static void canonical_nan(maker *m, char kind)
 {
     static const uint8_t nan_f32[] = {0, 0, 0xC0, 0x7F}, nan_f64[] = {0, 0, 0, 0, 0, 0, 0xF8, 0x7F};
     unsigned scratch = m->local_count + m->counters + (kind == 'F');
-    put_op_u(m, WAGI_OP_local_tee, scratch);
-    put_op(m, kind == 'f' ? WAGI_OP_f32_const : WAGI_OP_f64_const);
+    gen_put_op_u(m, WAGI_OP_local_tee, scratch);
+    gen_put_op(m, kind == 'f' ? WAGI_OP_f32_const : WAGI_OP_f64_const);
     build_raw(m->b, kind == 'f' ? nan_f32 : nan_f64, kind == 'f' ? 4 : 8);
-    put_op_u(m, WAGI_OP_local_get, scratch);
-    put_op_u(m, WAGI_OP_local_get, scratch);
-    put_op(m, kind == 'f' ? WAGI_OP_f32_eq : WAGI_OP_f64_eq);
-    put_op(m, WAGI_OP_select);
+    gen_put_op_u(m, WAGI_OP_local_get, scratch);
+    gen_put_op_u(m, WAGI_OP_local_get, scratch);
+    gen_put_op(m, kind == 'f' ? WAGI_OP_f32_eq : WAGI_OP_f64_eq);
+    gen_put_op(m, WAGI_OP_select);
 }
 
 static bool may_choose_nan(wagi_op op)
@@ -303,23 +281,23 @@ static void scalar(maker *m)
     if (is_division(op) && gen_choose(m, 4)) { /* a divisor that is not 0, often constant */
         bool is_64 = signature[0] == 'I';
         take_text(m, is_64 ? "I" : "i");
-        push(m, signature[0]);
+        gen_push(m, signature[0]);
         if (gen_choose(m, 2)) {
-            put_op(m, is_64 ? WAGI_OP_i64_const : WAGI_OP_i32_const);
+            gen_put_op(m, is_64 ? WAGI_OP_i64_const : WAGI_OP_i32_const);
             put_s(m->b, 1 + (int64_t)gen_choose(m, 20));
         } else {
-            make(m, signature[0]);
+            gen_make(m, signature[0]);
             m->height--;
-            put_op(m, is_64 ? WAGI_OP_i64_const : WAGI_OP_i32_const);
+            gen_put_op(m, is_64 ? WAGI_OP_i64_const : WAGI_OP_i32_const);
             put_s(m->b, 1);
-            put_op(m, is_64 ? WAGI_OP_i64_or : WAGI_OP_i32_or);
+            gen_put_op(m, is_64 ? WAGI_OP_i64_or : WAGI_OP_i32_or);
         }
-        push(m, signature[0]);
+        gen_push(m, signature[0]);
     }
     take_text(m, signature);
-    put_op(m, op);
+    gen_put_op(m, op);
     char result = strchr(signature, ':')[1];
-    push(m, result);
+    gen_push(m, result);
     if (may_choose_nan(op) && !m->plain_floats)
         canonical_nan(m, result);
 }
@@ -334,12 +312,12 @@ static void address(maker *m, unsigned memory)
 {
     bool is_64 = m->memory_is_64[memory];
     take_text(m, is_64 ? "I" : "i");
-    push(m, is_64 ? 'I' : 'i');
-    if (once_in(m, 24))
+    gen_push(m, is_64 ? 'I' : 'i');
+    if (gen_once_in(m, 24))
         return;
-    put_op(m, is_64 ? WAGI_OP_i64_const : WAGI_OP_i32_const);
+    gen_put_op(m, is_64 ? WAGI_OP_i64_const : WAGI_OP_i32_const);
     put_s(m->b, gen_choose(m, 3) ? 0xFF : 0xFFFF);
-    put_op(m, is_64 ? WAGI_OP_i64_and : WAGI_OP_i32_and);
+    gen_put_op(m, is_64 ? WAGI_OP_i64_and : WAGI_OP_i32_and);
 }
 
 static void memarg(maker *m, unsigned memory, unsigned align)
@@ -348,7 +326,7 @@ static void memarg(maker *m, unsigned memory, unsigned align)
     build_leb(m->b, gen_choose(m, align + 1) | (memory ? 0x40u : 0u));
     if (memory)
         build_leb(m->b, memory);
-    build_leb(m->b, gen_choose(m, 3) ? gen_choose(m, 64) : offsets[gen_choose(m, once_in(m, 6) ? 12 : 7)]);
+    build_leb(m->b, gen_choose(m, 3) ? gen_choose(m, 64) : offsets[gen_choose(m, gen_once_in(m, 6) ? 12 : 7)]);
 }
 
 static void load_or_store(maker *m)
@@ -359,15 +337,15 @@ static void load_or_store(maker *m)
                          : WAGI_OP_i32_store + gen_choose(m, WAGI_OP_i64_store32 - WAGI_OP_i32_store + 1);
     address(m, memory);
     if (!is_load) {
-        make(m, wagi_ops[op].signature[1]);
+        gen_make(m, wagi_ops[op].signature[1]);
         m->height--;
     }
     m->height--;
-    put_op(m, op);
+    gen_put_op(m, op);
     memarg(m, memory, wagi_ops[op].align_log2);
     if (is_load) {
         char kind = strchr(wagi_ops[op].signature, ':')[1];
-        push(m, kind);
+        gen_push(m, kind);
         if ((kind == 'f' || kind == 'F') && !m->plain_floats)
             canonical_nan(m, kind);
     }
@@ -375,7 +353,7 @@ static void load_or_store(maker *m)
 
 static void small(maker *m, bool is_64, unsigned below)
 {
-    put_op(m, is_64 ? WAGI_OP_i64_const : WAGI_OP_i32_const);
+    gen_put_op(m, is_64 ? WAGI_OP_i64_const : WAGI_OP_i32_const);
     put_s(m->b, gen_choose(m, below));
 }
 
@@ -385,40 +363,40 @@ static void bulk_memory(maker *m)
     bool is_64 = m->memory_is_64[memory];
     unsigned how = gen_choose(m, 8);
     if (how == 0) {
-        put_op_u(m, WAGI_OP_data_drop, gen_choose(m, 2));
+        gen_put_op_u(m, WAGI_OP_data_drop, gen_choose(m, 2));
         return;
     }
     if (how == 1) {
         small(m, is_64, 3);
-        put_op_u(m, WAGI_OP_memory_grow, memory);
-        push(m, address_kind(m, memory));
+        gen_put_op_u(m, WAGI_OP_memory_grow, memory);
+        gen_push(m, address_kind(m, memory));
         return;
     }
     if (how == 2) {
-        put_op_u(m, WAGI_OP_memory_size, memory);
-        push(m, address_kind(m, memory));
+        gen_put_op_u(m, WAGI_OP_memory_size, memory);
+        gen_push(m, address_kind(m, memory));
         return;
     }
     address(m, memory);
     if (how < 5) {
-        make(m, 'i');
+        gen_make(m, 'i');
         small(m, is_64, 200);
         m->height -= 2;
-        put_op_u(m, WAGI_OP_memory_fill, memory);
+        gen_put_op_u(m, WAGI_OP_memory_fill, memory);
     } else if (how < 7) {
         m->height--;
-        make(m, address_kind(m, other));
+        gen_make(m, address_kind(m, other));
         address(m, other);
         m->height--;
         /* The first address was consumed above only in our books; both are still there. */
         small(m, is_64 && m->memory_is_64[other], 200);
-        put_op_u(m, WAGI_OP_memory_copy, memory);
+        gen_put_op_u(m, WAGI_OP_memory_copy, memory);
         build_leb(m->b, other);
     } else {
         small(m, false, 8);
         small(m, false, 12);
         m->height--;
-        put_op_u(m, WAGI_OP_memory_init, gen_choose(m, 2));
+        gen_put_op_u(m, WAGI_OP_memory_init, gen_choose(m, 2));
         build_leb(m->b, memory);
     }
 }
@@ -431,53 +409,53 @@ static void table_op(maker *m)
     switch (gen_choose(m, 8)) {
     case 0:
         small(m, false, TABLE_SIZE + 1);
-        put_op_u(m, WAGI_OP_table_get, table);
-        push(m, kind);
+        gen_put_op_u(m, WAGI_OP_table_get, table);
+        gen_push(m, kind);
         return;
     case 1:
         small(m, false, TABLE_SIZE + 1);
-        make(m, kind);
+        gen_make(m, kind);
         m->height--;
-        put_op_u(m, WAGI_OP_table_set, table);
+        gen_put_op_u(m, WAGI_OP_table_set, table);
         return;
     case 2:
-        make(m, kind);
+        gen_make(m, kind);
         m->height--;
         small(m, false, 3);
-        put_op_u(m, WAGI_OP_table_grow, table);
-        push(m, 'i');
+        gen_put_op_u(m, WAGI_OP_table_grow, table);
+        gen_push(m, 'i');
         return;
     case 3:
-        put_op_u(m, WAGI_OP_table_size, table);
-        push(m, 'i');
+        gen_put_op_u(m, WAGI_OP_table_size, table);
+        gen_push(m, 'i');
         return;
     case 4:
         small(m, false, TABLE_SIZE);
-        make(m, kind);
+        gen_make(m, kind);
         m->height--;
         small(m, false, 4);
-        put_op_u(m, WAGI_OP_table_fill, table);
+        gen_put_op_u(m, WAGI_OP_table_fill, table);
         return;
     case 5:
         small(m, false, TABLE_SIZE);
         small(m, false, TABLE_SIZE);
         small(m, false, 4);
-        put_op_u(m, WAGI_OP_table_copy, table);
+        gen_put_op_u(m, WAGI_OP_table_copy, table);
         build_leb(m->b, table);
         return;
     case 6:
         small(m, false, TABLE_SIZE);
         small(m, false, 3);
         small(m, false, 3);
-        put_op_u(m, WAGI_OP_table_init, 0);
+        gen_put_op_u(m, WAGI_OP_table_init, 0);
         build_leb(m->b, 0);
         return;
     default:
-        if (m->height > base(m) && strchr("rx", m->stack[m->height - 1])) {
-            put_op(m, WAGI_OP_ref_is_null);
+        if (m->height > gen_base(m) && strchr("rx", m->stack[m->height - 1])) {
+            gen_put_op(m, WAGI_OP_ref_is_null);
             m->stack[m->height - 1] = 'i';
-        } else if (once_in(m, 8)) {
-            put_op_u(m, WAGI_OP_elem_drop, 0);
+        } else if (gen_once_in(m, 8)) {
+            gen_put_op_u(m, WAGI_OP_elem_drop, 0);
         }
     }
 }
@@ -486,48 +464,46 @@ static void choose_one(maker *m)
 {
     char kind = gen_some_kind(m);
     kinds two = {2, {kind, kind}};
-    take(m, &two);
-    make(m, 'i');
+    gen_take(m, &two);
+    gen_make(m, 'i');
     m->height--;
     if (kind == 'r' || kind == 'x' || gen_choose(m, 4) == 0) {
-        put_op_u(m, WAGI_OP_select_t, 1);
-        build_u8(m->b, valtype(kind));
+        gen_put_op_u(m, WAGI_OP_select_t, 1);
+        build_u8(m->b, gen_valtype(kind));
     } else {
-        put_op(m, WAGI_OP_select);
+        gen_put_op(m, WAGI_OP_select);
     }
-    push(m, kind);
+    gen_push(m, kind);
 }
 
 /* ---- control ---- */
 
-static void instructions(maker *m, unsigned count);
-
 static void take_fuel(maker *m, int amount)
 {
-    put_op_u(m, WAGI_OP_global_get, 0);
-    put_i32(m, amount);
-    put_op(m, WAGI_OP_i32_sub);
-    put_op_u(m, WAGI_OP_global_set, 0);
-    put_op_u(m, WAGI_OP_global_get, 0);
-    put_i32(m, 0);
-    put_op(m, WAGI_OP_i32_lt_s);
-    put_op_u(m, WAGI_OP_if_, 0x40);
-    put_op(m, WAGI_OP_unreachable);
-    put_op(m, WAGI_OP_end);
+    gen_put_op_u(m, WAGI_OP_global_get, 0);
+    gen_put_i32(m, amount);
+    gen_put_op(m, WAGI_OP_i32_sub);
+    gen_put_op_u(m, WAGI_OP_global_set, 0);
+    gen_put_op_u(m, WAGI_OP_global_get, 0);
+    gen_put_i32(m, 0);
+    gen_put_op(m, WAGI_OP_i32_lt_s);
+    gen_put_op_u(m, WAGI_OP_if_, 0x40);
+    gen_put_op(m, WAGI_OP_unreachable);
+    gen_put_op(m, WAGI_OP_end);
 }
 
-static void open_label(maker *m, const kinds *params, const kinds *carries)
+void gen_open_label(maker *m, const kinds *params, const kinds *carries)
 {
     m->height -= params->count;
     m->labels[m->label_count++] = (label){*carries, m->height};
-    push_all(m, params);
+    gen_push_all(m, params);
 }
 
-static void close_label(maker *m, const kinds *results)
+void gen_close_label(maker *m, const kinds *results)
 {
-    m->height = base(m);
+    m->height = gen_base(m);
     m->label_count--;
-    push_all(m, results);
+    gen_push_all(m, results);
 }
 
 static void block_or_if(maker *m)
@@ -535,26 +511,26 @@ static void block_or_if(maker *m)
     unsigned type = gen_choose(m, TYPES);
     bool is_if = gen_choose(m, 2);
     const kinds *params = &m->types[type].params, *results = &m->types[type].results;
-    need(m, params);
+    gen_need(m, params);
     if (is_if) {
-        make(m, 'i');
+        gen_make(m, 'i');
         m->height--;
     }
-    put_op(m, is_if ? WAGI_OP_if_ : WAGI_OP_block);
+    gen_put_op(m, is_if ? WAGI_OP_if_ : WAGI_OP_block);
     put_s(m->b, type);
-    open_label(m, params, results);
-    instructions(m, gen_choose(m, 8));
-    finish(m, results);
+    gen_open_label(m, params, results);
+    gen_instructions(m, gen_choose(m, 8));
+    gen_finish(m, results);
     bool same = params->count == results->count && memcmp(params->at, results->at, params->count) == 0;
     if (is_if && (!same || gen_choose(m, 2))) {
-        put_op(m, WAGI_OP_else_);
-        m->height = base(m);
-        push_all(m, params);
-        instructions(m, gen_choose(m, 8));
-        finish(m, results);
+        gen_put_op(m, WAGI_OP_else_);
+        m->height = gen_base(m);
+        gen_push_all(m, params);
+        gen_instructions(m, gen_choose(m, 8));
+        gen_finish(m, results);
     }
-    close_label(m, results);
-    put_op(m, WAGI_OP_end);
+    gen_close_label(m, results);
+    gen_put_op(m, WAGI_OP_end);
 }
 
 static void loop(maker *m)
@@ -562,35 +538,35 @@ static void loop(maker *m)
     unsigned type = gen_choose(m, TYPES), counter = m->local_count + m->counters - 1 - m->label_count % m->counters;
     const kinds *params = &m->types[type].params, *results = &m->types[type].results;
     bool counts = gen_choose(m, 3);
-    need(m, params);
+    gen_need(m, params);
     if (counts) {
-        put_i32(m, 1 + (int32_t)gen_choose(m, 6));
-        put_op_u(m, WAGI_OP_local_set, counter);
+        gen_put_i32(m, 1 + (int32_t)gen_choose(m, 6));
+        gen_put_op_u(m, WAGI_OP_local_set, counter);
     }
-    put_op(m, WAGI_OP_loop);
+    gen_put_op(m, WAGI_OP_loop);
     put_s(m->b, type);
-    open_label(m, params, params);
+    gen_open_label(m, params, params);
     take_fuel(m, 1);
-    instructions(m, 2 + gen_choose(m, 10));
-    take(m, params);
-    push_all(m, params);
+    gen_instructions(m, 2 + gen_choose(m, 10));
+    gen_take(m, params);
+    gen_push_all(m, params);
     if (counts) {
-        put_op_u(m, WAGI_OP_local_get, counter);
-        put_i32(m, 1);
-        put_op(m, WAGI_OP_i32_sub);
-        put_op_u(m, WAGI_OP_local_tee, counter);
+        gen_put_op_u(m, WAGI_OP_local_get, counter);
+        gen_put_i32(m, 1);
+        gen_put_op(m, WAGI_OP_i32_sub);
+        gen_put_op_u(m, WAGI_OP_local_tee, counter);
         if (gen_choose(m, 2)) {
-            put_i32(m, 0);
-            put_op(m, WAGI_OP_i32_gt_s);
+            gen_put_i32(m, 0);
+            gen_put_op(m, WAGI_OP_i32_gt_s);
         }
     } else {
-        make(m, 'i');
+        gen_make(m, 'i');
         m->height--;
     }
-    put_op_u(m, WAGI_OP_br_if, 0);
-    finish(m, results);
-    close_label(m, results);
-    put_op(m, WAGI_OP_end);
+    gen_put_op_u(m, WAGI_OP_br_if, 0);
+    gen_finish(m, results);
+    gen_close_label(m, results);
+    gen_put_op(m, WAGI_OP_end);
 }
 
 static bool same_kinds(const kinds *x, const kinds *y)
@@ -612,13 +588,13 @@ static unsigned alike(maker *m, const kinds *carries)
 static void branch_table(maker *m, const kinds *carries)
 {
     unsigned count = gen_choose(m, 6);
-    make(m, 'i');
+    gen_make(m, 'i');
     m->height--;
     if (gen_choose(m, 2)) {
-        put_i32(m, 7);
-        put_op(m, WAGI_OP_i32_and);
+        gen_put_i32(m, 7);
+        gen_put_op(m, WAGI_OP_i32_and);
     }
-    put_op_u(m, WAGI_OP_br_table, count);
+    gen_put_op_u(m, WAGI_OP_br_table, count);
     for (unsigned i = 0; i <= count; i++)
         build_leb(m->b, alike(m, carries));
 }
@@ -628,18 +604,18 @@ static void branch(maker *m)
     unsigned at = gen_choose(m, m->label_count);
     kinds carries = m->labels[at].carries;
     unsigned how = gen_choose(m, 10);
-    need(m, &carries);
+    gen_need(m, &carries);
     if (how < 7) {
-        make(m, 'i');
+        gen_make(m, 'i');
         m->height--;
-        put_op_u(m, WAGI_OP_br_if, m->label_count - 1 - at);
+        gen_put_op_u(m, WAGI_OP_br_if, m->label_count - 1 - at);
         return;
     }
     if (how < 9)
         branch_table(m, &carries);
     else
-        put_op_u(m, WAGI_OP_br, m->label_count - 1 - at);
-    m->height = base(m); /* what follows is never reached */
+        gen_put_op_u(m, WAGI_OP_br, m->label_count - 1 - at);
+    m->height = gen_base(m); /* what follows is never reached */
 }
 
 /* The index of a function of type `type`. */
@@ -653,77 +629,81 @@ static void never_returns(maker *m)
     unsigned how = gen_choose(m, 6);
     const kinds *results = &m->types[m->func].results;
     if (how == 0) {
-        put_op(m, WAGI_OP_unreachable);
+        gen_put_op(m, WAGI_OP_unreachable);
     } else if (how < 3) {
-        take(m, results);
-        put_op(m, WAGI_OP_return_);
+        gen_take(m, results);
+        gen_put_op(m, WAGI_OP_return_);
     } else {
         unsigned callee = gen_choose(m, FUNCS);
         for (unsigned i = 0; i < FUNCS && !same_kinds(&m->types[callee].results, results); i++)
             callee = (callee + 1) % FUNCS;
-        take(m, &m->types[callee].params);
+        gen_take(m, &m->types[callee].params);
         if (how == 3) {
-            put_op_u(m, WAGI_OP_return_call, own_or_imported(m, callee));
+            gen_put_op_u(m, WAGI_OP_return_call, own_or_imported(m, callee));
         } else if (how == 4) {
-            put_i32(m, (int32_t)callee);
-            put_op_u(m, WAGI_OP_return_call_indirect, callee);
+            gen_put_i32(m, (int32_t)callee);
+            gen_put_op_u(m, WAGI_OP_return_call_indirect, callee);
             build_leb(m->b, 0);
         } else {
-            put_op_u(m, WAGI_OP_ref_func, own_or_imported(m, callee));
-            put_op_u(m, WAGI_OP_return_call_ref, callee);
+            gen_put_op_u(m, WAGI_OP_ref_func, own_or_imported(m, callee));
+            gen_put_op_u(m, WAGI_OP_return_call_ref, callee);
         }
     }
-    m->height = base(m);
+    m->height = gen_base(m);
 }
 
 static void call(maker *m)
 {
     unsigned callee = gen_choose(m, FUNCS), how = gen_choose(m, 8);
-    take(m, &m->types[callee].params);
+    gen_take(m, &m->types[callee].params);
     if (how < 4) {
-        put_op_u(m, WAGI_OP_call, own_or_imported(m, callee));
+        gen_put_op_u(m, WAGI_OP_call, own_or_imported(m, callee));
     } else if (how < 7) {
         if (gen_choose(m, 4)) {
-            put_i32(m, (int32_t)callee);
+            gen_put_i32(m, (int32_t)callee);
         } else {
-            make(m, 'i');
+            gen_make(m, 'i');
             m->height--;
-            put_i32(m, 7);
-            put_op(m, WAGI_OP_i32_and);
+            gen_put_i32(m, 7);
+            gen_put_op(m, WAGI_OP_i32_and);
         }
-        put_op_u(m, WAGI_OP_call_indirect, callee);
+        gen_put_op_u(m, WAGI_OP_call_indirect, callee);
         build_leb(m->b, 0);
     } else {
-        if (once_in(m, 12))
-            put_op_u(m, WAGI_OP_ref_null, callee);
+        if (gen_once_in(m, 12))
+            gen_put_op_u(m, WAGI_OP_ref_null, callee);
         else
-            put_op_u(m, WAGI_OP_ref_func, own_or_imported(m, callee));
-        put_op_u(m, WAGI_OP_call_ref, callee);
+            gen_put_op_u(m, WAGI_OP_ref_func, own_or_imported(m, callee));
+        gen_put_op_u(m, WAGI_OP_call_ref, callee);
     }
-    push_all(m, &m->types[callee].results);
+    gen_push_all(m, &m->types[callee].results);
 }
 
 static void variable(maker *m)
 {
     char kind = gen_some_kind(m);
-    if (m->height > base(m) && gen_choose(m, 3))
+    if (m->height > gen_base(m) && gen_choose(m, 3))
         kind = m->stack[m->height - 1];
-    int local = local_of(m, kind, m->local_count);
+    if (kind == 'e') {
+        gen_set_local_or_drop(m);
+        return;
+    }
+    int local = gen_local_of(m, kind, m->local_count);
     kinds one = {1, {kind}};
-    take(m, &one);
-    if (local < 0 || once_in(m, 4)) {
-        put_op_u(m, WAGI_OP_global_set, global_of(kind));
+    gen_take(m, &one);
+    if (local < 0 || gen_once_in(m, 4)) {
+        gen_put_op_u(m, WAGI_OP_global_set, global_of(kind));
     } else if (gen_choose(m, 2)) {
-        put_op_u(m, WAGI_OP_local_set, (unsigned)local);
+        gen_put_op_u(m, WAGI_OP_local_set, (unsigned)local);
     } else {
-        put_op_u(m, WAGI_OP_local_tee, (unsigned)local);
-        push(m, kind);
+        gen_put_op_u(m, WAGI_OP_local_tee, (unsigned)local);
+        gen_push(m, kind);
     }
 }
 
 static void instruction(maker *m)
 {
-    unsigned pick = gen_choose(m, 64);
+    unsigned pick = gen_choose(m, 68);
     bool deep = m->label_count >= MAX_LABELS - 2 || m->height + 4 * MAX_KINDS > MAX_STACK;
     if (pick < 24)
         scalar(m);
@@ -732,7 +712,7 @@ static void instruction(maker *m)
     else if (pick < 38)
         variable(m);
     else if (pick < 42)
-        make(m, gen_some_kind(m));
+        gen_make(m, gen_some_kind(m));
     else if (pick < 45)
         choose_one(m);
     else if (pick < 49 && !deep)
@@ -747,15 +727,17 @@ static void instruction(maker *m)
         bulk_memory(m);
     else if (pick < 63)
         table_op(m);
+    else if (pick > 63)
+        gen_exception(m, deep);
     else if (m->label_count > 1 && gen_choose(m, 2))
         never_returns(m);
 }
 
-static void instructions(maker *m, unsigned count)
+void gen_instructions(maker *m, unsigned count)
 {
     while (count-- && --m->budget > 0) {
         if (m->height + 3 * MAX_KINDS > MAX_STACK)
-            set_local_or_drop(m);
+            gen_set_local_or_drop(m);
         else
             instruction(m);
     }
@@ -775,20 +757,20 @@ void gen_body(maker *m, unsigned func)
     m->counters = 4;
     build_leb(m->b, more + m->counters + 2);
     for (unsigned i = 0; i < more; i++)
-        m->locals[m->local_count++] = gen_some_kind(m);
+        m->locals[m->local_count++] = gen_once_in(m, 12) ? 'e' : gen_some_kind(m);
     for (unsigned i = 0; i < m->counters; i++)
         m->locals[m->local_count + i] = 'i';
     for (unsigned i = 0; i < more + m->counters; i++) {
         build_u8(m->b, 1);
-        build_u8(m->b, valtype(m->locals[params->count + i]));
+        build_u8(m->b, gen_valtype(m->locals[params->count + i]));
     }
     build_raw(m->b, "\1\x7D\1\x7C", 4);
     m->height = m->label_count = 0;
     m->labels[m->label_count++] = (label){*results, 0};
     m->budget = 60 + (int)gen_choose(m, 200);
     take_fuel(m, ENTRY_FUEL);
-    instructions(m, 4 + gen_choose(m, 40));
-    finish(m, results);
-    put_op(m, WAGI_OP_end);
+    gen_instructions(m, 4 + gen_choose(m, 40));
+    gen_finish(m, results);
+    gen_put_op(m, WAGI_OP_end);
     build_end(m->b, size);
 }

@@ -1,12 +1,14 @@
-/* Between the generator's two files: generate.c makes sections, generate_body.c what is in a function. */
+/* Between the generator's files: generate.c makes sections, generate_body.c what is in a function, generate_exception.c
+ * what of that throws and catches. */
 #ifndef TESTS_FUZZ_GENERATE_BODY_H
 #define TESTS_FUZZ_GENERATE_BODY_H
 
 #include <stdbool.h>
 
+#include "binary/op.h"
 #include "tests/support/bytes.h"
 
-/* Kinds of values: i I f F as in op.def, r funcref, x externref. */
+/* Kinds of values: i I f F as in op.def, r funcref, x externref, e exnref. */
 enum {
     MAX_KINDS = 12,
     TYPES = 10, /* of which the first FUNCS are those of the functions */
@@ -16,6 +18,11 @@ enum {
     MAX_LOCALS = 64,
     TABLE_SIZE = 8,
     ENTRY_FUEL = 10,
+    TAGS = 3,
+    /* Behind the others: for each tag its type, () -> its values, and the same with an exnref; last () -> (exnref). */
+    TAG_TYPES = TYPES,
+    EXNREF_TYPE = TYPES + 3 * TAGS,
+    ALL_TYPES = EXNREF_TYPE + 1,
 };
 
 typedef struct kinds {
@@ -36,6 +43,7 @@ typedef struct maker {
     struct {
         kinds params, results;
     } types[TYPES];
+    kinds tags[TAGS];
     char stack[MAX_STACK];
     size_t height;
     label labels[MAX_LABELS];
@@ -53,7 +61,28 @@ typedef struct maker {
 /* A decision: below count, which is at most 256. */
 unsigned gen_choose(maker *m, unsigned count);
 char gen_some_kind(maker *m);
+unsigned gen_valtype(char kind); /* its byte */
 void gen_put_types(build *b, const kinds *types);
+void gen_put_op(maker *m, wagi_op op);
+void gen_put_op_u(maker *m, wagi_op op, uint64_t immediate);
+void gen_put_i32(maker *m, int32_t value);
+bool gen_once_in(maker *m, unsigned count);
+/* The operand stack, in our books. */
+void gen_push(maker *m, char kind);
+void gen_push_all(maker *m, const kinds *types);
+size_t gen_base(const maker *m); /* the height that the innermost construct began with */
+/* Code that puts values there. */
+void gen_make(maker *m, char kind);                    /* one from nothing */
+void gen_need(maker *m, const kinds *types);           /* the top becomes of these kinds */
+void gen_take(maker *m, const kinds *types);           /* the same, and the next instruction consumes them */
+void gen_finish(maker *m, const kinds *types);         /* the construct's stack becomes exactly these */
+void gen_set_local_or_drop(maker *m);                  /* the top goes */
+int gen_local_of(maker *m, char kind, unsigned count); /* a local of the kind among the first, or -1 */
+void gen_open_label(maker *m, const kinds *params, const kinds *carries);
+void gen_close_label(maker *m, const kinds *results);
+void gen_instructions(maker *m, unsigned count);
+/* try_table, throw or throw_ref. deep: nothing that nests. */
+void gen_exception(maker *m, bool deep);
 /* The body of own function `func`, its size in front. */
 void gen_body(maker *m, unsigned func);
 

@@ -17,7 +17,7 @@ try() { # HEADER COMPILER FLAGS...
     fi
 }
 
-for path in core/include/waggle.h core/include/waggle/*.h; do
+for path in core/include/*.h core/include/waggle/*.h; do
     header=${path#core/include/}
     for compiler in gcc clang; do
         if command -v $compiler >/dev/null 2>&1; then try "$header" $compiler -x c -std=c11 -Icore/include; fi

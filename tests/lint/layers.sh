@@ -24,7 +24,7 @@ allow() {
     find "$1" -name '*.[ch]' -exec grep -Hn '^ *# *include *"' {} + 2>/dev/null |
         awk -v may=" $2 waggle " '{
             match($0, /"[^"]*"/); path = substr($0, RSTART + 1, RLENGTH - 2)
-            top = path; if (sub(/\/.*/, "", top) == 0) top = (path == "waggle.h") ? "waggle" : path
+            top = path; if (sub(/\/.*/, "", top) == 0) top = (path == "waggle.h" || path == "wasm.h") ? "waggle" : path
             if (index(may, " " top " ") == 0) print }' >"$scratch/found"
     check "$1 may include: $2" "$scratch/found"
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# symbols.sh BUILD: the shared library exports wag_* and nothing else; every global symbol of the static one begins with
-# wag_ or wagi_; every function of the public headers is defined.
+# symbols.sh BUILD: the shared library exports wag_* and what wasm.h declares, and nothing else; every global symbol of the
+# static one begins with wag_, wagi_ or wasm_; every function of the public headers is defined.
 set -u
 build=${1:-build/release}
 failed=0
@@ -24,16 +24,16 @@ if [ -z "$shared" ] || [ ! -f "$build/libwaggle.a" ]; then
     exit 1
 fi
 nm -D --defined-only "$shared" | awk '{ print $NF }' | sort -u >"$scratch/exported"
-grep -v '^wag_' "$scratch/exported" >"$scratch/found"
-check "exported and not wag_*" "$scratch/found"
+grep -vE '^(wag|wasm)_' "$scratch/exported" >"$scratch/found"
+check "exported and neither wag_* nor wasm_*" "$scratch/found"
 
-nm -g --defined-only "$build/libwaggle.a" 2>/dev/null | awk 'NF == 3 { print $3 }' | grep -vE '^(wag|wagi)_' | sort -u \
+nm -g --defined-only "$build/libwaggle.a" 2>/dev/null | awk 'NF == 3 { print $3 }' | grep -vE '^(wag|wagi|wasm)_' | sort -u \
     >"$scratch/found"
-check "global and neither wag_* nor wagi_*" "$scratch/found"
+check "global and neither wag_* nor wagi_* nor wasm_*" "$scratch/found"
 
 # Public names as the compiler sees them, macros expanded.
-printf '#include "waggle.h"\n' | ${CC:-gcc} -std=c11 -Icore/include -E -P - | tr '\n' ' ' | tr ';{}' '\n\n\n' |
-    grep 'visibility' | sed 's/__attribute__ *((format[^)]*))*//' | grep -oE '\bwag_[a-z0-9_]+ *\(' | tr -d ' (' | sort -u \
+printf '#include "waggle.h"\n#include "waggle/wasm_ext.h"\n' | ${CC:-gcc} -std=c11 -Icore/include -E -P - | tr '\n' ' ' | tr ';{}' '\n\n\n' |
+    grep 'visibility' | sed 's/__attribute__ *((format[^)]*))*//' | grep -oE '\b(wag|wasm)_[a-z0-9_]+ *\(' | tr -d ' (' | sort -u \
     >"$scratch/declared"
 [ -s "$scratch/declared" ] || echo "no declarations found" >>"$scratch/declared"
 comm -23 "$scratch/declared" "$scratch/exported" >"$scratch/found"

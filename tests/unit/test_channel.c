@@ -343,7 +343,7 @@ static void test_a_ticket_that_was_made_up_is_a_message_error_and_the_next_messa
     wagi_channel *channel = channel_of(1000, WAG_QUEUE_ERROR);
     uint8_t bytes[WAGI_MESSAGE_HEADER + WAGI_MESSAGE_TRANSFER + 1] = {0};
     wagi_message_write_header(bytes, WAGI_MESSAGE_POST, 1, 1);
-    wagi_message_write_transfer(bytes + WAGI_MESSAGE_HEADER, 12345);
+    wagi_message_write_transfer(bytes + WAGI_MESSAGE_HEADER, 12345, WAGI_TRANSFER_MODULE);
     bytes[WAGI_MESSAGE_HEADER + WAGI_MESSAGE_TRANSFER] = 11; /* a module */
     channel->lanes[WAGI_SIDE_PARENT].sent = 1;
     send_raw(channel, WAGI_SIDE_PARENT, bytes, sizeof bytes);

@@ -45,7 +45,7 @@ static wag_value cloned(wag_value value)
     wagi_clone clone = written(value);
     wag_value copy = WAG_UNDEFINED;
     wag_error *error = NULL;
-    if (wagi_clone_read((wag_bytes){clone.bytes.p, clone.bytes.n}, clone.modules.p, clone.modules.n, &limits, &copy,
+    if (wagi_clone_read((wag_bytes){clone.bytes.p, clone.bytes.n}, clone.transfers.p, clone.transfers.n, &limits, &copy,
                         &error) != WAG_OK)
         fail_msg("read: %s", wag_error_message(error));
     wagi_clone_fini(&clone);
@@ -155,7 +155,7 @@ static void test_the_same_object_twice_arrives_as_one_object(void **state)
         for (size_t i = 0; i < 5; i++)
             wag_array_push(list, wag_value_ref(objects[i]));
     wagi_clone clone = written(list);
-    assert_int_equal(clone.modules.n, 1);
+    assert_int_equal(clone.transfers.n, 1);
     wagi_clone_fini(&clone);
     wag_value copy = cloned(list);
     for (size_t i = 0; i < 5; i++) {
@@ -169,6 +169,31 @@ static void test_the_same_object_twice_arrives_as_one_object(void **state)
     wag_value_unref(copy);
     wag_value_unref(list);
     wag_module_unref(module);
+}
+
+static void test_a_shared_memory_arrives_as_an_alias_of_it(void **state)
+{
+    (void)state;
+    static const wag_memory_descriptor descriptor = {.initial = 1, .maximum = 2, .shared = true};
+    wag_memory *memory = NULL;
+    ASSERT_OK(wag_memory_create(&descriptor, &memory, NULL));
+    wag_value list = wag_array();
+    for (int twice = 0; twice < 2; twice++)
+        wag_array_push(list, wag_value_ref(WAG_MEMORY(memory)));
+    wag_value copy = cloned(list);
+    wag_memory *first = wag_array_at(copy, 0).of.memory;
+    assert_int_equal(wag_array_at(copy, 0).kind, WAG_VALUE_MEMORY);
+    assert_ptr_equal(wag_array_at(copy, 1).of.memory, first);
+    assert_ptr_not_equal(first, memory);
+    assert_true(wag_memory_is_shared(first));
+    wag_memory_data(memory)[7] = 99;
+    assert_int_equal(wag_memory_data(first)[7], 99);
+    ASSERT_OK(wag_memory_grow(first, 1, NULL, NULL));
+    assert_int_equal(wag_memory_pages(memory), 2);
+    wag_value_unref(list);
+    wag_memory_unref(memory);
+    assert_int_equal(wag_memory_data(first)[7], 99); /* it lives as long as one of them */
+    wag_value_unref(copy);
 }
 
 /* A list of n lists, each within the next one. */
@@ -274,7 +299,7 @@ static void test_what_cannot_be_cloned_is_named_with_the_way_to_it(void **state)
     wagi_clone clone;
     wag_error *error = NULL;
     ASSERT_ERR(wagi_clone_write(list, &limits, &clone, &error), WAG_DATA_CLONE);
-    assert_string_equal(wag_error_message(error), "message[0].items[1]: a value of kind memory cannot be cloned");
+    assert_string_equal(wag_error_message(error), "message[0].items[1]: a memory that is not shared cannot be cloned");
     assert_class(error, WAG_CLASS_DATA_CLONE_ERROR);
     wag_value_unref(list);
 
@@ -290,7 +315,7 @@ static void test_what_cannot_be_cloned_is_named_with_the_way_to_it(void **state)
     }
     ASSERT_ERR(wagi_clone_write(value, &limits, &clone, &error), WAG_DATA_CLONE);
     assert_non_null(strstr(wag_error_message(error), "x...."));
-    assert_non_null(strstr(wag_error_message(error), "...: a value of kind memory"));
+    assert_non_null(strstr(wag_error_message(error), "...: a memory that is not shared"));
     wag_error_unref(error);
     wag_value_unref(value);
     wag_memory_unref(memory);
@@ -375,7 +400,7 @@ static void test_what_is_malformed_says_why_and_where(void **state)
         const char *why;
     } rows[] = {
         {BYTES(""), "unexpected end, at byte 0"},
-        {BYTES("\15"), "a value of unknown kind, at byte 0"},
+        {BYTES("\16"), "a value of unknown kind, at byte 0"},
         {BYTES("\1\1"), "bytes follow the value, at byte 1"},
         {BYTES("\4\0\0\0\0\0\0\0"), "unexpected end, at byte 1"},
         {BYTES("\6\2\0\0\0x"), "a size exceeds the message, at byte 5"},
@@ -394,7 +419,7 @@ static void test_what_is_malformed_says_why_and_where(void **state)
         {BYTES("\12\377\377\377\377\0\0\0\0\0"), "an error has an unknown code, at byte 5"},
         {BYTES("\12\1\0\0\0\11\0\0\0\0"), "an error has an unknown class, at byte 6"},
         {BYTES("\12\1\0\0\0\0\1\0\0\0\0"), "an error's text contains NUL, at byte 11"},
-        {BYTES("\13"), "more modules than transfers, at byte 1"},
+        {BYTES("\13"), "more modules and memories than transfers, at byte 1"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         wag_value value;
@@ -407,8 +432,10 @@ static void test_what_is_malformed_says_why_and_where(void **state)
         wag_error_unref(error);
     }
     wag_module *module = empty_module();
+    wagi_transfer transfer = {.module = module};
     wag_value value;
-    ASSERT_ERR(wagi_clone_read((wag_bytes)BYTES("\1"), &module, 1, &limits, &value, NULL), WAG_PROTOCOL);
+    ASSERT_ERR(wagi_clone_read((wag_bytes)BYTES("\1"), &transfer, 1, &limits, &value, NULL), WAG_PROTOCOL);
+    ASSERT_ERR(wagi_clone_read((wag_bytes)BYTES("\15"), &transfer, 1, &limits, &value, NULL), WAG_PROTOCOL);
     wag_module_unref(module);
 }
 
@@ -447,7 +474,10 @@ static void test_without_memory_nothing_leaks(void **state)
     size_t modules = wag_live_modules();
     wag_module *module = empty_module();
     wag_value value = sample(), copy = WAG_UNDEFINED;
+    wag_memory *memory = NULL;
+    ASSERT_OK(wag_memory_create(&(wag_memory_descriptor){.maximum = 1, .shared = true}, &memory, NULL));
     wag_map_set(value, "module", wag_value_ref(WAG_MODULE(module)));
+    wag_map_set(value, "memory", WAG_MEMORY(memory));
     wagi_clone clone;
     wag_err err = WAG_NOMEM;
     uint64_t successes = 0;
@@ -462,7 +492,7 @@ static void test_without_memory_nothing_leaks(void **state)
     for (successes = 0, err = WAG_NOMEM; err != WAG_OK; successes++) {
         assert_true(successes < 1000);
         wagi_alloc_fail_after(successes);
-        err = wagi_clone_read((wag_bytes){clone.bytes.p, clone.bytes.n}, clone.modules.p, clone.modules.n, &limits,
+        err = wagi_clone_read((wag_bytes){clone.bytes.p, clone.bytes.n}, clone.transfers.p, clone.transfers.n, &limits,
                               &copy, NULL);
         wagi_alloc_fail_after(UINT64_MAX);
         /* Except where an error object is made: that never fails, it becomes the static one. */
@@ -486,8 +516,8 @@ static void test_a_header_is_checked_field_by_field(void **state)
     wagi_message message;
     wagi_message_write_header(good, WAGI_MESSAGE_POST, 2, 3);
     wagi_message_set_seq(good, 7);
-    wagi_message_write_transfer(good + 32, 0x1122334455667788);
-    wagi_message_write_transfer(good + 48, 2);
+    wagi_message_write_transfer(good + 32, 0x1122334455667788, WAGI_TRANSFER_MODULE);
+    wagi_message_write_transfer(good + 48, 2, WAGI_TRANSFER_MEMORY);
     memcpy(good + 64, "abc", 3);
     assert_null(wagi_message_parse((wag_bytes){good, SIZE}, 7, &message));
     assert_int_equal(message.type, WAGI_MESSAGE_POST);
@@ -530,6 +560,7 @@ int main(void)
         cmocka_unit_test_setup(test_arrays_and_maps_keep_order_and_contents, set_limits),
         cmocka_unit_test_setup(test_maps_within_maps_keep_their_own_keys, set_limits),
         cmocka_unit_test_setup(test_errors_keep_code_class_and_message, set_limits),
+        cmocka_unit_test_setup(test_a_shared_memory_arrives_as_an_alias_of_it, set_limits),
         cmocka_unit_test_setup(test_the_same_object_twice_arrives_as_one_object, set_limits),
         cmocka_unit_test_setup(test_nesting_is_limited_also_through_references, set_limits),
         cmocka_unit_test_setup(test_a_message_of_the_greatest_depth_passes, set_limits),

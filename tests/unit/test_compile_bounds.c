@@ -321,6 +321,13 @@ static int compile_checked(const build *b)
     return compile_as(b, WAG_TIER_NATIVE_CHECKED);
 }
 
+/* With the verifier and the allocation checker. */
+static int compile_checking(const build *b)
+{
+    wagi_compiler_test.check = true; /* in this process only */
+    return compile_as(b, WAG_TIER_NATIVE);
+}
+
 /* Peak resident size in KiB. */
 static long peak(int (*run)(const build *), const build *b, int *ret_status, double *ret_seconds)
 {
@@ -403,6 +410,71 @@ static void test_moves_without_end_are_left_to_the_interpreter(void **state)
     check_case("moves_without_end", moves_without_end, 1, true);
 }
 
+/* 50,000 locals are as many slots, and a hundred thousand writes. */
+static void test_the_allocation_checker_takes_seconds_on_a_huge_frame(void **state)
+{
+    (void)state;
+    int status;
+    double seconds;
+    build b = {0};
+    size_t section, body;
+    if (!wagi_native_available())
+        skip();
+    begin(&b, 49999, &section, &body);
+    many_locals(&b);
+    end(&b, section, body);
+    peak(compile_checking, &b, &status, &seconds);
+    print_message("many_locals with the checker: %.2f s\n", seconds);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_true(seconds < (SANITIZED ? 30 : 3));
+    build_free(&b);
+}
+
+static void some_of_everything(build *b)
+{
+    for (int i = 0; i < 200; i++)
+        build_raw(b, "\x03\x40\x20\0\x10\0\x21\1\x20\1\x0D\0\x0B", 13);
+    build_raw(b, "\x02\x40\x02\x40\x20\0\x0E\1\0\1\x0B\x0B", 12);
+    for (uint32_t i = 0; i < 30; i++)
+        get(b, i);
+    build_raw(b, "\x20\0\x10\0\x20\0\x11\1\0\x6A", 10);
+    build_fill(b, 0x6A, 29);
+}
+
+static void test_memory_refused_while_compiling_is_out_of_memory_and_not_too_large(void **state)
+{
+    (void)state;
+    build b = {0};
+    size_t section, body;
+    wag_cluster *cluster = NULL;
+    wag_cluster_options one_thread = {.compile_threads = 1};
+    wag_module *module = NULL;
+    wag_err err = WAG_NOMEM;
+    if (!wagi_native_available())
+        skip();
+    begin(&b, 40, &section, &body);
+    some_of_everything(&b);
+    end(&b, section, body);
+    ASSERT_OK(wag_cluster_new(&one_thread, &cluster));
+    wag_compile_options options = {.tier = WAG_TIER_NATIVE, .cluster = cluster};
+    int refused = 0;
+    for (uint64_t successes = 0; err != WAG_OK; successes++) {
+        wag_error *error = NULL;
+        wagi_alloc_fail_after(successes);
+        err = wag_module_new(build_bytes(&b), &options, &module, &error);
+        wagi_alloc_fail_after(UINT64_MAX);
+        if (err != WAG_OK && err != WAG_NOMEM)
+            fail_msg("%s", wag_error_message(error));
+        refused += err != WAG_OK;
+        wag_error_unref(error);
+    }
+    assert_true(refused > 40); /* far into the compiler: decoding takes a dozen */
+    wag_module_unref(module);
+    wag_cluster_unref(cluster);
+    build_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -423,6 +495,8 @@ int main(void)
         cmocka_unit_test(test_half_a_million_branches_compile),
         cmocka_unit_test(test_constants_compile),
         cmocka_unit_test(test_moves_without_end_are_left_to_the_interpreter),
+        cmocka_unit_test(test_the_allocation_checker_takes_seconds_on_a_huge_frame),
+        cmocka_unit_test(test_memory_refused_while_compiling_is_out_of_memory_and_not_too_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,17 +20,27 @@ static wag_module *empty_module(void)
     return module;
 }
 
+static wagi_ticket put(wagi_ticket_table *table, wag_module *module)
+{
+    return wagi_ticket_put(table, (wagi_transfer){.module = module});
+}
+
+static wag_module *take(wagi_ticket_table *table, wagi_ticket ticket)
+{
+    return wagi_ticket_take(table, ticket).module;
+}
+
 static void test_a_ticket_is_taken_once(void **state)
 {
     (void)state;
     wagi_ticket_table *table = wagi_tickets_new();
     wag_module *module = empty_module();
-    wagi_ticket ticket = wagi_ticket_put(table, wag_module_ref(module));
+    wagi_ticket ticket = put(table, wag_module_ref(module));
     assert_true(ticket != 0);
     assert_int_equal(wagi_tickets_live(table), 1);
-    assert_ptr_equal(wagi_ticket_take(table, ticket), module);
+    assert_ptr_equal(take(table, ticket), module);
     wag_module_unref(module);
-    assert_null(wagi_ticket_take(table, ticket));
+    assert_null(take(table, ticket));
     assert_int_equal(wagi_tickets_live(table), 0);
     wagi_tickets_unref(table);
     wag_module_unref(module);
@@ -41,12 +51,12 @@ static void test_a_stale_ticket_does_not_take_what_is_in_the_slot_now(void **sta
     (void)state;
     wagi_ticket_table *table = wagi_tickets_new();
     wag_module *module = empty_module();
-    wagi_ticket first = wagi_ticket_put(table, wag_module_ref(module));
-    wag_module_unref(wagi_ticket_take(table, first));
-    wagi_ticket second = wagi_ticket_put(table, wag_module_ref(module));
+    wagi_ticket first = put(table, wag_module_ref(module));
+    wag_module_unref(take(table, first));
+    wagi_ticket second = put(table, wag_module_ref(module));
     assert_true(first != second);
-    assert_null(wagi_ticket_take(table, first));
-    assert_ptr_equal(wagi_ticket_take(table, second), module);
+    assert_null(take(table, first));
+    assert_ptr_equal(take(table, second), module);
     wag_module_unref(module);
     wagi_tickets_unref(table);
     wag_module_unref(module);
@@ -57,11 +67,11 @@ static void test_tickets_that_were_made_up_take_nothing(void **state)
     (void)state;
     wagi_ticket_table *table = wagi_tickets_new();
     wag_module *module = empty_module();
-    wagi_ticket ticket = wagi_ticket_put(table, wag_module_ref(module));
+    wagi_ticket ticket = put(table, wag_module_ref(module));
     for (int bit = 0; bit < 64; bit++)
-        assert_null(wagi_ticket_take(table, ticket ^ UINT64_C(1) << bit));
-    assert_null(wagi_ticket_take(table, 0));
-    assert_null(wagi_ticket_take(table, UINT64_MAX));
+        assert_null(take(table, ticket ^ UINT64_C(1) << bit));
+    assert_null(take(table, 0));
+    assert_null(take(table, UINT64_MAX));
     assert_int_equal(wagi_tickets_reap(table), 1);
     assert_int_equal(wagi_tickets_reap(table), 0);
     wagi_tickets_unref(table);
@@ -75,7 +85,7 @@ static void test_the_last_reference_releases_what_nobody_took(void **state)
     wagi_ticket_table *table = wagi_tickets_new();
     wagi_tickets_ref(table);
     for (int i = 0; i < 100; i++)
-        assert_true(wagi_ticket_put(table, empty_module()) != 0);
+        assert_true(put(table, empty_module()) != 0);
     assert_int_equal(wag_live_modules(), before + 100);
     wagi_tickets_unref(table);
     assert_int_equal(wag_live_modules(), before + 100);
@@ -90,12 +100,12 @@ static void test_the_table_is_full_at_a_million_and_goes_on_when_one_is_taken(vo
     wag_module *module = empty_module();
     wagi_ticket ticket = 0;
     for (int i = 0; i < 1 << 20; i++) {
-        ticket = wagi_ticket_put(table, wag_module_ref(module));
+        ticket = put(table, wag_module_ref(module));
         assert_true(ticket != 0);
     }
-    assert_int_equal(wagi_ticket_put(table, module), 0);
-    wag_module_unref(wagi_ticket_take(table, ticket));
-    assert_true(wagi_ticket_put(table, wag_module_ref(module)) != 0);
+    assert_int_equal(put(table, module), 0);
+    wag_module_unref(take(table, ticket));
+    assert_true(put(table, wag_module_ref(module)) != 0);
     assert_int_equal(wagi_tickets_reap(table), 1 << 20);
     wagi_tickets_unref(table);
     wag_module_unref(module);
@@ -110,10 +120,30 @@ static void test_without_memory_put_leaves_the_module_to_the_caller(void **state
     wagi_alloc_fail_after(UINT64_MAX);
     wagi_ticket_table *table = wagi_tickets_new();
     wagi_alloc_fail_after(0);
-    assert_int_equal(wagi_ticket_put(table, module), 0);
+    assert_int_equal(put(table, module), 0);
     wagi_alloc_fail_after(UINT64_MAX);
     wagi_tickets_unref(table);
     wag_module_unref(module);
+}
+
+static void test_a_shared_memory_travels_like_a_module(void **state)
+{
+    (void)state;
+    static const wag_memory_descriptor descriptor = {.initial = 1, .maximum = 1, .shared = true};
+    wag_memory *memory = NULL;
+    wagi_ticket_table *table = wagi_tickets_new();
+    assert_int_equal(wag_memory_create(&descriptor, &memory, NULL), WAG_OK);
+    wag_shared_memory *shared = wag_memory_share(memory);
+    wagi_ticket ticket = wagi_ticket_put(table, (wagi_transfer){.memory = wag_shared_memory_ref(shared)});
+    assert_true(wagi_ticket_put(table, (wagi_transfer){.memory = wag_shared_memory_ref(shared)}) != 0);
+    wagi_transfer transfer = wagi_ticket_take(table, ticket);
+    assert_null(transfer.module);
+    assert_ptr_equal(transfer.memory, shared);
+    wagi_transfer_unref(transfer);
+    assert_int_equal(wagi_tickets_reap(table), 1);
+    wagi_tickets_unref(table);
+    wag_shared_memory_unref(shared);
+    wag_memory_unref(memory);
 }
 
 enum { TAKERS = 4, TICKETS = 20000 };
@@ -132,7 +162,7 @@ static void *take_all(void *context)
         while ((ticket = atomic_load(&race->tickets[i])) == 0) {
             /* not put yet */
         }
-        wag_module *module = wagi_ticket_take(race->table, ticket);
+        wag_module *module = take(race->table, ticket);
         if (module)
             atomic_fetch_add(&race->taken, 1);
         wag_module_unref(module);
@@ -151,7 +181,7 @@ static void test_takers_and_the_reaper_race_and_each_ticket_has_one_winner(void 
     for (int i = 0; i < TAKERS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, take_all, &race), 0);
     for (int i = 0; i < TICKETS; i++) {
-        atomic_store(&race.tickets[i], wagi_ticket_put(race.table, wag_module_ref(module)));
+        atomic_store(&race.tickets[i], put(race.table, wag_module_ref(module)));
         if (i % 1000 == 0)
             atomic_fetch_add(&race.reaped, wagi_tickets_reap(race.table));
     }
@@ -173,6 +203,7 @@ int main(void)
         cmocka_unit_test(test_the_last_reference_releases_what_nobody_took),
         cmocka_unit_test(test_the_table_is_full_at_a_million_and_goes_on_when_one_is_taken),
         cmocka_unit_test(test_without_memory_put_leaves_the_module_to_the_caller),
+        cmocka_unit_test(test_a_shared_memory_travels_like_a_module),
         cmocka_unit_test(test_takers_and_the_reaper_race_and_each_ticket_has_one_winner),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

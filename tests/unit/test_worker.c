@@ -297,7 +297,7 @@ static void test_what_cannot_be_cloned_fails_at_the_sender_and_leaves_nothing(vo
     wag_array_push(value, wag_value_ref(WAG_MEMORY(memory)));
     wag_error *error = NULL;
     ASSERT_ERR(wag_worker_post_message(worker, value, &error), WAG_DATA_CLONE);
-    assert_string_equal(wag_error_message(error), "message[1]: a value of kind memory cannot be cloned");
+    assert_string_equal(wag_error_message(error), "message[1]: a memory that is not shared cannot be cloned");
     assert_class(error, WAG_CLASS_DATA_CLONE_ERROR);
     assert_int_equal(wag_worker_buffered_amount(worker), 0);
     wag_value_unref(value);

@@ -134,6 +134,45 @@ typedef struct form {
     }
 #define SS_SD(name, op) SSE(name "ss", X64_0F | X64_F3 | (op), 'd'), SSE(name "sd", X64_0F | X64_F2 | (op), 'q')
 #define PS_PD(name, op) SSE(name "ps", X64_0F | (op), 'x'), SSE(name "pd", X64_0F | X64_66 | (op), 'x')
+#define SSE_IMM(name, form, size)                                                                                      \
+    {name, form, 'x', 'x', size, .immediate = 1},                                                                      \
+    {                                                                                                                  \
+        "v" name, form, 'x', 'x', size, .is_avx = true, .three = true, .immediate = 1                                  \
+    }
+#define SSE_2_IMM(name, form, size)                                                                                    \
+    {name, form, 'x', 'x', size, .immediate = 1},                                                                      \
+    {                                                                                                                  \
+        "v" name, form, 'x', 'x', size, .is_avx = true, .immediate = 1                                                 \
+    }
+#define P(name, op) SSE(name, X64_66 | X64_0F | (op), 'x')
+#define P38(name, op) SSE(name, X64_66 | X64_0F38 | (op), 'x')
+#define BY_CONSTANT(name, op, digit)                                                                                   \
+    {name, X64_66 | X64_0F | (op), digit, 'x', 0, .immediate = 1},                                                     \
+    {                                                                                                                  \
+        "v" name, X64_66 | X64_0F | (op), digit, 'x', 0, .is_avx = true, .three = true, .immediate = 1                 \
+    }
+#define EXTEND(name, op)                                                                                               \
+    SSE_2("pmovsx" name, X64_66 | X64_0F38 | (op), 'q'), SSE_2("pmovzx" name, X64_66 | X64_0F38 | (op) | 0x10, 'q')
+/* Between a lane and an integer register or memory. */
+#define EXTRACT(name, form, class, size)                                                                               \
+    {name, form, 'x', class, size, .rm_first = true, .immediate = 1},                                                  \
+    {                                                                                                                  \
+        "v" name, form, 'x', class, size, .rm_first = true, .is_avx = true, .immediate = 1                             \
+    }
+#define INSERT(name, form, class, size)                                                                                \
+    {name, form, 'x', class, size, .immediate = 1},                                                                    \
+    {                                                                                                                  \
+        "v" name, form, 'x', class, size, .is_avx = true, .three = true, .immediate = 1                                \
+    }
+#define MASK(name, form)                                                                                               \
+    {name, form, 'd', 'x', 0, .rm_first = false},                                                                      \
+    {                                                                                                                  \
+        "v" name, form, 'd', 'x', 0, .is_avx = true                                                                    \
+    }
+#define BROADCAST(name, op, size)                                                                                      \
+    {                                                                                                                  \
+        name, X64_66 | X64_0F38 | (op), 'x', 'x', size, .is_avx = true                                                 \
+    }
 #define CMOV(name, cc) BOTH("cmov" name, X64_0F | 0x40 | (cc))
 
 static const form forms[] = {
@@ -262,6 +301,146 @@ static const form forms[] = {
     {"rorx", X64_W | X64_0F3A | X64_F2 | 0xF0, 'q', 'q', 'q', .is_avx = true, .immediate = 1},
 };
 
+/* The instructions of the vector ops. */
+static const form vector_forms[] = {
+    P("paddb", 0xFC),
+    P("paddw", 0xFD),
+    P("paddd", 0xFE),
+    P("paddq", 0xD4),
+    P("psubb", 0xF8),
+    P("psubw", 0xF9),
+    P("psubd", 0xFA),
+    P("psubq", 0xFB),
+    P("paddsb", 0xEC),
+    P("paddsw", 0xED),
+    P("paddusb", 0xDC),
+    P("paddusw", 0xDD),
+    P("psubsb", 0xE8),
+    P("psubsw", 0xE9),
+    P("psubusb", 0xD8),
+    P("psubusw", 0xD9),
+    P("pminub", 0xDA),
+    P("pmaxub", 0xDE),
+    P("pminsw", 0xEA),
+    P("pmaxsw", 0xEE),
+    P("pavgb", 0xE0),
+    P("pavgw", 0xE3),
+    P("pmullw", 0xD5),
+    P("pmulhw", 0xE5),
+    P("pmulhuw", 0xE4),
+    P("pmaddwd", 0xF5),
+    P("pmuludq", 0xF4),
+    P("pcmpeqb", 0x74),
+    P("pcmpeqw", 0x75),
+    P("pcmpeqd", 0x76),
+    P("pcmpgtb", 0x64),
+    P("pcmpgtw", 0x65),
+    P("pcmpgtd", 0x66),
+    P("packsswb", 0x63),
+    P("packuswb", 0x67),
+    P("packssdw", 0x6B),
+    P("punpcklbw", 0x60),
+    P("punpcklwd", 0x61),
+    P("punpckldq", 0x62),
+    P("punpcklqdq", 0x6C),
+    P("punpckhbw", 0x68),
+    P("punpckhwd", 0x69),
+    P("punpckhdq", 0x6A),
+    P("punpckhqdq", 0x6D),
+    P("psllw", 0xF1),
+    P("pslld", 0xF2),
+    P("psllq", 0xF3),
+    P("psrlw", 0xD1),
+    P("psrld", 0xD2),
+    P("psrlq", 0xD3),
+    P("psraw", 0xE1),
+    P("psrad", 0xE2),
+    P("pand", 0xDB),
+    P("pandn", 0xDF),
+    P("por", 0xEB),
+    P("pxor", 0xEF),
+    P38("pshufb", 0x00),
+    P38("pmaddubsw", 0x04),
+    P38("pmulhrsw", 0x0B),
+    P38("pcmpeqq", 0x29),
+    P38("pmuldq", 0x28),
+    P38("packusdw", 0x2B),
+    P38("pcmpgtq", 0x37),
+    P38("pminsb", 0x38),
+    P38("pminsd", 0x39),
+    P38("pminuw", 0x3A),
+    P38("pminud", 0x3B),
+    P38("pmaxsb", 0x3C),
+    P38("pmaxsd", 0x3D),
+    P38("pmaxuw", 0x3E),
+    P38("pmaxud", 0x3F),
+    P38("pmulld", 0x40),
+    PS_PD("add", 0x58),
+    PS_PD("mul", 0x59),
+    PS_PD("sub", 0x5C),
+    PS_PD("min", 0x5D),
+    PS_PD("div", 0x5E),
+    PS_PD("max", 0x5F),
+    PS_PD("unpckl", 0x14),
+    SSE_2("sqrtps", X64_0F | 0x51, 'x'),
+    SSE_2("sqrtpd", X64_66 | X64_0F | 0x51, 'x'),
+    SSE_2("pabsb", X64_66 | X64_0F38 | 0x1C, 'x'),
+    SSE_2("pabsw", X64_66 | X64_0F38 | 0x1D, 'x'),
+    SSE_2("pabsd", X64_66 | X64_0F38 | 0x1E, 'x'),
+    SSE_2("ptest", X64_66 | X64_0F38 | 0x17, 'x'),
+    EXTEND("bw", 0x20),
+    EXTEND("wd", 0x23),
+    EXTEND("dq", 0x25),
+    SSE_2("cvtdq2ps", X64_0F | 0x5B, 'x'),
+    SSE_2("cvttps2dq", X64_F3 | X64_0F | 0x5B, 'x'),
+    SSE_2("cvtdq2pd", X64_F3 | X64_0F | 0xE6, 'q'),
+    SSE_2("cvttpd2dq", X64_66 | X64_0F | 0xE6, 'x'),
+    SSE_2("cvtps2pd", X64_0F | 0x5A, 'q'),
+    SSE_2("cvtpd2ps", X64_66 | X64_0F | 0x5A, 'x'),
+    SSE_2_IMM("pshufd", X64_66 | X64_0F | 0x70, 'x'),
+    SSE_2_IMM("pshuflw", X64_F2 | X64_0F | 0x70, 'x'),
+    SSE_2_IMM("pshufhw", X64_F3 | X64_0F | 0x70, 'x'),
+    SSE_2_IMM("roundps", X64_66 | X64_0F3A | 0x08, 'x'),
+    SSE_2_IMM("roundpd", X64_66 | X64_0F3A | 0x09, 'x'),
+    SSE_IMM("palignr", X64_66 | X64_0F3A | 0x0F, 'x'),
+    SSE_IMM("pblendw", X64_66 | X64_0F3A | 0x0E, 'x'),
+    SSE_IMM("shufps", X64_0F | 0xC6, 'x'),
+    SSE_IMM("shufpd", X64_66 | X64_0F | 0xC6, 'x'),
+    SSE_IMM("cmpps", X64_0F | 0xC2, 'x'),
+    SSE_IMM("cmppd", X64_66 | X64_0F | 0xC2, 'x'),
+    SSE_IMM("insertps", X64_66 | X64_0F3A | 0x21, 'd'),
+    BY_CONSTANT("psllw", 0x71, '6'),
+    BY_CONSTANT("psrlw", 0x71, '2'),
+    BY_CONSTANT("psraw", 0x71, '4'),
+    BY_CONSTANT("pslld", 0x72, '6'),
+    BY_CONSTANT("psrad", 0x72, '4'),
+    BY_CONSTANT("psllq", 0x73, '6'),
+    BY_CONSTANT("psrlq", 0x73, '2'),
+    EXTRACT("pextrb", X64_66 | X64_0F3A | 0x14, 'd', 'b'),
+    EXTRACT("pextrd", X64_66 | X64_0F3A | 0x16, 'd', 'd'),
+    EXTRACT("pextrq", X64_W | X64_66 | X64_0F3A | 0x16, 'q', 'q'),
+    {"pextrw", X64_66 | X64_0F | 0xC5, 'd', 'x', 0, .immediate = 1},
+    {"vpextrw", X64_66 | X64_0F | 0xC5, 'd', 'x', 0, .is_avx = true, .immediate = 1},
+    INSERT("pinsrb", X64_66 | X64_0F3A | 0x20, 'd', 'b'),
+    INSERT("pinsrw", X64_66 | X64_0F | 0xC4, 'd', 'w'),
+    INSERT("pinsrd", X64_66 | X64_0F3A | 0x22, 'd', 'd'),
+    INSERT("pinsrq", X64_W | X64_66 | X64_0F3A | 0x22, 'q', 'q'),
+    MASK("pmovmskb", X64_66 | X64_0F | 0xD7),
+    MASK("movmskps", X64_0F | 0x50),
+    MASK("movmskpd", X64_66 | X64_0F | 0x50),
+    BROADCAST("vpbroadcastb", 0x78, 'b'),
+    BROADCAST("vpbroadcastw", 0x79, 'w'),
+    BROADCAST("vpbroadcastd", 0x58, 'd'),
+    BROADCAST("vpbroadcastq", 0x59, 'q'),
+    BROADCAST("vbroadcastss", 0x18, 'd'),
+    {"vmovddup", X64_F2 | X64_0F | 0x12, 'x', 'x', 'q', .is_avx = true},
+    {"vmovsd", X64_F2 | X64_0F | 0x10, 'x', 'x', 0, .is_avx = true, .three = true},
+    {"movups", X64_0F | 0x10, 'x', 'x', 'x', .only_memory = true},
+    {"movups", X64_0F | 0x11, 'x', 'x', 'x', .rm_first = true, .only_memory = true},
+    {"vmovups", X64_0F | 0x10, 'x', 'x', 'x', .is_avx = true, .only_memory = true},
+    {"vmovups", X64_0F | 0x11, 'x', 'x', 'x', .rm_first = true, .is_avx = true, .only_memory = true},
+};
+
 /* BMI2 shifts name the count, which is VEX's second operand, last. */
 static const form shifts[] = {
     {"shlx", X64_0F38 | X64_66 | 0xF7, 'd', 'd', 'd', .is_avx = true},
@@ -288,7 +467,9 @@ static const char *immediate(const form *f)
 static void finish_text(char *text, const form *f, int reg, int second, const char *rm, bool shift)
 {
     const char *tail = immediate(f), *first = is_digit(f) ? "" : name_of(f->reg, reg);
-    if (is_digit(f))
+    if (is_digit(f) && f->three)
+        (void)snprintf(text, TEXT, "%s %s,%s%s", f->name, names_x[second], rm, tail);
+    else if (is_digit(f))
         (void)snprintf(text, TEXT, "%s %s%s", f->name, rm, tail);
     else if (shift)
         (void)snprintf(text, TEXT, "%s %s,%s,%s", f->name, first, rm, name_of(f->reg, second));
@@ -463,6 +644,30 @@ static void test_each_form_disassembles_to_what_was_meant(void **state)
     assert_true(line_count > 300000);
 }
 
+/* The mask of vblendv is a register in the immediate. */
+static void add_blends(void)
+{
+    for (int reg = 0; reg < 16; reg++)
+        for (int pd = 0; pd < 2; pd++) {
+            int second = (reg + 3) & 15, rm = (reg * 5 + 1) & 15, mask = 15 - reg;
+            char *text = expect();
+            wagi_x64_vrr(&code, X64_66 | X64_0F3A | (pd ? 0x4B : 0x4A), reg, second, rm);
+            wagi_x64_u8(&code, (unsigned)mask << 4);
+            (void)snprintf(text, TEXT, "vblendvp%c %s,%s,%s,%s", pd ? 'd' : 's', names_x[reg], names_x[second],
+                           names_x[rm], names_x[mask]);
+        }
+}
+
+static void test_each_form_of_the_vector_ops_disassembles_to_what_was_meant(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(vector_forms); i++)
+        add_form(&vector_forms[i], false);
+    add_blends();
+    disassemble_and_compare();
+    assert_true(line_count > 400000);
+}
+
 static void test_immediates_take_the_short_form_and_keep_their_value(void **state)
 {
     (void)state;
@@ -501,6 +706,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_each_form_disassembles_to_what_was_meant, begin),
+        cmocka_unit_test_setup(test_each_form_of_the_vector_ops_disassembles_to_what_was_meant, begin),
         cmocka_unit_test_setup(test_immediates_take_the_short_form_and_keep_their_value, begin),
         cmocka_unit_test_setup(test_padding_is_nops_of_exactly_its_size, begin),
     };

@@ -78,13 +78,9 @@ void wagi_x64_store_float(wagi_x64_emitter *e, unsigned type, int xmm, wagi_x64_
     wagi_x64_sse_mem(e, wagi_x64_float_form(type, 0x11), xmm, mem);
 }
 
-int wagi_x64_use(wagi_x64_emitter *e, uint32_t v, int scratch)
+void wagi_x64_load_slot(wagi_x64_emitter *e, uint32_t v, int reg)
 {
-    int reg = wagi_x64_reg(e, v);
-    if (reg >= 0)
-        return reg;
-    wagi_x64_rm(&e->code, X64_W | 0x8B, scratch, wagi_x64_slot(e, v));
-    return scratch;
+    wagi_x64_rm(&e->code, X64_W | 0x8B, reg, wagi_x64_slot(e, v));
 }
 
 int wagi_x64_use_float(wagi_x64_emitter *e, uint32_t v, int scratch)
@@ -94,12 +90,6 @@ int wagi_x64_use_float(wagi_x64_emitter *e, uint32_t v, int scratch)
         return xmm;
     wagi_x64_load_float(e, wagi_x64_vreg(e, v)->type, scratch, wagi_x64_slot(e, v));
     return scratch;
-}
-
-int wagi_x64_result(const wagi_x64_emitter *e, uint32_t v)
-{
-    int reg = wagi_x64_reg(e, v);
-    return reg >= 0 ? reg : RAX;
 }
 
 int wagi_x64_result_float(const wagi_x64_emitter *e, uint32_t v)
@@ -197,7 +187,10 @@ void wagi_x64_sse_const(wagi_x64_emitter *e, uint32_t form, int d, int a, uint64
 
 void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind)
 {
-    wagi_site site = {.code = (uint32_t)e->code.n - e->start, .source = e->ir->source.p[e->ins], .kind = (uint8_t)kind};
+    wagi_site site = {.code = (uint32_t)e->code.n - e->start,
+                      .source = e->ir->source.p[e->ins],
+                      .handler = wagi_x64_handler(e),
+                      .kind = (uint8_t)kind};
     if (!WAGI_VEC_PUSH(&e->sites, site))
         e->failed = true;
 }
@@ -320,10 +313,12 @@ static bool repeat_head(wagi_x64_emitter *e, uint32_t block, uint32_t label)
     return true;
 }
 
-static void emit_control(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
+/* Apart, so that the usual instruction does not save the registers that this needs. */
+__attribute__((noinline)) static void emit_control(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
 {
     switch (ins->op) {
     case WAGI_IR_NOP:
+    case WAGI_IR_HANDLER:
         break;
     case WAGI_IR_BRCC:
         branch(e, ins);
@@ -347,7 +342,8 @@ static void emit_control(wagi_x64_emitter *e, uint32_t block, const wagi_ins *in
         break;
     default:
         if (!wagi_x64_emit_call(e, ins) && !wagi_x64_emit_float(e, ins) && !wagi_x64_emit_int(e, ins) &&
-            !wagi_x64_emit_memory(e, ins) && !wagi_x64_emit_vector(e, ins))
+            !wagi_x64_emit_memory(e, ins) && !wagi_x64_emit_vector(e, ins) && !wagi_x64_emit_exception(e, ins) &&
+            !wagi_x64_emit_atomic(e, ins) && !wagi_x64_emit_gc(e, ins))
             e->failed = true;
     }
 }
@@ -605,6 +601,7 @@ static void finish_function(wagi_x64_emitter *e)
 {
     emit_colds(e);
     wagi_x64_far_calls(e);
+    wagi_x64_slows(e);
     emit_constants(e);
     wagi_x64_bind_blocks(e);
     /* All but the far calls' are in order. */
@@ -640,6 +637,14 @@ static void layout_frame(wagi_x64_emitter *e)
         e->frame_bytes = (int32_t)bytes;
 }
 
+static uint32_t saved_registers(const wagi_x64_emitter *e)
+{
+    uint32_t saved = 0;
+    for (int i = 0; i < WAGI_SAVED_REGS; i++)
+        saved |= (e->pushed >> wagi_x64_saved_regs[i] & 1) << i;
+    return saved;
+}
+
 static uint32_t frame_size(const wagi_x64_emitter *e)
 {
     return (uint32_t)e->frame_bytes + 8u * (uint32_t)__builtin_popcount(e->pushed);
@@ -648,7 +653,7 @@ static uint32_t frame_size(const wagi_x64_emitter *e)
 static void emit_function(wagi_x64_emitter *e)
 {
     uint32_t blocks = (uint32_t)e->ir->blocks.n;
-    e->block_refs.n = e->const_refs.n = e->colds.n = e->far_calls.n = e->sites.n = 0;
+    e->block_refs.n = e->const_refs.n = e->colds.n = e->far_calls.n = e->slows.n = e->sites.n = 0;
     e->flags_at = e->next_edit = 0;
     e->ins = e->repeats = e->unrolled = e->used_xmm = 0;
     e->unroll_head = WAGI_NIL;
@@ -687,8 +692,10 @@ bool wagi_x64_emit(wagi_x64_emitter *e, wagi_ir *ir, wagi_homes *homes)
                            .size = (uint32_t)e->code.n - e->start,
                            .frame = frame_size(e),
                            .sites = (uint32_t)e->out->sites.n,
-                           .site_count = (uint32_t)e->sites.n};
+                           .site_count = (uint32_t)e->sites.n,
+                           .saved = saved_registers(e)};
     if (e->failed || e->code.n > INT32_MAX / 2 || !wagi_sites_encode(e->out, e->sites.p, e->sites.n) ||
+        !wagi_handlers_encode(e->out, &func, ir, e->sites.p, e->sites.n, e->block_at.p) ||
         !WAGI_VEC_PUSH(&e->out->funcs, func))
         e->failed = true;
     return !e->failed;
@@ -720,6 +727,7 @@ void wagi_x64_emitter_free(wagi_x64_emitter *e)
     WAGI_VEC_FREE(&e->const_refs);
     WAGI_VEC_FREE(&e->colds);
     WAGI_VEC_FREE(&e->far_calls);
+    WAGI_VEC_FREE(&e->slows);
     WAGI_VEC_FREE(&e->sites);
     wagi_free(e);
 }

@@ -35,11 +35,16 @@ typedef struct wagi_x64_stubs {
     WAGI_VEC(wagi_reloc) vals_entry; /* the same with wag_vals, where wagi_x64_takes_vals */
     WAGI_VEC(wagi_reloc) traps;      /* at: start; target: wag_err */
     WAGI_VEC(wagi_stub_code) frames;
-    uint32_t first;              /* of all stubs */
-    uint32_t fault;              /* where the signal handler continues */
+    uint32_t first;                 /* of all stubs */
+    uint32_t fault;                 /* where the signal handler continues */
+    uint32_t unwind;                /* the way to the entry */
+    uint32_t raise, throw_at;       /* emit_exception.c */
+    uint32_t slow[WAGI_SLOW_COUNT]; /* emit_gc.c; 0: nothing needs it */
     uint32_t restore;            /* return address under a cross-instance tail call: one word follows it on the stack */
     uint32_t far_start, far_end; /* code whose calls have one word between rsp and the return address */
 } wagi_x64_stubs;
+/* The stubs that raise exceptions; room for them is there. */
+bool wagi_x64_raise_stubs(wagi_x64_buffer *b, const wagi_code_context *context, wagi_x64_stubs *stubs);
 void wagi_x64_stubs_fini(wagi_x64_stubs *stubs);
 /* Calls of this type between C and wasm go without slots: it has numbers only, and not too many. */
 bool wagi_x64_takes_vals(const wagi_type *type);

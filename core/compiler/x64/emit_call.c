@@ -267,7 +267,10 @@ static void call_relative(wagi_x64_emitter *e, wagi_reloc_kind kind, uintptr_t t
 static void call_pointer(wagi_x64_emitter *e, const wagi_ir_call *call)
 {
     if_elsewhere(e);
-    wagi_x64_far_call far = {.jump = (uint32_t)e->code.n - 4, .source = e->ir->source.p[e->ins], .type = call->type};
+    wagi_x64_far_call far = {.jump = (uint32_t)e->code.n - 4,
+                             .source = e->ir->source.p[e->ins],
+                             .handler = call->handler,
+                             .type = call->type};
     wagi_x64_rm(&e->code, 0xFF, 2, wagi_x64_at(RAX, offsetof(wag_func, code)));
     wagi_x64_record(e, WAGI_SITE_RETURN);
     far.back = (uint32_t)e->code.n;
@@ -283,7 +286,10 @@ void wagi_x64_far_calls(wagi_x64_emitter *e)
         memcpy(e->code.p + far->jump, &rel, 4);
         wagi_x64_u8(&e->code, 0xE8);
         wagi_x64_reloc(e, WAGI_RELOC_OUT, (uintptr_t)far->type);
-        wagi_site site = {.code = (uint32_t)e->code.n - e->start, .source = far->source, .kind = WAGI_SITE_RETURN};
+        wagi_site site = {.code = (uint32_t)e->code.n - e->start,
+                          .source = far->source,
+                          .handler = far->handler,
+                          .kind = WAGI_SITE_RETURN};
         if (!WAGI_VEC_PUSH(&e->sites, site))
             e->failed = true;
         wagi_x64_u8(&e->code, 0xE9);
@@ -338,7 +344,7 @@ int32_t wagi_x64_out_bytes(const wagi_ir *ir)
 {
     int32_t most = 0;
     for (size_t i = 0; i < ir->calls.n; i++)
-        if (ir->calls.p[i].kind == WAGI_CALL_HELPER && helper_bytes(ir, &ir->calls.p[i]) > most)
+        if (wagi_call_by_slots(&ir->calls.p[i]) && helper_bytes(ir, &ir->calls.p[i]) > most)
             most = helper_bytes(ir, &ir->calls.p[i]);
     return most;
 }
@@ -350,6 +356,10 @@ static void call_helper(wagi_x64_emitter *e, const wagi_ir_call *call)
         uint32_t entry = e->ir->pool.p[call->args + i];
         store_entry(e, entry, wagi_x64_at(RSP, at));
         at += entry_bytes(e, entry);
+    }
+    if (call->kind == WAGI_CALL_THROW) {
+        wagi_x64_call_throw(e);
+        return;
     }
     wagi_x64_move(e, RDI, INSTANCE);
     wagi_x64_move(e, RSI, RSP);
@@ -376,7 +386,7 @@ static void call_helper(wagi_x64_emitter *e, const wagi_ir_call *call)
 
 static void call(wagi_x64_emitter *e, const wagi_ir_call *call)
 {
-    if (call->kind == WAGI_CALL_HELPER) {
+    if (wagi_call_by_slots(call)) {
         call_helper(e, call);
         return;
     }

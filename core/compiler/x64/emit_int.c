@@ -63,7 +63,9 @@ static void compare_int(wagi_x64_emitter *e, const wagi_ins *ins)
 
 int wagi_x64_compare(wagi_x64_emitter *e, const wagi_ins *ins)
 {
-    if (wagi_ty_is_float(ins->type)) {
+    if (ins->type == WAGI_TY_V128) {
+        wagi_x64_test_vector(e, ins->a);
+    } else if (wagi_ty_is_float(ins->type)) {
         int a = wagi_x64_use_float(e, ins->a, XMM_A), b = wagi_x64_xmm(e, ins->b);
         uint32_t form = wagi_x64_packed_form(ins->type, 0x2E);
         if (b >= 0)

@@ -19,6 +19,16 @@ static wagi_x64_mem memory_field(wagi_x64_emitter *e, uint32_t memory, size_t fi
                         sizeof(wag_memory), field, scratch);
 }
 
+/* How large a memory is. Of a shared one the block that all agents have in common knows. */
+static wagi_x64_mem memory_extent(wagi_x64_emitter *e, uint32_t memory, bool in_pages, int scratch)
+{
+    if (!e->context->data->memories[memory].limits.is_shared)
+        return memory_field(e, memory, in_pages ? offsetof(wag_memory, pages) : offsetof(wag_memory, size), scratch);
+    wagi_x64_rm(&e->code, X64_W | 0x8B, scratch, memory_field(e, memory, offsetof(wag_memory, shared), scratch));
+    return wagi_x64_at(scratch, in_pages ? (int32_t)offsetof(wag_shared_memory, pages)
+                                         : (int32_t)offsetof(wag_shared_memory, size));
+}
+
 wagi_x64_mem wagi_x64_table_field(wagi_x64_emitter *e, uint32_t table, size_t field, int scratch)
 {
     const wagi_code_context *c = e->context;
@@ -87,7 +97,7 @@ static wagi_x64_mem checked_address(wagi_x64_emitter *e, uint32_t memory, int in
         checked_sum_to_rax(e, index, offset + width);
     else
         sum_to_rax(e, index, offset + width);
-    wagi_x64_rm(&e->code, X64_W | 0x3B, RAX, memory_field(e, memory, offsetof(wag_memory, size), RDX));
+    wagi_x64_rm(&e->code, X64_W | 0x3B, RAX, memory_extent(e, memory, false, RDX));
     wagi_x64_trap_if(e, CC_A, WAG_MEMORY_BOUNDS);
     if (memory != 0) {
         wagi_x64_rm(&e->code, X64_W | 0x03, RAX, memory_field(e, memory, offsetof(wag_memory, base), RDX));
@@ -98,8 +108,7 @@ static wagi_x64_mem checked_address(wagi_x64_emitter *e, uint32_t memory, int in
     return wagi_x64_indexed(MEMORY, RAX, 0, -(int32_t)width);
 }
 
-/* The operand of an access. May use rax and rdx; afterwards rdx is free. */
-static wagi_x64_mem address(wagi_x64_emitter *e, uint32_t memory, uint32_t base, uint64_t offset, unsigned width)
+wagi_x64_mem wagi_x64_address(wagi_x64_emitter *e, uint32_t memory, uint32_t base, uint64_t offset, unsigned width)
 {
     int index = base == WAGI_NIL ? -1 : wagi_x64_use(e, base, RAX);
     return wagi_memory_is_guarded(e->context, memory) ? guarded_address(e, memory, index, offset)
@@ -112,7 +121,7 @@ static void before_access(wagi_x64_emitter *e, uint32_t memory)
         wagi_x64_record(e, WAGI_SITE_FAULT);
 }
 
-static void load(wagi_x64_emitter *e, const wagi_ins *ins)
+void wagi_x64_load(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem mem)
 {
     static const uint32_t forms[WAGI_ACCESS_COUNT] = {
         [WAGI_ACCESS_32] = 0x8B,
@@ -126,8 +135,6 @@ static void load(wagi_x64_emitter *e, const wagi_ins *ins)
         [WAGI_ACCESS_S32_64] = X64_W | 0x63,
         [WAGI_ACCESS_U32] = 0x8B,
     };
-    wagi_x64_mem mem = address(e, ins->b, ins->a, (uint64_t)ins->imm, wagi_access_width(ins->sub));
-    before_access(e, ins->b);
     if (wagi_ty_is_float(ins->type)) {
         int d = wagi_x64_result_float(e, ins->dst);
         if (ins->type == WAGI_TY_V128)
@@ -140,6 +147,13 @@ static void load(wagi_x64_emitter *e, const wagi_ins *ins)
         wagi_x64_rm(&e->code, forms[ins->sub], d, mem);
         wagi_x64_put(e, ins->dst, d);
     }
+}
+
+static void load(wagi_x64_emitter *e, const wagi_ins *ins)
+{
+    wagi_x64_mem mem = wagi_x64_address(e, ins->b, ins->a, (uint64_t)ins->imm, wagi_access_width(ins->sub));
+    before_access(e, ins->b);
+    wagi_x64_load(e, ins, mem);
 }
 
 static void store_constant(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem mem)
@@ -158,28 +172,38 @@ static void store_constant(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_me
     }
 }
 
+/* faults: a memory whose accesses may fault, or NONE. */
+static void store_value(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem mem, uint32_t faults)
+{
+    unsigned width = wagi_access_width(ins->sub);
+    bool is_float = wagi_ty_is_float(ins->type);
+    int value = 0;
+    if (!(ins->flags & WAGI_INS_IMM))
+        value = is_float ? wagi_x64_use_float(e, ins->b, XMM_B) : wagi_x64_use(e, ins->b, RDX);
+    if (faults != WAGI_NIL)
+        before_access(e, faults);
+    if (ins->flags & WAGI_INS_IMM)
+        store_constant(e, ins, mem);
+    else if (is_float)
+        wagi_x64_store_float(e, ins->type, value, mem);
+    else
+        wagi_x64_rm(&e->code,
+                    width == 1   ? X64_BYTE_REG | 0x88
+                    : width == 2 ? X64_66 | 0x89
+                    : width == 4 ? 0x89
+                                 : X64_W | 0x89,
+                    value, mem);
+}
+
+void wagi_x64_store(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem mem)
+{
+    store_value(e, ins, mem, WAGI_NIL);
+}
+
 static void store(wagi_x64_emitter *e, const wagi_ins *ins)
 {
-    bool is_const = ins->flags & WAGI_INS_IMM;
-    uint64_t offset = is_const ? (uint32_t)ins->imm : (uint64_t)ins->imm;
-    unsigned width = wagi_access_width(ins->sub);
-    wagi_x64_mem mem = address(e, ins->dst, ins->a, offset, width);
-    if (is_const) {
-        before_access(e, ins->dst);
-        store_constant(e, ins, mem);
-    } else if (wagi_ty_is_float(ins->type)) {
-        int value = wagi_x64_use_float(e, ins->b, XMM_B);
-        before_access(e, ins->dst);
-        wagi_x64_store_float(e, ins->type, value, mem);
-    } else {
-        uint32_t form = width == 1   ? X64_BYTE_REG | 0x88
-                        : width == 2 ? X64_66 | 0x89
-                        : width == 4 ? 0x89
-                                     : X64_W | 0x89;
-        int value = wagi_x64_use(e, ins->b, RDX);
-        before_access(e, ins->dst);
-        wagi_x64_rm(&e->code, form, value, mem);
-    }
+    uint64_t offset = ins->flags & WAGI_INS_IMM ? (uint32_t)ins->imm : (uint64_t)ins->imm;
+    store_value(e, ins, wagi_x64_address(e, ins->dst, ins->a, offset, wagi_access_width(ins->sub)), ins->dst);
 }
 
 /* ---- state ---- */
@@ -251,7 +275,7 @@ bool wagi_x64_emit_memory(wagi_x64_emitter *e, const wagi_ins *ins)
         global_set(e, ins);
         return true;
     case WAGI_IR_MEMORY_SIZE:
-        load_word(e, ins, memory_field(e, (uint32_t)ins->imm, offsetof(wag_memory, pages), RDX));
+        load_word(e, ins, memory_extent(e, (uint32_t)ins->imm, true, RDX));
         return true;
     case WAGI_IR_TABLE_SIZE:
         load_word(e, ins, wagi_x64_table_field(e, (uint32_t)ins->imm, offsetof(wag_table, size), RDX));

@@ -376,39 +376,17 @@ void wagi_x64_v_shift(vector *v)
 
 /* ---- tests ---- */
 
-static void put_condition(vector *v, int cc)
+void wagi_x64_test_vector(wagi_x64_emitter *e, uint32_t vreg)
 {
-    wagi_x64_rr(&v->e->code, X64_0F | X64_BYTE_RM | 0x90 | (uint32_t)cc, 0, RAX);
-    wagi_x64_rr(&v->e->code, X64_0F | X64_BYTE_RM | 0xB6, RAX, RAX);
-    wagi_vx_put_int(v, RAX);
-}
-
-/* eax = a bit for each byte of the first operand that is in a lane of zero */
-static void zero_lanes(vector *v, uint32_t equal)
-{
-    vector_rm a = wagi_vx_first_rm(v);
-    int t = wagi_vx_zero(v);
-    wagi_vx_op(v, equal, t, t, a);
-    wagi_x64_sse_2(v->e, P(0xD7), RAX, t);
-}
-
-void wagi_x64_v_any_true(vector *v)
-{
-    if (v->e->features & X64_HAS_SSE41) {
-        int a = wagi_vx_first(v);
-        wagi_x64_sse_2(v->e, P38(0x17), a, a);
-    } else {
-        zero_lanes(v, v->row->form);
-        wagi_x64_alu_imm_reg(&v->e->code, 7, RAX, 0xFFFF, false);
+    int a = wagi_x64_use_float(e, vreg, XMM_A);
+    if (e->features & X64_HAS_SSE41) {
+        wagi_x64_sse_2(e, P38(0x17), a, a); /* ptest */
+        return;
     }
-    put_condition(v, CC_NE);
-}
-
-void wagi_x64_v_all_true(vector *v)
-{
-    zero_lanes(v, v->row->form);
-    wagi_x64_rr(&v->e->code, 0x85, RAX, RAX);
-    put_condition(v, CC_E);
+    wagi_x64_rr(&e->code, PXOR, XMM_B, XMM_B);
+    wagi_x64_rr(&e->code, P(0x74), XMM_B, a);
+    wagi_x64_rr(&e->code, P(0xD7), RAX, XMM_B);
+    wagi_x64_alu_imm_reg(&e->code, 7, RAX, 0xFFFF, false);
 }
 
 void wagi_x64_v_bitmask(vector *v)

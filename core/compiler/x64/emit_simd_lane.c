@@ -109,8 +109,13 @@ void wagi_x64_v_replace(vector *v)
     if (v->row->arg == (IS_FLOAT | 2)) {
         wagi_vx_op_imm(v, v->row->form, v->d, a, wagi_vx_second_rm(v), (int)(lane << 4));
     } else if (v->row->arg & IS_FLOAT) {
-        int b = wagi_vx_second(v); /* movsd merges from a register only */
-        wagi_vx_op(v, lane ? P(0x14) : X64_F2 | PS(0x10), v->d, a, in_reg(b));
+        int b = wagi_vx_second(v);
+        if (lane)
+            wagi_vx_op(v, P(0x14), v->d, a, in_reg(b));
+        else if (has(v, X64_HAS_AVX))
+            wagi_vx_op(v, X64_F2 | PS(0x10), v->d, a, in_reg(b)); /* movsd merges, from a register */
+        else
+            wagi_vx_op_imm(v, P(0xC6), v->d, b, in_reg(a), 2); /* shufpd */
     } else {
         int b = wagi_x64_use(v->e, v->ins->b, RAX);
         if (has(v, X64_HAS_AVX)) {

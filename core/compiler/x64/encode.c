@@ -1,6 +1,7 @@
 /* The encoder's longer functions. */
 #include "compiler/x64/encode.h"
 
+#include "base/alloc.h"
 #include "base/os.h"
 
 #define FIRST_PAGES ((size_t)64 << 10)
@@ -16,8 +17,10 @@ bool wagi_x64_reserve(wagi_x64_buffer *b, size_t size)
     while (wanted < b->n + size)
         wanted *= 2;
     uint8_t *pages = b->p ? wagi_os_remap(b->p, b->cap, wanted) : wagi_os_map(wanted, WAGI_PROT_READ_WRITE);
-    if (!pages)
+    if (!pages) {
+        wagi_alloc_note_refusal();
         return false;
+    }
     wagi_os_prefer_large_pages(pages, wanted);
     b->p = pages;
     b->cap = wanted;

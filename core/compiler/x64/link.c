@@ -56,6 +56,10 @@ static bool make_stubs(wagi_x64_stub_maker *s, const wagi_reloc *relocs, size_t 
     for (size_t i = 0; i < n; i++)
         if (!wagi_x64_make_trap(s, (wag_err)sorted[i].target))
             return false;
+    n = distinct_targets(relocs, count, WAGI_RELOC_SLOW, WAGI_RELOC_SLOW, sorted);
+    for (size_t i = 0; i < n; i++)
+        if (!wagi_x64_make_slow(s, (wagi_slow_kind)sorted[i].target))
+            return false;
     n = distinct_targets(relocs, count, WAGI_RELOC_OUT, WAGI_RELOC_TAIL, sorted);
     s->stubs->far_start = (uint32_t)s->b->n;
     for (size_t i = 0; i < n; i++)
@@ -80,6 +84,10 @@ static uint32_t target_of(const wagi_x64_stubs *stubs, const wagi_reloc *reloc, 
         return find_stub(stubs->out.p, stubs->out.n, reloc->target);
     case WAGI_RELOC_TAIL:
         return find_stub(stubs->tail.p, stubs->tail.n, reloc->target);
+    case WAGI_RELOC_SLOW:
+        return stubs->slow[reloc->target];
+    case WAGI_RELOC_THROW:
+        return stubs->throw_at;
     case WAGI_RELOC_TRAP:
         break;
     }

@@ -290,7 +290,7 @@ static bool add_frame(stub_maker *s, size_t start, size_t end, uint32_t frame, b
 static void make_unwind(stub_maker *s)
 {
     wagi_x64_buffer *b = s->b;
-    s->unwind = (uint32_t)b->n;
+    s->unwind = s->stubs->unwind = (uint32_t)b->n;
     wagi_x64_rm(b, X64_W | 0x8B, RDX, wagi_x64_at(INSTANCE, AGENT));
     wagi_x64_rm(b, X64_W | 0x8B, RSP, wagi_x64_at(RDX, ENTRY_SP));
     wagi_x64_rm(b, X64_W | 0x8B, RCX, wagi_x64_at(RSP, offsetof(wagi_entry_frame, outer)));
@@ -306,14 +306,6 @@ static void make_unwind(stub_maker *s)
     begin_stub(b);
     s->call_vals = (uint32_t)b->n;
     jump_c(b, (uintptr_t)s->context->abi->call_vals);
-    /* rcx: the error of a call that has returned but for its return address. */
-    begin_stub(b);
-    s->error = (uint32_t)b->n;
-    pop_reg(b, RSI);
-    wagi_x64_rr(b, X64_W | 0x8B, RDI, INSTANCE);
-    wagi_x64_rr(b, X64_W | 0x8B, RDX, RSP);
-    call_c(b, (uintptr_t)s->context->abi->error);
-    jump_to(b, -1, s->unwind);
 }
 
 bool wagi_x64_make_traps(stub_maker *s)
@@ -342,7 +334,8 @@ bool wagi_x64_make_traps(stub_maker *s)
     pop_reg(b, INSTANCE);
     load_memory(b);
     wagi_x64_u8(b, 0xC3);
-    return true;
+    begin_stub(b);
+    return wagi_x64_raise_stubs(b, s->context, s->stubs);
 }
 
 bool wagi_x64_make_trap(stub_maker *s, wag_err trap)
@@ -597,7 +590,7 @@ static bool make_slots_call(stub_maker *s, const wagi_type *type, uintptr_t c_fu
     bind_forward(b, error);
     wagi_x64_rr(b, X64_W | 0x8B, RCX, RAX);
     wagi_x64_alu_imm_reg(b, 0, RSP, bytes, true);
-    jump_to(b, -1, s->error);
+    jump_to(b, -1, s->stubs->raise);
     return true;
 }
 
@@ -644,7 +637,7 @@ static bool make_vals_call(stub_maker *s, const wagi_type *type)
     bind_forward(b, error);
     wagi_x64_rr(b, X64_W | 0x8B, RCX, RAX);
     wagi_x64_alu_imm_reg(b, 0, RSP, bytes, true);
-    jump_to(b, -1, s->error);
+    jump_to(b, -1, s->stubs->raise);
     return true;
 }
 

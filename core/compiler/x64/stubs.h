@@ -10,11 +10,12 @@ typedef struct wagi_x64_stub_maker {
     const wagi_code_context *context;
     wagi_x64_stubs *stubs;
     bool has_avx;
-    uint32_t unwind, trap_common, restore, error, enter_ended, call_vals;
+    uint32_t unwind, trap_common, restore, enter_ended, call_vals;
 } wagi_x64_stub_maker;
 
 /* The ones that the others use, before any of them. */
 bool wagi_x64_make_traps(wagi_x64_stub_maker *s);
+bool wagi_x64_make_slow(wagi_x64_stub_maker *s, wagi_slow_kind kind); /* emit_gc.c */
 bool wagi_x64_make_trap(wagi_x64_stub_maker *s, wag_err trap);
 bool wagi_x64_make_out(wagi_x64_stub_maker *s, const wagi_type *type);
 /* out: the offset of the type's out stub. */

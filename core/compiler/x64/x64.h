@@ -36,6 +36,9 @@ enum {
     X64_HAS_AVX2 = 128
 };
 
+/* What calls keep, in the order in which prologues push. */
+static const uint8_t wagi_x64_saved_regs[WAGI_SAVED_REGS] = {RBX, RBP, R12, R13};
+
 typedef struct wagi_x64_cold {
     uint32_t jump; /* where the rel32 of the jump to it is */
     uint32_t source;
@@ -46,9 +49,18 @@ typedef struct wagi_x64_cold {
 /* A call whose callee belongs to another instance or tier, out of line. */
 typedef struct wagi_x64_far_call {
     uint32_t jump, back; /* rel32 of the jump to it; where it returns to */
-    uint32_t source;
+    uint32_t source, handler;
     const wagi_type *type;
 } wagi_x64_far_call;
+
+/* A slow path, out of line. */
+typedef struct wagi_x64_slow {
+    uint32_t jumps[2], back; /* ends of the jumps to it (0: none); where it goes on */
+    uint32_t source, size;
+    wagi_x64_mem mem;      /* SHADE: of the reference */
+    const wagi_type *type; /* ALLOC */
+    uint8_t kind;          /* wagi_slow_kind */
+} wagi_x64_slow;
 
 typedef struct wagi_x64_block_ref {
     uint32_t at, block;
@@ -79,6 +91,7 @@ typedef struct wagi_x64_emitter {
     WAGI_VEC(wagi_x64_const_ref) const_refs;
     WAGI_VEC(wagi_x64_cold) colds;
     WAGI_VEC(wagi_x64_far_call) far_calls;
+    WAGI_VEC(wagi_x64_slow) slows;
     WAGI_VEC(wagi_site) sites; /* of this function */
     uint32_t ins;              /* the instruction at hand */
     uint32_t repeats;          /* of loop heads */
@@ -129,10 +142,22 @@ static inline wagi_x64_mem wagi_x64_slot(const wagi_x64_emitter *e, uint32_t v)
 
 /* ---- emit.c ---- */
 /* The operand in a register: its own, or loaded into the scratch one. */
-int wagi_x64_use(wagi_x64_emitter *e, uint32_t v, int scratch);
+void wagi_x64_load_slot(wagi_x64_emitter *e, uint32_t v, int reg);
+static inline int wagi_x64_use(wagi_x64_emitter *e, uint32_t v, int scratch)
+{
+    int reg = wagi_x64_reg(e, v);
+    if (reg >= 0)
+        return reg;
+    wagi_x64_load_slot(e, v, scratch);
+    return scratch;
+}
 int wagi_x64_use_float(wagi_x64_emitter *e, uint32_t v, int scratch);
 /* Where to compute a result, and what follows to put it into place. */
-int wagi_x64_result(const wagi_x64_emitter *e, uint32_t v);
+static inline int wagi_x64_result(const wagi_x64_emitter *e, uint32_t v)
+{
+    int reg = wagi_x64_reg(e, v);
+    return reg >= 0 ? reg : RAX;
+}
 void wagi_x64_put(wagi_x64_emitter *e, uint32_t v, int reg);
 int wagi_x64_result_float(const wagi_x64_emitter *e, uint32_t v);
 void wagi_x64_put_float(wagi_x64_emitter *e, uint32_t v, int xmm);
@@ -180,14 +205,22 @@ uint32_t wagi_x64_packed_form(unsigned type, uint32_t op); /* ps or pd form */
 bool wagi_x64_emit_int(wagi_x64_emitter *e, const wagi_ins *ins);
 bool wagi_x64_emit_float(wagi_x64_emitter *e, const wagi_ins *ins);
 bool wagi_x64_emit_memory(wagi_x64_emitter *e, const wagi_ins *ins);
+bool wagi_x64_emit_atomic(wagi_x64_emitter *e, const wagi_ins *ins);
 bool wagi_x64_emit_vector(wagi_x64_emitter *e, const wagi_ins *ins);
 bool wagi_x64_emit_call(wagi_x64_emitter *e, const wagi_ins *ins);
 /* The flags for a condition. Returns the condition code to use; FEQ and FNE also need the parity flag. */
 int wagi_x64_compare(wagi_x64_emitter *e, const wagi_ins *ins);
 
+/* ---- emit_memory.c ---- */
+/* The operand of an access to a memory, checked unless guard pages do it; base: a vreg or NIL. May use rax and rdx;
+ * afterwards rdx is free. */
+wagi_x64_mem wagi_x64_address(wagi_x64_emitter *e, uint32_t memory, uint32_t base, uint64_t offset, unsigned width);
+
 /* ---- emit_simd.c ---- */
 /* The machine code for a vector op needs no more than these features. */
 bool wagi_x64_has_vector(unsigned vector, uint32_t features);
+/* The flags for EQ and NE: all bits of a vector against 0. May use rax. */
+void wagi_x64_test_vector(wagi_x64_emitter *e, uint32_t vreg);
 /* A constant into a register. */
 void wagi_x64_vector_const(wagi_x64_emitter *e, int d, uint64_t low, uint64_t high);
 /* A load that makes a vector of what it reads. */
@@ -204,6 +237,21 @@ void wagi_x64_prologue(wagi_x64_emitter *e);
 void wagi_x64_reload_memory(wagi_x64_emitter *e);
 void wagi_x64_emit_return(wagi_x64_emitter *e, const wagi_ins *ins);
 void wagi_x64_far_calls(wagi_x64_emitter *e);
+uint32_t wagi_x64_handler(const wagi_x64_emitter *e); /* of the instruction at hand; 1 + index, or 0 */
+/* dst = the value at mem; ins says which access. */
+void wagi_x64_load(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem mem);
+
+/* The value of ins to mem: operand b, or its constant. May use rdx. */
+void wagi_x64_store(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem mem);
+
+/* ---- emit_gc.c ---- */
+bool wagi_x64_emit_gc(wagi_x64_emitter *e, const wagi_ins *ins);
+void wagi_x64_slows(wagi_x64_emitter *e);
+
+/* ---- emit_exception.c ---- */
+bool wagi_x64_emit_exception(wagi_x64_emitter *e, const wagi_ins *ins);
+void wagi_x64_call_throw(wagi_x64_emitter *e);
+
 /* Bytes of helper operands that the function's calls need. */
 int32_t wagi_x64_out_bytes(const wagi_ir *ir);
 

@@ -39,6 +39,7 @@ typedef struct wag_frame {
     uint32_t func_index;  /* index in the module's function index space */
     wag_name func_name;   /* from the name section; empty when there is none; borrow: lives as long as the error */
     size_t module_offset; /* byte offset of the instruction in the module */
+    size_t func_offset;   /* and from the function's first instruction */
 } wag_frame;
 
 /* "WAG_LINK" for WAG_LINK, "WAG_?" for a number that is no code. Any thread. borrow: static storage. */

@@ -90,6 +90,8 @@ typedef enum wag_value_kind {
     WAG_VALUE_GLOBAL,
     WAG_VALUE_TAG,
     WAG_VALUE_EXTERN, /* an opaque host reference */
+    WAG_VALUE_ANY,    /* a struct or an array of wasm, opaque */
+    WAG_VALUE_EXCEPTION,
 } wag_value_kind;
 
 /* A JavaScript value, by value. Kinds from STRING on hold one reference to a counted object; copying the struct does
@@ -111,6 +113,8 @@ typedef struct wag_value {
         wag_global *global;
         wag_tag *tag;
         wag_extern *ext;
+        wag_any *any;
+        wag_exception *exception;
     } of;
 } wag_value;
 
@@ -128,6 +132,8 @@ typedef struct wag_value {
 #define WAG_GLOBAL(x) ((wag_value){.kind = WAG_VALUE_GLOBAL, .of = {.global = (x)}})
 #define WAG_TAG(x) ((wag_value){.kind = WAG_VALUE_TAG, .of = {.tag = (x)}})
 #define WAG_EXTERN(x) ((wag_value){.kind = WAG_VALUE_EXTERN, .of = {.ext = (x)}})
+#define WAG_ANY(x) ((wag_value){.kind = WAG_VALUE_ANY, .of = {.any = (x)}})
+#define WAG_EXCEPTION(x) ((wag_value){.kind = WAG_VALUE_EXCEPTION, .of = {.exception = (x)}})
 #define WAG_ERROR_VALUE(x) ((wag_value){.kind = WAG_VALUE_ERROR, .of = {.error = (x)}})
 
 /* Constructors of counted kinds; each returns own, or undefined when memory is out. Any thread. */

@@ -1,0 +1,284 @@
+/* wasm.h where the programs of tests/api/wasm_h do not go: errors and their reasons, wrong threads and kinds, no
+ * memory, types that it has no number for, and the way to waggle.h. */
+#include "tests/support/check.h"
+
+#include <pthread.h>
+
+#include "base/alloc.h"
+#include "waggle/wasm_ext.h"
+
+static wasm_engine_t *engine;
+static wasm_store_t *store;
+
+static int open_store(void **state)
+{
+    (void)state;
+    engine = wasm_engine_new();
+    store = wasm_store_new(engine);
+    return engine && store ? 0 : -1;
+}
+
+static int close_store(void **state)
+{
+    (void)state;
+    wasm_store_delete(store);
+    wasm_engine_delete(engine);
+    return 0;
+}
+
+static wasm_module_t *module_of_text(const char *text)
+{
+    wag_bytes bytes = wat(text);
+    wasm_byte_vec_t binary = {bytes.size, (byte_t *)(uintptr_t)bytes.data};
+    wasm_module_t *module = wasm_module_new(store, &binary);
+    wat_free(bytes);
+    return module;
+}
+
+static void test_why_a_function_failed_can_be_asked_of_the_store(void **state)
+{
+    (void)state;
+    wasm_store_t *other = wasm_store_new(engine);
+    assert_null(wag_wasm_last_error(other));
+    wasm_byte_vec_t junk = {4, (char[]){0, 'a', 's', 'n'}};
+    assert_null(wasm_module_new(other, &junk));
+    assert_int_equal(wag_error_code(wag_wasm_last_error(other)), WAG_MALFORMED);
+    assert_null(wasm_module_deserialize(other, &junk));
+    assert_null(wag_wasm_last_error(store)); /* each store has its own */
+    wasm_limits_t limits = {2, 1};
+    wasm_memorytype_t *type = wasm_memorytype_new(&limits);
+    assert_null(wasm_memory_new(other, type));
+    assert_int_equal(wag_error_code(wag_wasm_last_error(other)), WAG_RANGE);
+    wasm_memorytype_delete(type);
+
+    wasm_module_t *module = module_of_text("(module (import \"a\" \"b\" (func)))");
+    wasm_trap_t *trap = NULL;
+    assert_null(wasm_instance_new(other, module, NULL, &trap));
+    assert_int_equal(wag_error_code(wag_wasm_last_error(other)), WAG_LINK);
+    assert_ptr_equal(wag_wasm_trap_error(trap), wag_wasm_last_error(other));
+    wasm_trap_delete(trap);
+    wasm_module_delete(module);
+    wasm_store_delete(other);
+}
+
+static void test_objects_and_modules_are_those_of_waggle_h(void **state)
+{
+    (void)state;
+    wasm_module_t *module = module_of_text("(module (func (export \"f\") (result i32) (i32.const 42)))");
+    wasm_module_t *same = wag_wasm_module_of(store, wag_wasm_module(module));
+    assert_true(wasm_module_same(module, same));
+    wasm_instance_t *instance = wasm_instance_new(store, same, NULL, NULL);
+    assert_int_equal(call_i32((wag_instance *)instance, "f"), 42);
+    wasm_instance_delete(instance);
+    wasm_module_delete(same);
+    wasm_module_delete(module);
+}
+
+static void test_types_without_a_number_are_told_and_their_values_refused(void **state)
+{
+    (void)state;
+    wasm_module_t *module = module_of_text("(module (tag (export \"t\") (param i32))"
+                                           "  (func (export \"f\") (param v128) (result v128) (local.get 0))"
+                                           "  (func (export \"g\") (result v128) (v128.const i32x4 1 2 3 4))"
+                                           "  (global (export \"v\") v128 (v128.const i32x4 1 2 3 4)))");
+    if (!module) /* no tier with vectors or exceptions */
+        fail_msg("%s", wag_error_message(wag_wasm_last_error(store)));
+    wasm_exporttype_vec_t types;
+    wasm_module_exports(module, &types);
+    assert_int_equal(wasm_externtype_kind(wasm_exporttype_type(types.data[0])), 4);
+    const wasm_functype_t *f = wasm_externtype_as_functype_const(wasm_exporttype_type(types.data[1]));
+    assert_int_equal(wasm_valtype_kind(wasm_functype_params(f)->data[0]), 4);
+    wasm_exporttype_vec_delete(&types);
+    wasm_instance_t *instance = wasm_instance_new(store, module, NULL, NULL);
+    wasm_extern_vec_t exports;
+    wasm_instance_exports(instance, &exports);
+    assert_int_equal(wasm_extern_kind(exports.data[0]), 4);
+    wasm_externtype_t *tag = wasm_extern_type(exports.data[0]);
+    assert_int_equal(wasm_externtype_kind(tag), 4);
+    wasm_externtype_delete(tag);
+    wasm_val_t val = WASM_I32_VAL(1), result;
+    wasm_val_vec_t in = {1, &val}, none = WASM_EMPTY_VEC, out = {1, &result};
+    for (int i = 1; i <= 2; i++) {
+        wasm_trap_t *trap = wasm_func_call(wasm_extern_as_func(exports.data[i]), i == 1 ? &in : &none, &out);
+        assert_int_equal(wag_error_code(wag_wasm_trap_error(trap)), WAG_TYPE);
+        wasm_trap_delete(trap);
+    }
+    wasm_global_get(wasm_extern_as_global(exports.data[3]), &result);
+    assert_int_equal(result.kind, WASM_EXTERNREF);
+    assert_null(result.of.ref);
+    wasm_global_set(wasm_extern_as_global(exports.data[3]), &val);
+
+    /* A tag can be imported where a tag is wanted. */
+    wasm_module_t *importer = module_of_text("(module (import \"\" \"\" (tag (param i32))))");
+    wasm_extern_vec_t imports = {1, exports.data};
+    wasm_instance_t *second = wasm_instance_new(store, importer, &imports, NULL);
+    assert_non_null(second);
+    wasm_instance_delete(second);
+    wasm_module_delete(importer);
+    wasm_extern_vec_delete(&exports);
+    wasm_instance_delete(instance);
+    wasm_module_delete(module);
+}
+
+typedef struct elsewhere {
+    wasm_func_t *func;
+    wasm_memory_t *memory;
+    wasm_table_t *table;
+    wasm_global_t *global;
+    wasm_instance_t *instance;
+    bool is_fine;
+} elsewhere;
+
+static void *use_elsewhere(void *context)
+{
+    elsewhere *here = context;
+    wasm_val_t val = WASM_I32_VAL(7);
+    wasm_val_vec_t none = WASM_EMPTY_VEC;
+    wasm_extern_vec_t exports;
+    wasm_byte_vec_t binary = {8, "\0asm\1\0\0"};
+    wasm_instance_exports(here->instance, &exports);
+    wasm_trap_t *trap = wasm_func_call(here->func, &none, &none);
+    wasm_global_set(here->global, &val);
+    wasm_func_set_host_info(here->func, &val);
+    wasm_func_delete(here->func); /* nothing happens */
+    here->is_fine = trap && wag_error_code(wag_wasm_trap_error(trap)) == WAG_WRONG_AGENT && exports.size == 0 &&
+                    !wasm_func_type(here->func) && !wasm_func_copy(here->func) && !wasm_memory_data(here->memory) &&
+                    wasm_memory_size(here->memory) == 0 && !wasm_memory_grow(here->memory, 0) &&
+                    wasm_table_size(here->table) == 0 && !wasm_table_grow(here->table, 0, NULL) &&
+                    !wasm_table_set(here->table, 0, NULL) && !wasm_table_get(here->table, 0) &&
+                    !wasm_module_new(store, &binary) && !wasm_foreign_new(store) && !wag_wasm_last_error(store) &&
+                    !wasm_func_get_host_info(here->func);
+    wasm_trap_delete(trap);
+    return NULL;
+}
+
+static void test_another_thread_can_do_nothing_with_a_store_and_its_objects(void **state)
+{
+    (void)state;
+    wasm_module_t *module = module_of_text("(module (func (export \"f\")) (memory (export \"m\") 1)"
+                                           "  (table (export \"t\") 1 funcref) (elem (i32.const 0) 0)"
+                                           "  (global (export \"g\") (mut i32) (i32.const 5)))");
+    elsewhere here = {.instance = wasm_instance_new(store, module, NULL, NULL)};
+    wasm_extern_vec_t exports;
+    wasm_instance_exports(here.instance, &exports);
+    here.func = wasm_extern_as_func(exports.data[0]);
+    here.memory = wasm_extern_as_memory(exports.data[1]);
+    here.table = wasm_extern_as_table(exports.data[2]);
+    here.global = wasm_extern_as_global(exports.data[3]);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, use_elsewhere, &here), 0);
+    pthread_join(thread, NULL);
+    assert_true(here.is_fine);
+    wasm_val_t val;
+    wasm_global_get(here.global, &val);
+    assert_int_equal(val.of.i32, 5);
+    wasm_val_vec_t none = WASM_EMPTY_VEC;
+    assert_null(wasm_func_call(here.func, &none, &none));
+    wasm_extern_vec_delete(&exports);
+    wasm_instance_delete(here.instance);
+    wasm_module_delete(module);
+}
+
+/* A trap when the first argument is not 0; the results are given away all the same. */
+static wasm_trap_t *give_back(const wasm_val_vec_t *args, wasm_val_vec_t *results)
+{
+    for (size_t i = 0; i < args->size; i++)
+        wasm_val_copy(&results->data[i], &args->data[i]);
+    if (args->data[0].of.i32 == 0)
+        return NULL;
+    wasm_message_t message;
+    wasm_name_new_from_string(&message, "without its terminator");
+    wasm_trap_t *trap = wasm_trap_new(store, &message);
+    wasm_name_delete(&message);
+    return trap;
+}
+
+/* What a program does that makes one of everything; each step copes with what is missing. */
+static void make_everything(const wasm_byte_vec_t *binary)
+{
+    wasm_module_t *module = wasm_module_new(store, binary);
+    wasm_importtype_vec_t imported;
+    wasm_exporttype_vec_t exported;
+    wasm_byte_vec_t serial;
+    wasm_module_imports(module, &imported);
+    wasm_module_exports(module, &exported);
+    wasm_module_serialize(module, &serial);
+    wasm_module_t *again = wasm_module_deserialize(store, &serial);
+    wasm_functype_t *type = wasm_functype_new_2_2(wasm_valtype_new_i32(), wasm_valtype_new_externref(),
+                                                  wasm_valtype_new_i32(), wasm_valtype_new_externref());
+    wasm_func_t *func = type ? wasm_func_new(store, type, give_back) : NULL;
+    wasm_foreign_t *foreign = wasm_foreign_new(store);
+    wasm_limits_t limits = {1, 2};
+    wasm_tabletype_t *table_type = wasm_tabletype_new(wasm_valtype_new_externref(), &limits);
+    wasm_table_t *table = table_type ? wasm_table_new(store, table_type, wasm_module_as_ref(module)) : NULL;
+    wasm_extern_vec_t imports = {1, (wasm_extern_t *[]){wasm_func_as_extern(func)}}, exports = WASM_EMPTY_VEC;
+    wasm_trap_t *trap = NULL;
+    wasm_instance_t *instance = wasm_instance_new(store, again, &imports, &trap);
+    assert_true((instance == NULL) == (trap != NULL));
+    wasm_trap_delete(trap);
+    if (instance)
+        wasm_instance_exports(instance, &exports);
+    for (int32_t traps = 0; exports.size && traps < 2; traps++) {
+        wasm_val_t args[2] = {WASM_I32_VAL(traps), WASM_REF_VAL(wasm_instance_as_ref(instance))}, results[2];
+        wasm_val_vec_t in = WASM_ARRAY_VEC(args), out = WASM_ARRAY_VEC(results);
+        trap = wasm_func_call(wasm_extern_as_func(exports.data[1]), &in, &out);
+        wasm_frame_vec_t frames = WASM_EMPTY_VEC;
+        wasm_message_t message = WASM_EMPTY_VEC;
+        if (trap) {
+            wasm_trap_trace(trap, &frames);
+            wasm_trap_message(trap, &message);
+        } else {
+            assert_true(wasm_ref_same(results[1].of.ref, args[1].of.ref));
+            wasm_val_delete(&results[1]);
+        }
+        wasm_frame_vec_delete(&frames);
+        wasm_name_delete(&message);
+        wasm_trap_delete(trap);
+    }
+    wasm_extern_vec_delete(&exports);
+    wasm_instance_delete(instance);
+    wasm_table_delete(table);
+    wasm_tabletype_delete(table_type);
+    wasm_foreign_delete(foreign);
+    wasm_func_delete(func);
+    wasm_functype_delete(type);
+    wasm_module_delete(again);
+    wasm_byte_vec_delete(&serial);
+    wasm_exporttype_vec_delete(&exported);
+    wasm_importtype_vec_delete(&imported);
+    wasm_module_delete(module);
+}
+
+static void test_without_memory_everything_is_made_or_not_and_nothing_leaks(void **state)
+{
+    (void)state;
+    wag_bytes bytes = wat("(module (import \"host\" \"f\" (func $f (param i32 externref) (result i32 externref)))"
+                          "  (memory (export \"m\") 1 2) (table 3 funcref) (global (mut i64) (i64.const 1))"
+                          "  (func (export \"f\") (param i32 externref) (result i32 externref)"
+                          "    (call $f (local.get 0) (local.get 1))))");
+    wasm_byte_vec_t binary = {bytes.size, (byte_t *)(uintptr_t)bytes.data};
+    make_everything(&binary); /* the first time makes what stays */
+    wag_agent_collect();
+    size_t objects = wag_agent_live_objects(), modules = wag_live_modules();
+    for (uint64_t successes = 0; successes < 400; successes++) {
+        wagi_alloc_fail_after(successes);
+        make_everything(&binary);
+        wagi_alloc_fail_after(UINT64_MAX);
+        wag_agent_collect();
+        assert_int_equal(wag_agent_live_objects(), objects);
+        assert_int_equal(wag_live_modules(), modules);
+    }
+    wat_free(bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_why_a_function_failed_can_be_asked_of_the_store),
+        cmocka_unit_test(test_objects_and_modules_are_those_of_waggle_h),
+        cmocka_unit_test(test_types_without_a_number_are_told_and_their_values_refused),
+        cmocka_unit_test(test_another_thread_can_do_nothing_with_a_store_and_its_objects),
+        cmocka_unit_test(test_without_memory_everything_is_made_or_not_and_nothing_leaks),
+    };
+    return cmocka_run_group_tests(tests, open_store, close_store);
+}

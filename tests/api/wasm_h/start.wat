@@ -1,0 +1,4 @@
+(module
+  (import "" "started" (func $started (param i32)))
+  (func $start (call $started (i32.const 3)) (unreachable))
+  (start $start))
