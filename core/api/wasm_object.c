@@ -193,8 +193,9 @@ static wag_error *check_results(const wag_func *func)
 static wag_error *call(wag_func *func, const wasm_val_vec_t *args, wasm_val_vec_t *results)
 {
     size_t params = func->type->param_count, count = func->type->result_count, made = 0;
-    if ((args ? args->size : 0) != params || (results ? results->size : 0) < count)
-        return wagi_error_new(WAG_TYPE, "the function takes %zu arguments and gives %zu results", params, count);
+    size_t given = args ? args->size : 0, wanted = results ? results->size : 0;
+    if (given != params)
+        return wagi_error_new(WAG_TYPE, "the function takes %zu arguments, not %zu", params, given);
     wag_val small[SMALL], *vals = small;
     if (params + count > SMALL && !(vals = wagi_alloc((params + count) * sizeof *vals)))
         return wagi_error_nomem();
@@ -204,7 +205,10 @@ static wag_error *call(wag_func *func, const wasm_val_vec_t *args, wasm_val_vec_
     if (!error)
         wag_call(func, vals, params, vals + params, count, &error);
     for (size_t i = 0; !error && i < count; i++)
-        wagi_wasm_val_out(vals[params + i], &results->data[i]);
+        if (i < wanted)
+            wagi_wasm_val_out(vals[params + i], &results->data[i]);
+        else
+            wag_val_unref(vals[params + i]);
     for (size_t i = 0; i < made; i++)
         wag_val_unref(vals[i]);
     if (vals != small)

@@ -159,7 +159,17 @@ static void set_local(wagi_builder *b, uint32_t x, bool keep)
 
 static inline void push_local(wagi_builder *b, uint32_t x)
 {
-    wagi_build_push(b, (wagi_entry){.kind = WAGI_ENTRY_LOCAL, .type = b->ir->vregs.p[x].type, .vreg = x});
+    if (b->callees.n)
+        wagi_build_callee_get(b, x);
+    else
+        wagi_build_push(b, (wagi_entry){.kind = WAGI_ENTRY_LOCAL, .type = b->ir->vregs.p[x].type, .vreg = x});
+}
+
+static void set_some_local(wagi_builder *b, bool keep)
+{
+    uint32_t x = wagi_read_u32(&b->in);
+    if (b->callees.n == 0 || !wagi_build_callee_set(b, x, keep, &x))
+        set_local(b, x, keep);
 }
 
 static bool build_local(wagi_builder *b, wagi_op op)
@@ -169,10 +179,10 @@ static bool build_local(wagi_builder *b, wagi_op op)
         push_local(b, wagi_read_u32(&b->in));
         return true;
     case WAGI_OP_local_set:
-        set_local(b, wagi_read_u32(&b->in), false);
+        set_some_local(b, false);
         return true;
     case WAGI_OP_local_tee:
-        set_local(b, wagi_read_u32(&b->in), true);
+        set_some_local(b, true);
         return true;
     case WAGI_OP_i32_const:
         wagi_build_push_const(b, WAGI_TY_I32, (uint32_t)wagi_read_s32(&b->in));
@@ -230,6 +240,11 @@ wagi_block_type wagi_build_read_block_type(wagi_builder *b)
     if (index >= 0 && (uint64_t)index < b->data->type_count)
         block.type = b->data->types[index];
     return block;
+}
+
+wagi_op wagi_build_read_op(wagi_builder *b)
+{
+    return read_op(b);
 }
 
 static void skip_leb(wagi_reader *in, unsigned count)
@@ -450,6 +465,8 @@ static void build_ops(wagi_builder *b)
         if (!b->control.p[b->control.n - 1].live)
             skip_unreachable(b);
         build_straight(b);
+        while (b->callees.n && b->control.n == b->callees.p[b->callees.n - 1].control && !b->ir->failed)
+            wagi_build_leave_callee(b);
     }
 }
 
@@ -463,6 +480,8 @@ void wagi_builder_fini(wagi_builder *builder)
     WAGI_VEC_FREE(&builder->stack);
     WAGI_VEC_FREE(&builder->control);
     WAGI_VEC_FREE(&builder->saved);
+    WAGI_VEC_FREE(&builder->callees);
+    WAGI_VEC_FREE(&builder->bindings);
     WAGI_VEC_FREE(&builder->last_access);
     WAGI_VEC_FREE(&builder->pending);
     WAGI_VEC_FREE(&builder->not_null);
@@ -486,7 +505,9 @@ bool wagi_build(wagi_builder *b, wagi_ir *ir, const wagi_machine *machine, const
     b->loop = WAGI_NIL;
     if (!reserve_locals(b, body->local_count))
         return false;
-    ir->local_count = body->local_count;
+    ir->local_count = b->tracked = body->local_count;
+    b->callees.n = b->bindings.n = b->bindings_at = 0;
+    b->growth_left = wagi_build_growth(data, body);
     make_locals(ir, body);
     if (ir->failed)
         return false;

@@ -59,6 +59,16 @@ typedef struct wagi_test {
     int64_t imm;
 } wagi_test;
 
+/* A callee that is being inlined: where its caller goes on. */
+typedef struct wagi_callee {
+    const wagi_func_body *body;
+    wagi_reader in;
+    uint32_t control;  /* constructs around it */
+    uint32_t bindings; /* the caller's bindings_at */
+    uint32_t inlined;  /* index in ir->inlined */
+    bool branches;     /* there is control flow in it */
+} wagi_callee;
+
 typedef struct wagi_builder {
     wagi_ir *ir;
     const wagi_machine *machine;
@@ -72,6 +82,11 @@ typedef struct wagi_builder {
     uint32_t synced;
     WAGI_VEC(wagi_control) control;
     WAGI_VEC(wagi_entry) saved;
+    WAGI_VEC(wagi_callee) callees;  /* innermost last */
+    WAGI_VEC(wagi_entry) bindings;  /* what their locals are: constants, temporaries, locals */
+    uint32_t bindings_at;           /* of the innermost one */
+    uint32_t growth_left;           /* bytes that may still be inlined */
+    uint32_t tracked;               /* vregs that last_access and pending have entries for: all locals are below */
     WAGI_VEC(uint32_t) last_access; /* per local: no instruction before this one may be redirected to it */
     WAGI_VEC(uint32_t) pending;     /* per local: 1 + stack index of the topmost reference, or 0 */
     uint32_t block_start;           /* first instruction of the block at hand */
@@ -102,6 +117,7 @@ void wagi_build_start_block(wagi_builder *b, bool falls);
 void wagi_build_place(wagi_builder *b, uint32_t label);
 uint32_t wagi_build_pool_entry(wagi_builder *b, wagi_entry entry);
 void wagi_build_skip_immediate(wagi_builder *b, wagi_op op);
+wagi_op wagi_build_read_op(wagi_builder *b);
 /* A block type: a function type, or one result, or (WAGI_KIND_NONE) nothing. */
 typedef struct wagi_block_type {
     const wagi_type *type;
@@ -122,6 +138,7 @@ void wagi_build_condition(wagi_builder *b, wagi_test test);
 void wagi_build_return(wagi_builder *b);
 void wagi_build_unreachable(wagi_builder *b); /* the rest of the block at hand cannot be reached */
 void wagi_build_push_function(wagi_builder *b);
+void wagi_build_push_callee(wagi_builder *b, const wagi_func_body *callee);
 void wagi_build_refer(wagi_builder *b, uint32_t label); /* the block at hand may go on there */
 wagi_control *wagi_build_push_control(wagi_builder *b, wagi_control_kind kind, wagi_block_type type);
 void wagi_build_jump(wagi_builder *b, uint32_t depth, bool redirect);
@@ -160,6 +177,16 @@ bool wagi_build_atomic(wagi_builder *b, wagi_op op);
 
 /* ---- build_simd.c ---- */
 bool wagi_build_simd(wagi_builder *b, wagi_op op);
+
+/* ---- build_callee.c ---- */
+/* Start to inline the function of this index. False: it stays a call. */
+bool wagi_build_inline(wagi_builder *b, uint32_t index);
+void wagi_build_leave_callee(wagi_builder *b);
+/* Bytes that inlining may add to a body. */
+uint32_t wagi_build_growth(const wagi_module_data *data, const wagi_func_body *body);
+/* local.get, and local.set or local.tee, in a callee. The latter is false when the local is the vreg *ret_vreg. */
+void wagi_build_callee_get(wagi_builder *b, uint32_t x);
+bool wagi_build_callee_set(wagi_builder *b, uint32_t x, bool keep, uint32_t *ret_vreg);
 
 /* ---- fold.c ---- */
 /* The value of a pure integer op on constants; false when there is none. */

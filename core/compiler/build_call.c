@@ -8,7 +8,7 @@ void wagi_build_emit_call(wagi_builder *b, wagi_ins ins)
     wagi_ir_call *call = &ir->calls.p[ins.imm];
     uint32_t at = (uint32_t)ir->ins.n;
     for (uint32_t i = 0; i < wagi_call_operands(call); i++)
-        if (ir->pool.p[call->args + i] < ir->local_count)
+        if (ir->pool.p[call->args + i] < b->tracked)
             b->last_access.p[ir->pool.p[call->args + i]] = at;
     if (b->handler && ins.op == WAGI_IR_CALL && call->kind != WAGI_CALL_HELPER)
         call->handler = b->handler;
@@ -69,6 +69,8 @@ static void call_function(wagi_builder *b, bool tail)
 {
     uint32_t index = wagi_read_u32(&b->in);
     bool imported = index < b->data->func_import_count;
+    if (!imported && !tail && wagi_build_inline(b, index))
+        return;
     call(b, imported ? WAGI_CALL_IMPORT : WAGI_CALL_DIRECT, index, b->data->func_types[index], tail);
 }
 

@@ -279,6 +279,15 @@ void wagi_build_push_function(wagi_builder *b)
     c->results = b->body->type->results;
 }
 
+void wagi_build_push_callee(wagi_builder *b, const wagi_func_body *callee)
+{
+    wagi_control *c = wagi_build_push_control(b, WAGI_CTL_BLOCK, (wagi_block_type){.value = WAGI_KIND_NONE});
+    if (!c)
+        return;
+    c->result_count = callee->result_count;
+    c->results = callee->type->results;
+}
+
 static void begin_loop(wagi_builder *b, wagi_block_type type)
 {
     wagi_ir *ir = b->ir;
@@ -606,7 +615,10 @@ bool wagi_build_control(wagi_builder *b, wagi_op op)
         branch_table(b);
         return true;
     case WAGI_OP_return_:
-        wagi_build_return(b);
+        if (b->callees.n)
+            wagi_build_jump(b, (uint32_t)b->control.n - 1 - b->callees.p[b->callees.n - 1].control, true);
+        else
+            wagi_build_return(b);
         wagi_build_unreachable(b);
         return true;
     case WAGI_OP_unreachable:

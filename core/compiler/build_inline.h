@@ -18,7 +18,7 @@ static inline uint32_t wagi_build_emit(wagi_builder *b, wagi_ins ins)
     ir->ins.p[index] = ins;
     ir->source.p[index] = b->source;
     ir->ins.n = ir->source.n = index + 1;
-    uint32_t locals = ir->local_count;
+    uint32_t locals = b->tracked;
     uint8_t uses = wagi_ir_uses[ins.op];
     if (ins.a < locals && (uses & WAGI_IR_A))
         b->last_access.p[ins.a] = index;

@@ -140,7 +140,7 @@ static void reduce_strength(wagi_ir_op *op, unsigned type, int64_t *c)
 static bool add_to_sum(wagi_builder *b, unsigned type, wagi_entry a, int64_t c)
 {
     wagi_ins *def = wagi_build_last_def(b, &a);
-    if (!def || def->type != type || def->dst < b->ir->local_count)
+    if (!def || def->type != type || wagi_ir_is_local(b->ir, def->dst))
         return false;
     bool plain = def->op == WAGI_IR_ADD && !(def->flags & WAGI_INS_IMM);
     if (!plain && def->op != WAGI_IR_LEA && def->op != WAGI_IR_ADD)
@@ -164,7 +164,7 @@ static bool add_shifted(wagi_builder *b, unsigned type, wagi_entry shifted, wagi
 {
     wagi_ins *def = wagi_build_last_def(b, &shifted);
     if (!def || def->op != WAGI_IR_SHL || !(def->flags & WAGI_INS_IMM) || def->imm > 3 || def->type != type ||
-        def->dst < b->ir->local_count || other.vreg == shifted.vreg)
+        wagi_ir_is_local(b->ir, def->dst) || other.vreg == shifted.vreg)
         return false;
     wagi_ins lea = ins_2(WAGI_IR_LEA, type, WAGI_NIL, other.vreg, def->a);
     lea.sub = (uint8_t)def->imm;
@@ -324,7 +324,7 @@ static void compare(wagi_builder *b, const op_row *row)
 
 static wagi_entry entry_of(const wagi_builder *b, unsigned type, uint32_t vreg)
 {
-    return (wagi_entry){.kind = vreg < b->ir->local_count ? WAGI_ENTRY_LOCAL : WAGI_ENTRY_TEMP,
+    return (wagi_entry){.kind = wagi_ir_is_local(b->ir, vreg) ? WAGI_ENTRY_LOCAL : WAGI_ENTRY_TEMP,
                         .type = (uint8_t)type,
                         .vreg = vreg,
                         .def = WAGI_NIL};
@@ -337,7 +337,7 @@ void wagi_build_truth(wagi_builder *b, unsigned type, wagi_ir_cond cond)
     if (a.kind == WAGI_ENTRY_CONST)
         wagi_build_materialize(b, &test.a);
     wagi_ins *def = wagi_build_last_def(b, &a);
-    if (def && def->dst >= b->ir->local_count) {
+    if (def && !wagi_ir_is_local(b->ir, def->dst)) {
         wagi_ins last = *def;
         bool is_test = last.op == WAGI_IR_AND && last.type == type;
         if (is_test || (last.op == WAGI_IR_SETCC && type == WAGI_TY_I32)) {

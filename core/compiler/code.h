@@ -15,11 +15,13 @@ typedef enum wagi_site_kind {
     WAGI_SITE_RETURN,   /* behind a call or trap: frames go on with the function's frame size */
     WAGI_SITE_FAULT,    /* a memory access that traps by fault */
     WAGI_SITE_PROLOGUE, /* a trap before the frame was made */
+    WAGI_SITE_INLINED,  /* behind one of the others at the same place: that one is in an inlined callee, called here */
 } wagi_site_kind;
 typedef struct wagi_site {
     uint32_t code;    /* offset in the function */
     uint32_t source;  /* offset in the module */
     uint32_t handler; /* RETURN: 1 + the handler of its exceptions, or 0; not in the encoded form */
+    uint32_t order;   /* of being recorded; for emission only */
     uint8_t kind;
 } wagi_site;
 

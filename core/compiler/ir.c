@@ -74,6 +74,7 @@ void wagi_ir_fini(wagi_ir *ir)
     WAGI_VEC_FREE(&ir->pool);
     WAGI_VEC_FREE(&ir->consts);
     WAGI_VEC_FREE(&ir->calls);
+    WAGI_VEC_FREE(&ir->inlined);
     WAGI_VEC_FREE(&ir->handlers);
 }
 
@@ -82,9 +83,25 @@ void wagi_ir_reset(wagi_ir *ir, const wagi_module_data *data, const wagi_func_bo
     ir->data = data;
     ir->body = body;
     ir->ins.n = ir->source.n = ir->blocks.n = ir->loops.n = ir->labels.n = ir->vregs.n = ir->pool.n = 0;
-    ir->consts.n = ir->calls.n = ir->handlers.n = 0;
+    ir->consts.n = ir->calls.n = ir->handlers.n = ir->inlined.n = 0;
     ir->local_count = 0;
     ir->failed = false;
+}
+
+uint32_t wagi_ir_inlined_at(const wagi_ir *ir, uint32_t ins)
+{
+    size_t low = 0, high = ir->inlined.n;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (ir->inlined.p[middle].first <= ins)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    uint32_t at = low ? (uint32_t)low - 1 : WAGI_NIL;
+    while (at != WAGI_NIL && ir->inlined.p[at].end <= ins)
+        at = ir->inlined.p[at].parent;
+    return at;
 }
 
 uint32_t wagi_ir_type_of(wagi_valtype type)
@@ -225,7 +242,7 @@ static void put_operand(writer *w, const wagi_ir *ir, uint32_t entry)
     else if (entry & WAGI_POOL_CONST)
         put(w, " #0x%" PRIx64, ir->consts.p[entry & ~WAGI_POOL_CONST].bits);
     else
-        put(w, " %s%" PRIu32, entry < ir->local_count ? "l" : "t", entry);
+        put(w, " %s%" PRIu32, wagi_ir_is_local(ir, entry) ? "l" : "t", entry);
 }
 
 static void put_pool(writer *w, const wagi_ir *ir, uint32_t first, uint32_t count)

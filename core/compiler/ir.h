@@ -1,8 +1,9 @@
 /* The compiler's intermediate representation: the seam between builder, allocator, checker and machines.
  *
  * A function is an array of instructions in three-address form, cut into blocks; block order is code order and follows
- * the wasm text. Operands are virtual registers (vregs). The first local_count vregs are the wasm locals; they and the
- * merge vregs of block results are written in several places, all others are temporaries with one definition.
+ * the wasm text. Operands are virtual registers (vregs). The first local_count vregs are the wasm locals; they, the
+ * locals of inlined callees (is_local) and the merge vregs of block results are written in several places, all others
+ * are temporaries with one definition.
  *
  * Positions. Instruction i reads its operands at wagi_ir_pos(i) and writes dst one later.
  * Invariants after build (wagi_ir_verify):
@@ -241,6 +242,14 @@ typedef struct wagi_loop {
     uint32_t params, param_count; /* consecutive vregs */
 } wagi_loop;
 
+/* Instructions [first, end) are those of a callee whose body is built in its caller's place. In the order of `first`;
+ * they nest. */
+typedef struct wagi_inlined {
+    uint32_t first, end;
+    uint32_t source; /* module offset of the call, in the caller */
+    uint32_t parent; /* index of the innermost one around, or NONE */
+} wagi_inlined;
+
 typedef struct wagi_label {
     uint32_t block; /* NONE until placed */
     uint32_t refs;
@@ -258,6 +267,7 @@ typedef struct wagi_vreg {
     int8_t cached;   /* while passes walk through a loop that caches the vreg: its register there; else -1 */
     bool crosses;    /* live across a call */
     bool read;       /* somebody reads it */
+    bool is_local;   /* a local of an inlined callee: written in several places */
     uint32_t unused; /* 32 bytes: the passes go to vregs by number all the time */
 } wagi_vreg;
 #define WAGI_HOME_NONE (-1)
@@ -281,6 +291,7 @@ typedef struct wagi_ir {
     WAGI_VEC(uint32_t) pool;
     WAGI_VEC(wagi_ir_const) consts;
     WAGI_VEC(wagi_ir_call) calls;
+    WAGI_VEC(wagi_inlined) inlined;
     WAGI_VEC(wagi_handler) handlers;
     uint32_t local_count;
     uint32_t live_vregs; /* after liveness: those that have an interval */
@@ -315,6 +326,13 @@ uint32_t wagi_ir_new_const(wagi_ir *ir, unsigned type, uint64_t bits); /* a pool
 /* Index in consts, for V128: where others have bits. */
 uint32_t wagi_ir_new_vector(wagi_ir *ir, uint64_t low, uint64_t high);
 uint32_t wagi_ir_add_call(wagi_ir *ir, wagi_ir_call call);
+/* The innermost inlined callee that an instruction belongs to, an index, or NONE. */
+uint32_t wagi_ir_inlined_at(const wagi_ir *ir, uint32_t ins);
+/* A vreg of a local, of the function or of an inlined callee. */
+static inline bool wagi_ir_is_local(const wagi_ir *ir, uint32_t vreg)
+{
+    return vreg < ir->local_count || ir->vregs.p[vreg].is_local;
+}
 uint32_t wagi_ir_type_of(wagi_valtype type); /* wagi_ir_type; WAGI_TY_COUNT when there is none */
 
 /* An instruction that may go on at any of the labels pool[imm .. imm + b]. */

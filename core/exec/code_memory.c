@@ -149,16 +149,41 @@ const wagi_func_code *wagi_code_func(const wagi_code *code, uint32_t offset)
 }
 
 bool wagi_code_site(const wagi_code *code, const wagi_func_code *func, uint32_t offset, bool is_fault,
-                    wagi_site *ret_site)
+                    wagi_site *ret_site, wagi_site_rest *ret_rest)
 {
     const uint8_t *at = code->image.sites + func->sites;
     wagi_site site = {0};
     for (uint32_t i = 0; i < func->site_count; i++) {
         at = wagi_sites_next(at, &site);
-        if (site.code == offset - func->start && (site.kind == WAGI_SITE_FAULT) == is_fault) {
-            *ret_site = site;
-            return true;
-        }
+        if (site.code != offset - func->start || site.kind == WAGI_SITE_INLINED ||
+            (site.kind == WAGI_SITE_FAULT) != is_fault)
+            continue;
+        *ret_site = site;
+        *ret_rest = (wagi_site_rest){at, func->site_count - i - 1};
+        return true;
     }
     return false;
+}
+
+bool wagi_code_caller(wagi_site_rest *rest, wagi_site *site)
+{
+    if (rest->count == 0)
+        return false;
+    rest->count--;
+    rest->at = wagi_sites_next(rest->at, site);
+    return site->kind == WAGI_SITE_INLINED;
+}
+
+uint32_t wagi_code_func_index(const wagi_module_data *data, uint32_t source)
+{
+    const uint8_t *at = data->bytes.data + source;
+    uint32_t low = data->func_import_count, high = data->func_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (wagi_module_body(data, middle)->end <= at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }

@@ -24,8 +24,17 @@ void wagi_code_free(wagi_code *code); /* nothing may run in it any more */
 const wagi_code *wagi_code_find(uintptr_t pc);
 /* The function at an offset, NULL when it is a stub. */
 const wagi_func_code *wagi_code_func(const wagi_code *code, uint32_t offset);
+/* The records behind one. */
+typedef struct wagi_site_rest {
+    const uint8_t *at;
+    uint32_t count;
+} wagi_site_rest;
 /* The record of a place in a function. */
 bool wagi_code_site(const wagi_code *code, const wagi_func_code *func, uint32_t offset, bool is_fault,
-                    wagi_site *ret_site);
+                    wagi_site *ret_site, wagi_site_rest *ret_rest);
+/* When the site is in an inlined callee: make it that of the call. */
+bool wagi_code_caller(wagi_site_rest *rest, wagi_site *site);
+/* The function whose body a module offset is in. */
+uint32_t wagi_code_func_index(const wagi_module_data *data, uint32_t source);
 
 #endif

@@ -34,7 +34,8 @@ typedef struct wagi_native_walker {
 /* False when pc is not in native code. The walker is zeroed but for sp, saved, instance. */
 bool wagi_native_walk_begin(wagi_native_walker *walker, uintptr_t pc, bool is_fault);
 bool wagi_native_walk_out(wagi_native_walker *walker); /* to the caller; false at the entry */
-bool wagi_native_walk_site(const wagi_native_walker *walker, bool is_fault, wagi_site *ret_site);
+bool wagi_native_walk_site(const wagi_native_walker *walker, bool is_fault, wagi_site *ret_site,
+                           wagi_site_rest *ret_rest);
 wag_error *wagi_native_call_out(wag_func *func, wagi_slot *slots);
 wag_error *wagi_native_tail_out(wag_func *func, wagi_slot *slots, const uintptr_t *sp);
 wag_error *wagi_native_call_out_vals(wag_func *func, const wag_val *args, wag_val *results);

@@ -8,10 +8,10 @@
 #include "exec/native.h"
 #include "runtime/slot.h"
 
-bool wagi_native_walk_site(const wagi_native_walker *w, bool is_fault, wagi_site *ret_site)
+bool wagi_native_walk_site(const wagi_native_walker *w, bool is_fault, wagi_site *ret_site, wagi_site_rest *ret_rest)
 {
-    return w->func &&
-           wagi_code_site(w->code, w->func, (uint32_t)(w->pc - (uintptr_t)w->code->image.code), is_fault, ret_site);
+    uint32_t offset = (uint32_t)(w->pc - (uintptr_t)w->code->image.code);
+    return w->func && wagi_code_site(w->code, w->func, offset, is_fault, ret_site, ret_rest);
 }
 
 bool wagi_native_walk_begin(wagi_native_walker *w, uintptr_t pc, bool is_fault)
@@ -71,12 +71,16 @@ static void add_frames(const wag_agent *agent, uintptr_t pc, const void *sp, boo
     wagi_native_walker w = {.sp = sp};
     for (bool more = wagi_native_walk_begin(&w, pc, is_fault); more && count < limit; more = wagi_native_walk_out(&w)) {
         wagi_site site;
-        if (wagi_native_walk_site(&w, is_fault, &site)) {
+        wagi_site_rest rest;
+        if (wagi_native_walk_site(&w, is_fault, &site, &rest)) {
             w.in_prologue = site.kind == WAGI_SITE_PROLOGUE;
-            frames[count++] = (wag_frame){.func_index = w.func->func_index,
-                                          .func_name = wagi_module_func_name(w.code->data, w.func->func_index),
-                                          .module_offset = site.source,
-                                          .func_offset = offset_in_func(w.code->data, w.func->func_index, site.source)};
+            do { /* with the callers into which the function at hand was inlined */
+                uint32_t index = wagi_code_func_index(w.code->data, site.source);
+                frames[count++] = (wag_frame){.func_index = index,
+                                              .func_name = wagi_module_func_name(w.code->data, index),
+                                              .module_offset = site.source,
+                                              .func_offset = offset_in_func(w.code->data, index, site.source)};
+            } while (count < limit && wagi_code_caller(&rest, &site));
         }
         is_fault = false;
     }
@@ -139,7 +143,8 @@ bool wagi_native_on_fault(wagi_fault *fault)
     uint32_t offset = (uint32_t)(fault->pc - (uintptr_t)code->image.code);
     const wagi_func_code *func = wagi_code_func(code, offset);
     wagi_site site;
-    if (!func || !wagi_code_site(code, func, offset, true, &site))
+    wagi_site_rest rest;
+    if (!func || !wagi_code_site(code, func, offset, true, &site, &rest))
         return false;
     const wag_instance *instance = (const wag_instance *)fault->regs[REG_R14];
     if (!is_in_memory(instance, fault->address))

@@ -208,6 +208,7 @@ static void make_module(maker *m, build *out)
     m->b = out;
     build_preamble(out);
     type_section(m);
+    m->leaves = gen_choose(m, 1u << FUNCS);
     import_section(m);
     size_t section = build_section(out, 3);
     build_leb(out, FUNCS);

@@ -521,8 +521,7 @@ static void block_or_if(maker *m)
     gen_open_label(m, params, results);
     gen_instructions(m, gen_choose(m, 8));
     gen_finish(m, results);
-    bool same = params->count == results->count && memcmp(params->at, results->at, params->count) == 0;
-    if (is_if && (!same || gen_choose(m, 2))) {
+    if (is_if && (!same_kinds(params, results) || gen_choose(m, 2))) {
         gen_put_op(m, WAGI_OP_else_);
         m->height = gen_base(m);
         gen_push_all(m, params);
@@ -567,11 +566,6 @@ static void loop(maker *m)
     gen_finish(m, results);
     gen_close_label(m, results);
     gen_put_op(m, WAGI_OP_end);
-}
-
-static bool same_kinds(const kinds *x, const kinds *y)
-{
-    return x->count == y->count && memcmp(x->at, y->at, x->count) == 0;
 }
 
 /* Labels, counted from inside, that carry what the chosen one carries. */
@@ -626,7 +620,7 @@ static unsigned own_or_imported(maker *m, unsigned type)
 
 static void never_returns(maker *m)
 {
-    unsigned how = gen_choose(m, 6);
+    unsigned how = gen_choose(m, is_leaf(m, m->func) ? 3 : 6);
     const kinds *results = &m->types[m->func].results;
     if (how == 0) {
         gen_put_op(m, WAGI_OP_unreachable);
@@ -655,8 +649,16 @@ static void never_returns(maker *m)
 static void call(maker *m)
 {
     unsigned callee = gen_choose(m, FUNCS), how = gen_choose(m, 8);
+    if (is_leaf(m, m->func)) {
+        for (callee = m->func + 1; !is_leaf(m, callee);)
+            if (++callee > FUNCS)
+                return;
+        how = 8;
+    }
     gen_take(m, &m->types[callee].params);
-    if (how < 4) {
+    if (how == 8) {
+        gen_put_op_u(m, WAGI_OP_call, m->imported + callee);
+    } else if (how < 4) {
         gen_put_op_u(m, WAGI_OP_call, own_or_imported(m, callee));
     } else if (how < 7) {
         if (gen_choose(m, 4)) {
@@ -717,7 +719,7 @@ static void instruction(maker *m)
         choose_one(m);
     else if (pick < 49 && !deep)
         block_or_if(m);
-    else if (pick < 52 && !deep)
+    else if (pick < 52 && !deep && !is_leaf(m, m->func))
         loop(m);
     else if (pick < 56)
         branch(m);
@@ -768,8 +770,9 @@ void gen_body(maker *m, unsigned func)
     m->height = m->label_count = 0;
     m->labels[m->label_count++] = (label){*results, 0};
     m->budget = 60 + (int)gen_choose(m, 200);
-    take_fuel(m, ENTRY_FUEL);
-    gen_instructions(m, 4 + gen_choose(m, 40));
+    if (!is_leaf(m, func))
+        take_fuel(m, ENTRY_FUEL);
+    gen_instructions(m, is_leaf(m, func) ? 1 + gen_choose(m, 5) : 4 + gen_choose(m, 40));
     gen_finish(m, results);
     gen_put_op(m, WAGI_OP_end);
     build_end(m->b, size);

@@ -4,6 +4,7 @@
 #define TESTS_FUZZ_GENERATE_BODY_H
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "binary/op.h"
 #include "tests/support/bytes.h"
@@ -30,6 +31,11 @@ typedef struct kinds {
     char at[MAX_KINDS];
 } kinds;
 
+static inline bool same_kinds(const kinds *x, const kinds *y)
+{
+    return x->count == y->count && memcmp(x->at, y->at, x->count) == 0;
+}
+
 typedef struct label {
     kinds carries; /* what a branch takes along */
     size_t base;   /* stack height below which the block cannot look */
@@ -51,12 +57,18 @@ typedef struct maker {
     char locals[MAX_LOCALS];
     unsigned local_count, counters; /* the last locals: loop counters, NaN scratch f32, f64 */
     unsigned func;
+    unsigned leaves;   /* bit per function: small, no loops, calls only such ones behind it; so it takes no fuel */
     unsigned imported; /* functions that come first and belong to the library: 0 or FUNCS */
     bool imports_memory, imports_table;
     int budget; /* instructions left for the body */
     unsigned memories;
     bool memory_is_64[2], plain_floats;
 } maker;
+
+static inline bool is_leaf(const maker *m, unsigned func)
+{
+    return m->leaves >> func & 1;
+}
 
 /* A decision: below count, which is at most 256. */
 unsigned gen_choose(maker *m, unsigned count);

@@ -245,15 +245,6 @@ static bool parse(options *o, int argc, char **argv)
 }
 
 /* Run all scripts that the filter lets through; tallies has room for one each. Returns the sum. */
-/* The lists of what no tier can run; for native code those of what it leaves to the interpreter as well. */
-static bool load_expectations(const options *o, spec_expectations *expected)
-{
-    char folder[PATH_MAX];
-    snprintf(folder, sizeof folder, "%s/native", o->expected);
-    bool is_native = o->tier == WAG_TIER_NATIVE_GUARD || o->tier == WAG_TIER_NATIVE_CHECKED;
-    return spec_expectations_load(expected, o->expected) && (!is_native || spec_expectations_load(expected, folder));
-}
-
 static spec_tally run_all(const options *o, const scripts *list, spec_expectations *expected, spec_tally *tallies)
 {
     spec_tally total = {0};
@@ -333,7 +324,7 @@ int main(int argc, char **argv)
     }
     spec_expectations expected = {0};
     spec_tally *tallies = calloc(list.n, sizeof *tallies);
-    if (!tallies || (!o.no_expected && !o.update && !load_expectations(&o, &expected)))
+    if (!tallies || (!o.no_expected && !o.update && !spec_expectations_load(&expected, o.expected)))
         return 2;
     spec_tally total = run_all(&o, &list, &expected, tallies);
     bool ok = total.failed == 0;

@@ -51,7 +51,7 @@ static void subject_fini(subject *s)
 
 /* Calls, a loop, values that live across both, and more of them than there are registers when registers are few. */
 static const char busy[] =
-    "(module (func $g (param i32) (result i32) (local.get 0))"
+    "(module (func $g (param i32) (result i32) (loop (result i32) (local.get 0)))" /* a loop is not inlined */
     " (func (export \"f\") (param $a i32) (param $b i32) (result i32) (local $i i32) (local $s i32) (local $t i32)"
     "  (local.set $t (i32.mul (local.get $a) (local.get $b)))"
     "  (loop $l"

@@ -10,7 +10,8 @@
 
 #define WAT_TEXT                                                                                                       \
     "(module (import \"i\" \"g\" (func $g (param i32) (result i32)))"                                                  \
-    " (func $inner_of_wasm (param i32) (result i32) (i32.add (call $g (local.get 0)) (i32.const 1)))"                  \
+    " (func $inner_of_wasm (param i32) (result i32) (loop (result i32) (i32.add (call $g (local.get 0)) (i32.const "   \
+    "1))))"                                                                                                            \
     " (func $outer_of_wasm (export \"f\") (param i32) (result i32) (local i64)"                                        \
     "  (i32.mul (call $inner_of_wasm (i32.add (local.get 0) (i32.const 2))) (i32.sub (local.get 0) (i32.const 5)))))"
 

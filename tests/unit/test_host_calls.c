@@ -531,8 +531,8 @@ typedef struct relay_pair {
     wag_table *table;
 } relay_pair;
 
-/* Slots 0 and 1: the two f; 2 and 3: the two trap. */
-static relay_pair relay_of(wag_tier first, wag_tier second)
+/* Slots 0 and 1: the two f; 2 and 3, with traps: the two trap. */
+static relay_pair relay_of(const char *text, wag_tier first, wag_tier second, bool has_traps)
 {
     relay_pair pair;
     wag_tier by[] = {first, second};
@@ -544,9 +544,10 @@ static relay_pair relay_of(wag_tier first, wag_tier second)
         ASSERT_OK(wag_global_new(WAG_VAL_I32((int32_t)(1 - i)), false, &other, NULL));
         ASSERT_OK(wag_imports_set(imports, "h", "other", WAG_GLOBAL(other)));
         wag_global_unref(other);
-        pair.instances[i] = instance_of_text(by[i], relay, imports);
+        pair.instances[i] = instance_of_text(by[i], text, imports);
         ASSERT_OK(wag_table_set(pair.table, i, WAG_VAL_FUNC(func_of(pair.instances[i], "f"))));
-        ASSERT_OK(wag_table_set(pair.table, 2 + i, WAG_VAL_FUNC(func_of(pair.instances[i], "trap"))));
+        if (has_traps)
+            ASSERT_OK(wag_table_set(pair.table, 2 + i, WAG_VAL_FUNC(func_of(pair.instances[i], "trap"))));
     }
     wag_imports_unref(imports);
     return pair;
@@ -579,7 +580,7 @@ static void test_a_million_tail_calls_between_tiers_take_no_stack(void **state)
     (void)state;
     for (int a = 0; a < TIERS; a++)
         for (int b = 0; b < TIERS; b++) {
-            relay_pair pair = relay_of(tiers[a], tiers[b]);
+            relay_pair pair = relay_of(relay, tiers[a], tiers[b], true);
             for (int i = 0; i < 2; i++) {
                 assert_relays(func_of(pair.instances[i], "f"), 1000000);
                 assert_relays(func_of(pair.instances[i], "start"), 100001);
@@ -590,12 +591,47 @@ static void test_a_million_tail_calls_between_tiers_take_no_stack(void **state)
         }
 }
 
+/* The same with vectors, which take two slots; more of them than there are registers. */
+static void test_vectors_travel_with_tail_calls_between_tiers(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "(module"
+        "  (type $f (func (param i32 v128 v128 v128 v128 v128 v128 v128 v128 v128) (result v128 v128)))"
+        "  (import \"h\" \"t\" (table 2 funcref))"
+        "  (import \"h\" \"other\" (global $other i32))"
+        "  (func $f (export \"f\") (type $f)"
+        "    (if (i32.eqz (local.get 0)) (then (return (local.get 1) (local.get 9))))"
+        "    (return_call_indirect (type $f) (i32.sub (local.get 0) (i32.const 1))"
+        "      (i64x2.add (local.get 1) (v128.const i64x2 1 2)) (local.get 2) (local.get 3) (local.get 4)"
+        "      (local.get 5) (local.get 6) (local.get 7) (local.get 8)"
+        "      (i64x2.sub (local.get 9) (v128.const i64x2 3 4)) (global.get $other)))"
+        "  (func (export \"g\") (param i32) (result i64 i64 i64 i64)"
+        "    (local v128 v128)"
+        "    (call $f (local.get 0) (local.get 1) (local.get 1) (local.get 1) (local.get 1) (local.get 1)"
+        "      (local.get 1) (local.get 1) (local.get 1) (local.get 1))"
+        "    (local.set 2) (local.set 1)"
+        "    (i64x2.extract_lane 0 (local.get 1)) (i64x2.extract_lane 1 (local.get 1))"
+        "    (i64x2.extract_lane 0 (local.get 2)) (i64x2.extract_lane 1 (local.get 2))))";
+    for (int a = 0; a < TIERS; a++)
+        for (int b = 0; b < TIERS; b++) {
+            relay_pair pair = relay_of(text, tiers[a], tiers[b], false);
+            wag_val arg = WAG_VAL_I32(100000), results[4];
+            wag_error *error = NULL;
+            if (wag_call(func_of(pair.instances[0], "g"), &arg, 1, results, 4, &error) != WAG_OK)
+                fail_msg("%s", wag_error_message(error));
+            for (int i = 0; i < 4; i++)
+                assert_int_equal(results[i].of.i64, (i < 2 ? 1 : -1) * (i + 1) * 100000);
+            relay_free(&pair);
+        }
+}
+
 static void test_a_trap_behind_tail_calls_between_tiers_has_the_last_frame_only(void **state)
 {
     (void)state;
     for (int a = 0; a < TIERS; a++)
         for (int b = 0; b < TIERS; b++) {
-            relay_pair pair = relay_of(tiers[a], tiers[b]);
+            relay_pair pair = relay_of(relay, tiers[a], tiers[b], true);
             wag_val args[] = {WAG_VAL_I32(101), WAG_VAL_I64(5), WAG_VAL_F64(0.5)}, results[2];
             wag_error *error = NULL;
             ASSERT_ERR(wag_call(func_of(pair.instances[0], "trap"), args, 3, results, 2, &error), WAG_UNREACHABLE);
@@ -670,6 +706,7 @@ int main(void)
         cmocka_unit_test(test_an_interrupt_from_a_host_function_ends_the_call_when_it_returns),
         cmocka_unit_test(test_the_end_of_a_call_collects_what_is_due),
         cmocka_unit_test(test_a_million_tail_calls_between_tiers_take_no_stack),
+        cmocka_unit_test(test_vectors_travel_with_tail_calls_between_tiers),
         cmocka_unit_test(test_a_trap_behind_tail_calls_between_tiers_has_the_last_frame_only),
         cmocka_unit_test(test_tail_calls_of_host_functions_give_their_results),
     };

@@ -360,7 +360,7 @@ static void add_forms(op_case *c)
         return;
     }
     const char *text = wagi_ops[c->op].text; /* i8x16. */
-    unsigned lanes = wagi_ops[c->op].imm == WAGI_IMM_LANE ? 128 / (unsigned)atoi(text + 1) : 1;
+    unsigned lanes = wagi_ops[c->op].imm == WAGI_IMM_LANE ? 128 / (unsigned)strtoul(text + 1, NULL, 10) : 1;
     for (unsigned i = 0; i < lanes; i++) {
         immediate[0] = (uint8_t)i;
         add_uses(c, immediate);

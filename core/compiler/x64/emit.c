@@ -185,14 +185,23 @@ void wagi_x64_sse_const(wagi_x64_emitter *e, uint32_t form, int d, int a, uint64
 
 /* ---- jumps and sites ---- */
 
+void wagi_x64_record_in(wagi_x64_emitter *e, wagi_site_kind kind, uint32_t source, uint32_t inlined, uint32_t handler)
+{
+    wagi_site site = {
+        .code = (uint32_t)e->code.n - e->start, .source = source, .handler = handler, .kind = (uint8_t)kind};
+    bool fine = WAGI_VEC_PUSH(&e->sites, site);
+    for (; inlined != WAGI_NIL && fine; inlined = e->ir->inlined.p[inlined].parent) {
+        site.kind = WAGI_SITE_INLINED;
+        site.source = e->ir->inlined.p[inlined].source;
+        fine = WAGI_VEC_PUSH(&e->sites, site);
+    }
+    if (!fine)
+        e->failed = true;
+}
+
 void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind)
 {
-    wagi_site site = {.code = (uint32_t)e->code.n - e->start,
-                      .source = e->ir->source.p[e->ins],
-                      .handler = wagi_x64_handler(e),
-                      .kind = (uint8_t)kind};
-    if (!WAGI_VEC_PUSH(&e->sites, site))
-        e->failed = true;
+    wagi_x64_record_in(e, kind, e->ir->source.p[e->ins], wagi_x64_inlined(e), wagi_x64_handler(e));
 }
 
 void wagi_x64_reloc(wagi_x64_emitter *e, wagi_reloc_kind kind, uintptr_t target)
@@ -450,7 +459,8 @@ static uint32_t loop_copies(const wagi_x64_emitter *e, const wagi_loop *loop)
         if (ir->blocks.p[b].loop != ir->blocks.p[loop->first].loop)
             return 1;
     for (uint32_t i = first; i < last->last; i++)
-        if ((wagi_ir_uses[ir->ins.p[i].op] & WAGI_IR_IS_CALL) || ir->ins.p[i].op == WAGI_IR_BR_TABLE)
+        if ((wagi_ir_uses[ir->ins.p[i].op] & WAGI_IR_IS_CALL) || wagi_ins_has_table(&ir->ins.p[i]) ||
+            ir->ins.p[i].op == WAGI_IR_BR_CAST)
             return 1;
     for (size_t i = e->next_edit; i < e->homes->edits.n && e->homes->edits.p[i].block < loop->end; i++)
         if (e->homes->edits.p[i].ins == last->last)
@@ -526,7 +536,7 @@ static void emit_blocks(wagi_x64_emitter *e)
 
 static bool same_cold(const wagi_x64_cold *x, const wagi_x64_cold *y)
 {
-    return x->source == y->source && x->trap == y->trap && x->in_prologue == y->in_prologue;
+    return x->source == y->source && x->inlined == y->inlined && x->trap == y->trap && x->in_prologue == y->in_prologue;
 }
 
 static void emit_colds(wagi_x64_emitter *e)
@@ -538,11 +548,8 @@ static void emit_colds(wagi_x64_emitter *e)
             at = e->code.n;
             wagi_x64_u8(&e->code, 0xE8);
             wagi_x64_reloc(e, WAGI_RELOC_TRAP, cold->trap);
-            wagi_site site = {.code = (uint32_t)e->code.n - e->start,
-                              .source = cold->source,
-                              .kind = cold->in_prologue ? WAGI_SITE_PROLOGUE : WAGI_SITE_RETURN};
-            if (!WAGI_VEC_PUSH(&e->sites, site))
-                e->failed = true;
+            wagi_x64_record_in(e, cold->in_prologue ? WAGI_SITE_PROLOGUE : WAGI_SITE_RETURN, cold->source,
+                               cold->inlined, 0);
         }
         wagi_x64_set_rel32(e, cold->jump, at);
     }
@@ -591,10 +598,25 @@ static void emit_constants(wagi_x64_emitter *e)
     }
 }
 
+/* By code, and otherwise in the order in which they were recorded. */
 static int by_code(const void *x, const void *y)
 {
     const wagi_site *a = x, *b = y;
-    return a->code != b->code ? (a->code < b->code ? -1 : 1) : (int)a->kind - (int)b->kind;
+    if (a->code != b->code)
+        return a->code < b->code ? -1 : 1;
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
+static void sort_sites(wagi_x64_emitter *e)
+{
+    /* All but the far calls' are in order. */
+    bool sorted = true;
+    for (size_t i = 0; i < e->sites.n; i++) {
+        e->sites.p[i].order = (uint32_t)i;
+        sorted = sorted && (i == 0 || e->sites.p[i - 1].code <= e->sites.p[i].code);
+    }
+    if (!sorted)
+        qsort(e->sites.p, e->sites.n, sizeof *e->sites.p, by_code);
 }
 
 static void finish_function(wagi_x64_emitter *e)
@@ -604,12 +626,7 @@ static void finish_function(wagi_x64_emitter *e)
     wagi_x64_slows(e);
     emit_constants(e);
     wagi_x64_bind_blocks(e);
-    /* All but the far calls' are in order. */
-    bool sorted = true;
-    for (size_t i = 1; i < e->sites.n && sorted; i++)
-        sorted = by_code(&e->sites.p[i - 1], &e->sites.p[i]) <= 0;
-    if (!sorted)
-        qsort(e->sites.p, e->sites.n, sizeof *e->sites.p, by_code);
+    sort_sites(e);
 }
 
 /* ---- frame ---- */

@@ -269,6 +269,7 @@ static void call_pointer(wagi_x64_emitter *e, const wagi_ir_call *call)
     if_elsewhere(e);
     wagi_x64_far_call far = {.jump = (uint32_t)e->code.n - 4,
                              .source = e->ir->source.p[e->ins],
+                             .inlined = wagi_x64_inlined(e),
                              .handler = call->handler,
                              .type = call->type};
     wagi_x64_rm(&e->code, 0xFF, 2, wagi_x64_at(RAX, offsetof(wag_func, code)));
@@ -286,12 +287,7 @@ void wagi_x64_far_calls(wagi_x64_emitter *e)
         memcpy(e->code.p + far->jump, &rel, 4);
         wagi_x64_u8(&e->code, 0xE8);
         wagi_x64_reloc(e, WAGI_RELOC_OUT, (uintptr_t)far->type);
-        wagi_site site = {.code = (uint32_t)e->code.n - e->start,
-                          .source = far->source,
-                          .handler = far->handler,
-                          .kind = WAGI_SITE_RETURN};
-        if (!WAGI_VEC_PUSH(&e->sites, site))
-            e->failed = true;
+        wagi_x64_record_in(e, WAGI_SITE_RETURN, far->source, far->inlined, far->handler);
         wagi_x64_u8(&e->code, 0xE9);
         wagi_x64_u32(&e->code, (uint32_t)(far->back - (e->code.n + 4)));
     }
@@ -491,6 +487,7 @@ static void check_stack(wagi_x64_emitter *e)
     wagi_x64_trap_if(e, CC_B, WAG_STACK_OVERFLOW);
     if (!e->failed) {
         e->colds.p[e->colds.n - 1].in_prologue = true;
+        e->colds.p[e->colds.n - 1].inlined = WAGI_NIL;
         e->colds.p[e->colds.n - 1].source = (uint32_t)(e->ir->body->code - e->context->data->bytes.data);
     }
 }

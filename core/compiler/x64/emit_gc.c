@@ -28,6 +28,7 @@ static void add_slow(wagi_x64_emitter *e, wagi_x64_slow slow)
 {
     slow.back = (uint32_t)e->code.n;
     slow.source = e->ir->source.p[e->ins];
+    slow.inlined = wagi_x64_inlined(e);
     if (!WAGI_VEC_PUSH(&e->slows, slow))
         e->failed = true;
 }
@@ -138,9 +139,7 @@ void wagi_x64_slows(wagi_x64_emitter *e)
         }
         wagi_x64_u8(&e->code, 0xE8);
         wagi_x64_reloc(e, WAGI_RELOC_SLOW, slow->kind);
-        wagi_site site = {.code = (uint32_t)e->code.n - e->start, .source = slow->source, .kind = WAGI_SITE_RETURN};
-        if (!WAGI_VEC_PUSH(&e->sites, site))
-            e->failed = true;
+        wagi_x64_record_in(e, WAGI_SITE_RETURN, slow->source, slow->inlined, 0);
         wagi_x64_u8(&e->code, 0xE9);
         wagi_x64_u32(&e->code, (uint32_t)(slow->back - (e->code.n + 4)));
     }

@@ -29,7 +29,10 @@ static void jump_rel32(wagi_x64_emitter *e, int cc)
 void wagi_x64_trap_if(wagi_x64_emitter *e, int cc, wag_err trap)
 {
     jump_rel32(e, cc);
-    wagi_x64_cold cold = {.jump = (uint32_t)e->code.n, .source = e->ir->source.p[e->ins], .trap = (uint16_t)trap};
+    wagi_x64_cold cold = {.jump = (uint32_t)e->code.n,
+                          .source = e->ir->source.p[e->ins],
+                          .inlined = wagi_x64_inlined(e),
+                          .trap = (uint16_t)trap};
     if (!WAGI_VEC_PUSH(&e->colds, cold))
         e->failed = true;
     wagi_x64_u32(&e->code, 0);

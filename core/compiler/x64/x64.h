@@ -42,6 +42,7 @@ static const uint8_t wagi_x64_saved_regs[WAGI_SAVED_REGS] = {RBX, RBP, R12, R13}
 typedef struct wagi_x64_cold {
     uint32_t jump; /* where the rel32 of the jump to it is */
     uint32_t source;
+    uint32_t inlined; /* the inlined callee that it is in, or NONE */
     uint16_t trap;
     bool in_prologue;
 } wagi_x64_cold;
@@ -49,14 +50,14 @@ typedef struct wagi_x64_cold {
 /* A call whose callee belongs to another instance or tier, out of line. */
 typedef struct wagi_x64_far_call {
     uint32_t jump, back; /* rel32 of the jump to it; where it returns to */
-    uint32_t source, handler;
+    uint32_t source, inlined, handler;
     const wagi_type *type;
 } wagi_x64_far_call;
 
 /* A slow path, out of line. */
 typedef struct wagi_x64_slow {
     uint32_t jumps[2], back; /* ends of the jumps to it (0: none); where it goes on */
-    uint32_t source, size;
+    uint32_t source, inlined, size;
     wagi_x64_mem mem;      /* SHADE: of the reference */
     const wagi_type *type; /* ALLOC */
     uint8_t kind;          /* wagi_slow_kind */
@@ -189,7 +190,13 @@ bool wagi_x64_has_edits(const wagi_x64_emitter *e, uint32_t block);
 /* Resolve all jumps to blocks; or only those within the copy of a loop that ends here, and to the next copy. */
 void wagi_x64_bind_blocks(wagi_x64_emitter *e);
 void wagi_x64_bind_copy(wagi_x64_emitter *e, size_t first_ref);
-void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind);                   /* a site at the code's end */
+void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind); /* a site at the code's end */
+/* The same for something that was there before: `inlined` is the callee that it is in, or NONE. */
+void wagi_x64_record_in(wagi_x64_emitter *e, wagi_site_kind kind, uint32_t source, uint32_t inlined, uint32_t handler);
+static inline uint32_t wagi_x64_inlined(const wagi_x64_emitter *e)
+{
+    return e->ir->inlined.n ? wagi_ir_inlined_at(e->ir, e->ins) : WAGI_NIL;
+}
 void wagi_x64_reloc(wagi_x64_emitter *e, wagi_reloc_kind kind, uintptr_t target); /* a rel32 here */
 void wagi_x64_epilogue(wagi_x64_emitter *e);
 /* Room for `size` more bytes of code; false when emission has failed, or fails now for want of memory. */

@@ -1,3 +1,4 @@
+;; What callback.c instantiates.
 (module
   (import "" "double" (func $double (param i32) (result i32)))
   (import "" "add" (func $add (param i32) (result i32)))

@@ -1,3 +1,4 @@
+;; What finalize.c instantiates.
 (module
   (memory (export "memory") 1)
   (global (export "global") (mut i32) (i32.const 1))

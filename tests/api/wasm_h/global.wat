@@ -1,3 +1,4 @@
+;; What global.c instantiates.
 (module
   (import "" "constant" (global $constant f32))
   (import "" "variable" (global $variable (mut i64)))

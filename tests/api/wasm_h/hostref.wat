@@ -1,3 +1,4 @@
+;; What hostref.c instantiates.
 (module
   (import "" "pass" (func $pass (param externref) (result externref)))
   (import "" "func" (func $func (param funcref) (result funcref)))

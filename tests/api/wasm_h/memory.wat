@@ -1,3 +1,4 @@
+;; What memory.c instantiates.
 (module
   (memory (export "memory") 2 3)
   (func (export "size") (result i32) (memory.size))

@@ -1,3 +1,4 @@
+;; What multi.c instantiates.
 (module
   (import "" "swap" (func $swap (param i32 i64 f32 f64) (result f64 f32 i64 i32)))
   (func (export "swap") (param i32 i64 f32 f64) (result f64 f32 i64 i32)

@@ -1,3 +1,4 @@
+;; What reflect.c instantiates.
 (module
   (import "host" "func" (func (param i32 externref) (result f64)))
   (import "host" "gl\00obal" (global (mut funcref)))

@@ -1,3 +1,4 @@
+;; What table.c instantiates.
 (module
   (table (export "table") 2 10 funcref)
   (type $unary (func (param i32) (result i32)))

@@ -1,3 +1,4 @@
+;; What threads.c instantiates.
 (module
   (import "" "id" (global $id i32))
   (import "" "add" (func $add (param i32 i32) (result i32)))

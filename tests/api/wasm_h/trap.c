@@ -61,6 +61,12 @@ int main(void)
     wasm_trap_delete(other);
     wasm_trap_delete(trap);
 
+    /* Whoever knows that there will be no results need not have room for them. */
+    wasm_val_vec_t none = WASM_EMPTY_VEC;
+    trap = wasm_func_call(func_at(&exports, 1), &none, &none);
+    EXPECT(message_is(trap, "unreachable"));
+    wasm_trap_delete(trap);
+
     /* A trap that has not been thrown has no frames. */
     wasm_trap_t *fresh = fail(store, NULL, NULL);
     EXPECT(wasm_trap_origin(fresh) == NULL);

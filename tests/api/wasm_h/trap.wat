@@ -1,3 +1,4 @@
+;; What trap.c instantiates.
 (module
   (import "" "fail" (func $fail (result i32)))
   (func $inner (result i32) (call $fail))
