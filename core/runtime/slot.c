@@ -10,7 +10,7 @@
 
 enum {
     FULL_BYTES = 2 * 65536, /* an open memory up to this size is restored whole: as fast as asking what was written */
-    CLEAR_GROWN = 8 << 20,     /* what a memory has grown by is discarded when it is more */
+    CLEAR_GROWN = 8 << 20,  /* what a memory has grown by is discarded when it is more */
     DISCARD_EVERY = 64,     /* resets of an open slot: the pages that one instance wrote are asked for ever after */
     UNSEAL_STEP = 4         /* a cold write next to the last one makes this many times as many pages writable */
 };
