@@ -351,8 +351,8 @@ __attribute__((noinline)) static void emit_control(wagi_x64_emitter *e, uint32_t
         break;
     default:
         if (!wagi_x64_emit_call(e, ins) && !wagi_x64_emit_float(e, ins) && !wagi_x64_emit_int(e, ins) &&
-            !wagi_x64_emit_memory(e, ins) && !wagi_x64_emit_vector(e, ins) && !wagi_x64_emit_exception(e, ins) &&
-            !wagi_x64_emit_atomic(e, ins) && !wagi_x64_emit_gc(e, ins))
+            !wagi_x64_emit_memory(e, ins) && !wagi_x64_emit_exception(e, ins) && !wagi_x64_emit_atomic(e, ins) &&
+            !wagi_x64_emit_gc(e, ins))
             e->failed = true;
     }
 }
@@ -363,6 +363,8 @@ static void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
     if (ins->op > WAGI_IR_NOP && ins->op < WAGI_IR_BRCC && wagi_x64_emit_int(e, ins))
         return;
     if (ins->op >= WAGI_IR_LOAD && ins->op < WAGI_IR_FADD && wagi_x64_emit_memory(e, ins))
+        return;
+    if ((ins->op == WAGI_IR_VECTOR || ins->op == WAGI_IR_VECTOR_3) && wagi_x64_emit_vector(e, ins))
         return;
     emit_control(e, block, ins);
 }
