@@ -377,13 +377,13 @@ int main(int argc, char **argv)
             continue;
         }
         if (strcmp(option, "--workers") == 0) {
-            workers = atoi(value);
+            workers = (int)strtol(value, NULL, 10);
         } else if (strcmp(option, "--seconds") == 0) {
-            seconds = atof(value);
+            seconds = strtod(value, NULL);
         } else if (strcmp(option, "--shape") == 0) {
             letter = value;
         } else if (strcmp(option, "--only") == 0) {
-            only = atoi(value);
+            only = (int)strtol(value, NULL, 10);
         } else if (strcmp(option, "--write") == 0) {
             folder = value;
         } else {

@@ -1,6 +1,9 @@
-// V8 as a peer of bench_churn: N worker threads share a module; each makes instances, calls them and lets them go.
-//   node churn.mjs MODULE THREADS SECONDS
-// Prints instantiations a second, all threads, and the median, p99 and p99.9 of one in nanoseconds.
+/* V8 as a peer of bench_churn: N worker threads share a module; each makes instances, calls them and lets them go.
+ *
+ *   node churn.mjs MODULE THREADS SECONDS
+ *
+ * Prints instantiations a second, all threads, and the median, p99 and p99.9 of one in nanoseconds.
+ */
 import { readFileSync } from 'node:fs';
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
 

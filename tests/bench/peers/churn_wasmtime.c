@@ -169,11 +169,12 @@ int main(int argc, char **argv)
         host_fail("%s cannot be compiled or linked", argv[2]);
     }
     static worker workers[64];
-    int count = atoi(argv[3]);
+    int count = (int)strtol(argv[3], NULL, 10);
     histogram *latency = histogram_new();
     double rate = 0;
     for (int i = 0; i < count && i < 64; i++) {
-        workers[i] = (worker){.engine = engine, .pre = pre, .seconds = atof(argv[4]), .latency = histogram_new()};
+        workers[i] =
+            (worker){.engine = engine, .pre = pre, .seconds = strtod(argv[4], NULL), .latency = histogram_new()};
         pthread_create(&workers[i].thread, NULL, worker_main, &workers[i]);
     }
     for (int i = 0; i < count && i < 64; i++) {
