@@ -25,6 +25,7 @@ typedef struct form {
     wag_tier tier;
     wagi_compiler_switches switches;
     wag_tier library; /* WAG_TIER_DEFAULT: as the module */
+    bool stress;      /* a collection at every allocation */
 } form;
 
 #define GUARD .tier = WAG_TIER_NATIVE_GUARD, .switches.check = true
@@ -41,6 +42,7 @@ static const form forms[] = {
     {.name = "guard, plain SSE2", GUARD, PLAIN_SSE2},
     {.name = "checked, plain SSE2, 2 registers", CHECKED, PLAIN_SSE2, REGISTERS(2)},
     {.name = "guard, no registers", GUARD, REGISTERS(0)},
+    {.name = "guard, 2 registers, collections", GUARD, REGISTERS(2), .stress = true},
     {.name = "guard, library interp", GUARD, .library = WAG_TIER_INTERP},
     {.name = "guard, library checked", GUARD, .library = WAG_TIER_NATIVE_CHECKED},
     {.name = "interp, library guard", .tier = WAG_TIER_INTERP, .library = WAG_TIER_NATIVE_GUARD},
@@ -65,8 +67,16 @@ static uint64_t bits_of(const wag_val *val)
     case WAG_F64:
         memcpy(&bits, &val->of, 8);
         return bits;
+    case WAG_V128: {
+        uint64_t halves[2];
+        memcpy(halves, val->of.v128, 16);
+        mix(&halves[0], halves[1]);
+        return halves[0];
+    }
     case WAG_FUNCREF:
         return val->of.func != NULL;
+    case WAG_ANYREF:
+        return val->of.any != NULL;
     case WAG_EXTERNREF:
         return val->of.ext ? (uint64_t)(uintptr_t)wag_extern_host(val->of.ext) : 0;
     default:
@@ -87,6 +97,13 @@ static wag_val argument(wag_val_kind kind, unsigned salt)
         return WAG_VAL_F32((float)floats[salt % 7]);
     case WAG_F64:
         return WAG_VAL_F64(floats[salt % 7]);
+    case WAG_V128: {
+        wag_val val = {.kind = WAG_V128};
+        double lanes[] = {floats[salt % 7], 0};
+        memcpy(&lanes[1], &ints[salt % 9], sizeof lanes[1]);
+        memcpy(val.of.v128, lanes, 16);
+        return val;
+    }
     default:
         return (wag_val){.kind = kind};
     }
@@ -178,6 +195,12 @@ static uint64_t table_state(const wag_table *table)
 static uint64_t global_state(const wag_global *global)
 {
     wag_val val;
+    uint64_t hash = 0;
+    if (global->type.content == WAGI_V128) { /* hidden from the host */
+        mix(&hash, global->value[0]);
+        mix(&hash, global->value[1]);
+        return hash;
+    }
     if (wag_global_get(global, &val) != WAG_OK)
         return 0;
     uint64_t bits = bits_of(&val);
@@ -360,6 +383,7 @@ static bool run(const subject *what, const form *how, outcome *outcomes, unsigne
         return false;
     for (int life = 0; life < LIVES; life++) { /* the last one counts */
         begin_life(&l);
+        wagi_gc_stress(wag_agent_current(), how->stress);
         if (l.err == WAG_OK) {
             *ret_calls = run_calls(&l, outcomes);
         } else {
@@ -367,6 +391,7 @@ static bool run(const subject *what, const form *how, outcome *outcomes, unsigne
             outcomes[0].err = l.err;
             *ret_calls = 1;
         }
+        wagi_gc_stress(wag_agent_current(), false);
         end_life(&l);
     }
     wag_module_unref(l.module);

@@ -80,7 +80,7 @@ void wagi_x64_store_float(wagi_x64_emitter *e, unsigned type, int xmm, wagi_x64_
 
 void wagi_x64_load_slot(wagi_x64_emitter *e, uint32_t v, int reg)
 {
-    wagi_x64_rm(&e->code, X64_W | 0x8B, reg, wagi_x64_slot(e, v));
+    wagi_x64_rsp(&e->code, 0x8B, reg, wagi_x64_slot(e, v).disp);
 }
 
 int wagi_x64_use_float(wagi_x64_emitter *e, uint32_t v, int scratch)
@@ -104,7 +104,7 @@ void wagi_x64_put(wagi_x64_emitter *e, uint32_t v, int reg)
     if (home >= 0)
         wagi_x64_move(e, home, reg);
     else if (home == WAGI_HOME_SLOT)
-        wagi_x64_rm(&e->code, X64_W | 0x89, reg, wagi_x64_slot(e, v));
+        wagi_x64_rsp(&e->code, 0x89, reg, wagi_x64_slot(e, v).disp);
 }
 
 void wagi_x64_put_float(wagi_x64_emitter *e, uint32_t v, int xmm)
@@ -389,7 +389,7 @@ static void apply_edit(wagi_x64_emitter *e, const wagi_edit *edit)
         if (is_float)
             wagi_x64_store_float(e, v->type, xmm, slot);
         else
-            wagi_x64_rm(&e->code, X64_W | 0x89, edit->reg, slot);
+            wagi_x64_rsp(&e->code, 0x89, edit->reg, slot.disp);
         if (e->flags_at == before)
             e->flags_at = e->code.n; /* stores leave the flags alone */
         break;
@@ -399,7 +399,7 @@ static void apply_edit(wagi_x64_emitter *e, const wagi_edit *edit)
         if (is_float)
             wagi_x64_load_float(e, v->type, xmm, slot);
         else
-            wagi_x64_rm(&e->code, X64_W | 0x8B, edit->reg, slot);
+            wagi_x64_rsp(&e->code, 0x8B, edit->reg, slot.disp);
         if (e->flags_at == before && v != wagi_x64_vreg(e, e->flags_vreg))
             e->flags_at = e->code.n;
         break;
