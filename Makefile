@@ -238,10 +238,12 @@ api:
 spec:
 	$(call run_tests,$(SPEC_BIN),$(SPEC_RUN))
 
-## load: the load test at full length: throughput, latencies, leak verdict
+## load: the load test at full length: throughput, latencies, leak verdict; and bench_churn, with every reset compared
 load: LOAD_COUNT = 1000000
-load:
-	$(call run_tests,$(LOAD_BIN) $(WASM),'$(LOAD) -n 1 -m $(LOAD_COUNT)' '$(LOAD) -n 2 -m $(LOAD_COUNT)' $(LOAD_RUN))
+load: deps-bench
+	$(call run_tests,$(LOAD_BIN) $(WASM) $(BUILD)/tests/bench/bench_churn $(BENCH_PROGRAMS),'$(LOAD) -n 1 -m $(LOAD_COUNT)' \
+	  '$(LOAD) -n 2 -m $(LOAD_COUNT)' $(LOAD_RUN) '$(BUILD)/tests/bench/bench_churn' '$(BUILD)/tests/bench/bench_churn --check' \
+	  '$(BUILD)/tests/bench/bench_churn --tier checked --check')
 
 ## lint: layers, exported symbols, headers, banned calls, file lengths, README's examples, format
 lint:
@@ -350,6 +352,11 @@ bench-instructions: deps-bench
 	@$(MAKE) benches
 	sh tests/bench/instructions.sh $(BUILD)
 
+## bench-churn: instances a second beside wasmtime's pooling allocator and V8, one interleaved run (ROUNDS=5)
+bench-churn: deps-bench
+	@$(MAKE) $(BUILD)/tests/bench/bench_churn
+	BUILD=$(BUILD) CC='$(CC)' sh tests/bench/churn.sh
+
 ## bench-peers: side by side with the peers that are on this machine, as ratios of one run
 bench-peers: deps-bench
 	@$(MAKE) benches
@@ -380,7 +387,8 @@ clean:
 force:
 .PHONY: help deps deps-dev lib shared install uninstall demos demo test unit api spec load lint fuzz-replay asan ubsan tsan \
   valgrind clang switch check-switch fuzzers fuzz deps-bench benches bench fetch-modules bench-modules \
-  bench-instructions bench-peers format format-check clean force check-asan check-ubsan check-tsan check-modules asan-modules \
+  bench-instructions bench-peers bench-churn format format-check clean force check-asan check-ubsan check-tsan check-modules \
+  asan-modules \
   check-valgrind
 .SECONDARY:
 -include $(patsubst %.c,$(BUILD)/%.d,$(ALL_SRC))
