@@ -316,7 +316,8 @@ BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%.wasm,$(sort $(wildcard tests/bench/p
 $(BENCH_PROGRAMS): $(BUILD)/%.wasm: %.c tests/bench/programs/program.h
 	@mkdir -p $(@D)
 	$(call say,WASI,$<)
-	$(Q)$(WASI_CC) -std=c11 -O2 -Wall -Wextra -Wpedantic $(WERROR) -msign-ext -mnontrapping-fptoint -mbulk-memory -c $< -o $(@:.wasm=.wasm.o)
+	$(Q)$(WASI_CC) -std=c11 -O2 -Wall -Wextra -Wpedantic $(WERROR) -msign-ext -mnontrapping-fptoint -mbulk-memory \
+	  $(if $(findstring /simd_,$<),-msimd128) -c $< -o $(@:.wasm=.wasm.o)
 	$(Q)$(WASI_CC) -mexec-model=reactor -Wl,-z,stack-size=262144 -Wl,--strip-debug $(@:.wasm=.wasm.o) -o $@
 
 benches: $(BENCH_BIN) $(filter $(BUILD)/tests/bench/%,$(WASM)) $(BENCH_PROGRAMS)

@@ -64,6 +64,12 @@ static uint64_t bits_of(const wag_val *val)
     case WAG_F64:
         memcpy(&bits, &val->of, 8);
         return bits;
+    case WAG_V128: {
+        uint64_t halves[2];
+        memcpy(halves, val->of.v128, 16);
+        mix(&halves[0], halves[1]);
+        return halves[0];
+    }
     case WAG_FUNCREF:
         return val->of.func != NULL;
     case WAG_EXTERNREF:
@@ -86,6 +92,13 @@ static wag_val argument(wag_val_kind kind, unsigned salt)
         return WAG_VAL_F32((float)floats[salt % 7]);
     case WAG_F64:
         return WAG_VAL_F64(floats[salt % 7]);
+    case WAG_V128: {
+        wag_val val = {.kind = WAG_V128};
+        double lanes[] = {floats[salt % 7], 0};
+        memcpy(&lanes[1], &ints[salt % 9], sizeof lanes[1]);
+        memcpy(val.of.v128, lanes, 16);
+        return val;
+    }
     default:
         return (wag_val){.kind = kind};
     }
@@ -177,6 +190,12 @@ static uint64_t table_state(const wag_table *table)
 static uint64_t global_state(const wag_global *global)
 {
     wag_val val;
+    uint64_t hash = 0;
+    if (global->type.content == WAGI_V128) { /* hidden from the host */
+        mix(&hash, global->value[0]);
+        mix(&hash, global->value[1]);
+        return hash;
+    }
     if (wag_global_get(global, &val) != WAG_OK)
         return 0;
     uint64_t bits = bits_of(&val);

@@ -80,7 +80,7 @@ void wagi_x64_store_float(wagi_x64_emitter *e, unsigned type, int xmm, wagi_x64_
 
 void wagi_x64_load_slot(wagi_x64_emitter *e, uint32_t v, int reg)
 {
-    wagi_x64_rm(&e->code, X64_W | 0x8B, reg, wagi_x64_slot(e, v));
+    wagi_x64_rsp(&e->code, 0x8B, reg, wagi_x64_slot(e, v).disp);
 }
 
 int wagi_x64_use_float(wagi_x64_emitter *e, uint32_t v, int scratch)
@@ -104,7 +104,7 @@ void wagi_x64_put(wagi_x64_emitter *e, uint32_t v, int reg)
     if (home >= 0)
         wagi_x64_move(e, home, reg);
     else if (home == WAGI_HOME_SLOT)
-        wagi_x64_rm(&e->code, X64_W | 0x89, reg, wagi_x64_slot(e, v));
+        wagi_x64_rsp(&e->code, 0x89, reg, wagi_x64_slot(e, v).disp);
 }
 
 void wagi_x64_put_float(wagi_x64_emitter *e, uint32_t v, int xmm)
@@ -352,8 +352,8 @@ __attribute__((noinline)) static void emit_control(wagi_x64_emitter *e, uint32_t
         break;
     default:
         if (!wagi_x64_emit_call(e, ins) && !wagi_x64_emit_float(e, ins) && !wagi_x64_emit_int(e, ins) &&
-            !wagi_x64_emit_memory(e, ins) && !wagi_x64_emit_vector(e, ins) && !wagi_x64_emit_exception(e, ins) &&
-            !wagi_x64_emit_atomic(e, ins) && !wagi_x64_emit_gc(e, ins))
+            !wagi_x64_emit_memory(e, ins) && !wagi_x64_emit_exception(e, ins) && !wagi_x64_emit_atomic(e, ins) &&
+            !wagi_x64_emit_gc(e, ins))
             e->failed = true;
     }
 }
@@ -364,6 +364,8 @@ static void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
     if (ins->op > WAGI_IR_NOP && ins->op < WAGI_IR_BRCC && wagi_x64_emit_int(e, ins))
         return;
     if (ins->op >= WAGI_IR_LOAD && ins->op < WAGI_IR_FADD && wagi_x64_emit_memory(e, ins))
+        return;
+    if ((ins->op == WAGI_IR_VECTOR || ins->op == WAGI_IR_VECTOR_3) && wagi_x64_emit_vector(e, ins))
         return;
     emit_control(e, block, ins);
 }
@@ -388,7 +390,7 @@ static void apply_edit(wagi_x64_emitter *e, const wagi_edit *edit)
         if (is_float)
             wagi_x64_store_float(e, v->type, xmm, slot);
         else
-            wagi_x64_rm(&e->code, X64_W | 0x89, edit->reg, slot);
+            wagi_x64_rsp(&e->code, 0x89, edit->reg, slot.disp);
         if (e->flags_at == before)
             e->flags_at = e->code.n; /* stores leave the flags alone */
         break;
@@ -398,7 +400,7 @@ static void apply_edit(wagi_x64_emitter *e, const wagi_edit *edit)
         if (is_float)
             wagi_x64_load_float(e, v->type, xmm, slot);
         else
-            wagi_x64_rm(&e->code, X64_W | 0x8B, edit->reg, slot);
+            wagi_x64_rsp(&e->code, 0x8B, edit->reg, slot.disp);
         if (e->flags_at == before && v != wagi_x64_vreg(e, e->flags_vreg))
             e->flags_at = e->code.n;
         break;
