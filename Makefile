@@ -238,10 +238,12 @@ api:
 spec:
 	$(call run_tests,$(SPEC_BIN),$(SPEC_RUN))
 
-## load: the load test at full length: throughput, latencies, leak verdict
+## load: the load test at full length: throughput, latencies, leak verdict; and bench_churn, with every reset compared
 load: LOAD_COUNT = 1000000
-load:
-	$(call run_tests,$(LOAD_BIN) $(WASM),'$(LOAD) -n 1 -m $(LOAD_COUNT)' '$(LOAD) -n 2 -m $(LOAD_COUNT)' $(LOAD_RUN))
+load: deps-bench
+	$(call run_tests,$(LOAD_BIN) $(WASM) $(BUILD)/tests/bench/bench_churn $(BENCH_PROGRAMS),'$(LOAD) -n 1 -m $(LOAD_COUNT)' \
+	  '$(LOAD) -n 2 -m $(LOAD_COUNT)' $(LOAD_RUN) '$(BUILD)/tests/bench/bench_churn' '$(BUILD)/tests/bench/bench_churn --check' \
+	  '$(BUILD)/tests/bench/bench_churn --tier checked --check')
 
 ## lint: layers, exported symbols, headers, banned calls, file lengths, README's examples, format
 lint:
@@ -320,7 +322,14 @@ $(BENCH_PROGRAMS): $(BUILD)/%.wasm: %.c tests/bench/programs/program.h
 	  $(if $(findstring /simd_,$<),-msimd128) -c $< -o $(@:.wasm=.wasm.o)
 	$(Q)$(WASI_CC) -mexec-model=reactor -Wl,-z,stack-size=262144 -Wl,--strip-debug $(@:.wasm=.wasm.o) -o $@
 
-benches: $(BENCH_BIN) $(filter $(BUILD)/tests/bench/%,$(WASM)) $(BENCH_PROGRAMS)
+# Modules with structs, which no tool here assembles: a program writes them all.
+BENCH_OBJECTS := $(patsubst %,$(BUILD)/tests/bench/objects/%.wasm,trees list machine)
+$(BUILD)/tests/bench/objects/make: $(BUILD)/tests/bench/objects/make.o
+	$(LINK)
+$(BENCH_OBJECTS): $(BUILD)/tests/bench/objects/make
+	$(Q)$< $(@D)
+
+benches: $(BENCH_OBJECTS) $(BENCH_BIN) $(filter $(BUILD)/tests/bench/%,$(WASM)) $(BENCH_PROGRAMS)
 # Arguments for every benchmark program, as BENCH_ARGS='--tier interp --rounds 9'.
 BENCH_ARGS ?=
 ## bench: the benchmarks of the library (BENCH_ARGS='--tier interp'); about a minute
@@ -340,6 +349,11 @@ bench-modules: fetch-modules
 bench-instructions: deps-bench
 	@$(MAKE) benches
 	sh tests/bench/instructions.sh $(BUILD)
+
+## bench-churn: instances a second beside wasmtime's pooling allocator and V8, one interleaved run (ROUNDS=5)
+bench-churn: deps-bench
+	@$(MAKE) $(BUILD)/tests/bench/bench_churn
+	BUILD=$(BUILD) CC='$(CC)' sh tests/bench/churn.sh
 
 ## bench-peers: side by side with the peers that are on this machine, as ratios of one run
 bench-peers: deps-bench
@@ -371,7 +385,8 @@ clean:
 force:
 .PHONY: help deps deps-dev lib shared install uninstall demos demo test unit api spec load lint fuzz-replay asan ubsan tsan \
   valgrind clang switch check-switch fuzzers fuzz deps-bench benches bench fetch-modules bench-modules \
-  bench-instructions bench-peers format format-check clean force check-asan check-ubsan check-tsan check-modules asan-modules \
+  bench-instructions bench-peers bench-churn format format-check clean force check-asan check-ubsan check-tsan check-modules \
+  asan-modules \
   check-valgrind
 .SECONDARY:
 -include $(patsubst %.c,$(BUILD)/%.d,$(ALL_SRC))

@@ -152,6 +152,7 @@ enum {
     WAGI_CAST_NULL = 2,     /* null matches */
     WAGI_CAST_ABSTRACT = 4, /* imm is a wagi_heap */
     WAGI_CAST = 8,          /* of a wagi_test: it is one */
+    WAGI_CAST_OBJECT = 16,  /* what is not null is a struct or an array */
 };
 
 typedef struct wagi_ins {

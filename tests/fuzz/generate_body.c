@@ -28,7 +28,7 @@ char gen_some_kind(maker *m)
 {
     if (m->vectors && gen_choose(m, 3) == 0)
         return 'v';
-    return "iiiIIIfFFrx"[gen_choose(m, 11)];
+    return "iiiIIIfFFrxa"[gen_choose(m, 12)];
 }
 
 /* ---- bytes ---- */
@@ -151,6 +151,14 @@ static void constant(maker *m, char kind)
     case 'e':
         gen_put_op_u(m, WAGI_OP_ref_null, 0x69);
         break;
+    case 'a':
+        if (gen_choose(m, 2)) {
+            integer(m, false);
+            gen_put_op(m, WAGI_OP_ref_i31);
+        } else {
+            gen_put_op_u(m, WAGI_OP_ref_null, 0x6E);
+        }
+        break;
     case 'v':
         gen_vector_constant(m);
         break;
@@ -168,8 +176,8 @@ int gen_local_of(maker *m, char kind, unsigned count)
     return -1;
 }
 
-/* Globals: 0 fuel, then one of each kind i I f F r x. */
-#define GLOBAL_KINDS "iIfFrxv"
+/* Globals: 0 fuel, then one of each kind i I f F r x a, v when there are vectors. */
+#define GLOBAL_KINDS "iIfFrxav"
 static unsigned global_of(char kind)
 {
     return (unsigned)(strchr(GLOBAL_KINDS, kind) - GLOBAL_KINDS) + 1;
@@ -457,7 +465,7 @@ static void table_op(maker *m)
         build_leb(m->b, 0);
         return;
     default:
-        if (m->height > gen_base(m) && strchr("rx", m->stack[m->height - 1])) {
+        if (m->height > gen_base(m) && strchr("rxa", m->stack[m->height - 1])) {
             gen_put_op(m, WAGI_OP_ref_is_null);
             m->stack[m->height - 1] = 'i';
         } else if (gen_once_in(m, 8)) {
@@ -473,7 +481,7 @@ static void choose_one(maker *m)
     gen_take(m, &two);
     gen_make(m, 'i');
     m->height--;
-    if (kind == 'r' || kind == 'x' || gen_choose(m, 4) == 0) {
+    if (strchr("rxa", kind) || gen_choose(m, 4) == 0) {
         gen_put_op_u(m, WAGI_OP_select_t, 1);
         build_u8(m->b, gen_valtype(kind));
     } else {
@@ -715,7 +723,7 @@ static void instruction(maker *m)
         gen_vector(m);
         return;
     }
-    unsigned pick = gen_choose(m, 68);
+    unsigned pick = gen_choose(m, 74);
     bool deep = m->label_count >= MAX_LABELS - 2 || m->height + 4 * MAX_KINDS > MAX_STACK;
     if (pick < 24)
         scalar(m);
@@ -739,6 +747,8 @@ static void instruction(maker *m)
         bulk_memory(m);
     else if (pick < 63)
         table_op(m);
+    else if (pick > 67)
+        gen_gc(m);
     else if (pick > 63)
         gen_exception(m, deep);
     else if (m->label_count > 1 && gen_choose(m, 2))
@@ -767,7 +777,7 @@ void gen_body(maker *m, unsigned func)
         m->locals[m->local_count++] = params->at[i];
     unsigned more = gen_choose(m, 4) ? gen_choose(m, 8) : gen_choose(m, MAX_LOCALS - MAX_KINDS - 6);
     m->counters = 4;
-    build_leb(m->b, more + m->counters + 2 + m->vectors);
+    build_leb(m->b, more + m->counters + 3 + m->vectors);
     for (unsigned i = 0; i < more; i++)
         m->locals[m->local_count++] = gen_once_in(m, 12) ? 'e' : gen_some_kind(m);
     for (unsigned i = 0; i < m->counters; i++)
@@ -777,6 +787,7 @@ void gen_body(maker *m, unsigned func)
         build_u8(m->b, gen_valtype(m->locals[params->count + i]));
     }
     build_raw(m->b, "\1\x7D\1\x7C\1\x7B", m->vectors ? 6 : 4);
+    build_raw(m->b, "\1\x6E", 2);
     m->height = m->label_count = 0;
     m->labels[m->label_count++] = (label){*results, 0};
     m->budget = 60 + (int)gen_choose(m, 200);

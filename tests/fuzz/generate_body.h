@@ -1,5 +1,6 @@
 /* Between the generator's files: generate.c makes sections, generate_body.c what is in a function, generate_exception.c
- * what of that throws and catches, generate_vector.c what computes with vectors. */
+ * what of that throws and catches, generate_vector.c what computes with vectors, generate_gc.c what works on the heap.
+ */
 #ifndef TESTS_FUZZ_GENERATE_BODY_H
 #define TESTS_FUZZ_GENERATE_BODY_H
 
@@ -9,7 +10,7 @@
 #include "binary/op.h"
 #include "tests/support/bytes.h"
 
-/* Kinds of values: i I f F v as in op.def, r funcref, x externref, e exnref. */
+/* Kinds of values: i I f F v as in op.def, r funcref, x externref, e exnref, a anyref. */
 enum {
     MAX_KINDS = 12,
     TYPES = 10, /* of which the first FUNCS are those of the functions */
@@ -24,6 +25,10 @@ enum {
     TAG_TYPES = TYPES,
     EXNREF_TYPE = TYPES + 3 * TAGS,
     ALL_TYPES = EXNREF_TYPE + 1,
+    STRUCTS = 3, /* each a subtype of the one before */
+    ARRAYS = 4,
+    STRUCT_TYPES = ALL_TYPES, /* they and the arrays are one recursion group */
+    ARRAY_TYPES = STRUCT_TYPES + STRUCTS,
 };
 
 typedef struct kinds {
@@ -55,7 +60,7 @@ typedef struct maker {
     label labels[MAX_LABELS];
     unsigned label_count;
     char locals[MAX_LOCALS];
-    unsigned local_count, counters; /* the last locals: loop counters, NaN scratch f32, f64, v128 */
+    unsigned local_count, counters; /* the last locals: loop counters, scratch f32, f64, v128 if any, anyref */
     unsigned func;
     unsigned leaves;   /* bit per function: small, no loops, calls only such ones behind it; so it takes no fuel */
     unsigned imported; /* functions that come first and belong to the library: 0 or FUNCS */
@@ -93,6 +98,9 @@ int gen_local_of(maker *m, char kind, unsigned count); /* a local of the kind am
 void gen_open_label(maker *m, const kinds *params, const kinds *carries);
 void gen_close_label(maker *m, const kinds *results);
 void gen_instructions(maker *m, unsigned count);
+/* Something with a struct, an array or an i31. */
+void gen_gc(maker *m);
+void gen_gc_types(maker *m);                 /* the recursion group */
 kinds gen_kinds_of(const char *signature);   /* the operands */
 void gen_address(maker *m, unsigned memory); /* mostly inside the first page; pushed */
 void gen_memarg(maker *m, unsigned memory, unsigned align);
