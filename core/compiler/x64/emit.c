@@ -305,6 +305,7 @@ static bool repeat_head(wagi_x64_emitter *e, uint32_t block, uint32_t label)
     for (uint32_t i = h->first; i + 1 < h->last && wagi_x64_roomy(e, INS_ROOM); i++) {
         e->ins = i;
         emit_ins(e, head, &ir->ins.p[i]);
+        wagi_x64_forget_bounds(e, &ir->ins.p[i]);
     }
     if (!wagi_x64_roomy(e, INS_ROOM))
         return true;
@@ -425,6 +426,8 @@ static void begin_block(wagi_x64_emitter *e, uint32_t b)
     const wagi_block *block = &e->ir->blocks.p[b];
     if (block->target)
         e->flags_at = 0;
+    if (block->target || b == 0 || !e->ir->blocks.p[b - 1].falls)
+        e->bounds_count = 0; /* there are other ways here */
     if (block->loop_head && !e->is_copy) {
         size_t pad = (size_t)(-(e->code.n - e->start)) & (ALIGN_LOOPS - 1);
         wagi_x64_nops(&e->code, pad);
@@ -441,6 +444,8 @@ static void emit_block(wagi_x64_emitter *e, uint32_t b, uint32_t end)
         if (is_edit_due(e->homes, e->next_edit, b, i))
             apply_edits(e, b, i);
         emit_ins(e, b, &e->ir->ins.p[i]);
+        if (e->bounds_count)
+            wagi_x64_forget_bounds(e, &e->ir->ins.p[i]);
     }
     if (end == block->last)
         apply_edits(e, b, end);
