@@ -22,7 +22,8 @@ static void access(maker *m, wagi_op op)
     gen_address(m, memory);
     if (align_log2 && !gen_once_in(m, 24)) {
         bool is_64 = m->memory_is_64[memory];
-        gen_put_op_s(m, is_64 ? WAGI_OP_i64_const : WAGI_OP_i32_const, -(int64_t)(1 << align_log2));
+        gen_put_op(m, is_64 ? WAGI_OP_i64_const : WAGI_OP_i32_const);
+        build_u8(m->b, 0x80u - (1u << align_log2)); /* -2, -4, -8 */
         gen_put_op(m, is_64 ? WAGI_OP_i64_and : WAGI_OP_i32_and);
     }
     size_t height = m->height - 1;

@@ -56,12 +56,6 @@ void gen_put_op(maker *m, wagi_op op)
     }
 }
 
-void gen_put_op_s(maker *m, wagi_op op, int64_t immediate)
-{
-    gen_put_op(m, op);
-    put_s(m->b, immediate);
-}
-
 void gen_put_op_u(maker *m, wagi_op op, uint64_t immediate)
 {
     gen_put_op(m, op);
@@ -733,10 +727,8 @@ static void instruction(maker *m)
     bool deep = m->label_count >= MAX_LABELS - 2 || m->height + 4 * MAX_KINDS > MAX_STACK;
     if (pick < 24)
         scalar(m);
-    else if (pick < 30)
-        load_or_store(m);
     else if (pick < 32)
-        gen_atomic(m);
+        (pick < 30 ? load_or_store : gen_atomic)(m);
     else if (pick < 38)
         variable(m);
     else if (pick < 42)

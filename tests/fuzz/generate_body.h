@@ -82,7 +82,6 @@ unsigned gen_valtype(char kind); /* its byte */
 void gen_put_types(build *b, const kinds *types);
 void gen_put_op(maker *m, wagi_op op);
 void gen_put_op_u(maker *m, wagi_op op, uint64_t immediate);
-void gen_put_op_s(maker *m, wagi_op op, int64_t immediate);
 void gen_put_i32(maker *m, int32_t value);
 bool gen_once_in(maker *m, unsigned count);
 /* The operand stack, in our books. */
