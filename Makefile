@@ -238,10 +238,12 @@ api:
 spec:
 	$(call run_tests,$(SPEC_BIN),$(SPEC_RUN))
 
-## load: the load test at full length: throughput, latencies, leak verdict
+## load: the load test at full length: throughput, latencies, leak verdict; and bench_churn, with every reset compared
 load: LOAD_COUNT = 1000000
-load:
-	$(call run_tests,$(LOAD_BIN) $(WASM),'$(LOAD) -n 1 -m $(LOAD_COUNT)' '$(LOAD) -n 2 -m $(LOAD_COUNT)' $(LOAD_RUN))
+load: deps-bench
+	$(call run_tests,$(LOAD_BIN) $(WASM) $(BUILD)/tests/bench/bench_churn $(BENCH_PROGRAMS),'$(LOAD) -n 1 -m $(LOAD_COUNT)' \
+	  '$(LOAD) -n 2 -m $(LOAD_COUNT)' $(LOAD_RUN) '$(BUILD)/tests/bench/bench_churn' '$(BUILD)/tests/bench/bench_churn --check' \
+	  '$(BUILD)/tests/bench/bench_churn --tier checked --check')
 
 ## lint: layers, exported symbols, headers, banned calls, file lengths, README's examples, format
 lint:
@@ -256,8 +258,10 @@ check-asan check-ubsan:
 	$(call run_tests,$(PROGRAMS),$(UNIT_BIN) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN) $(REPLAY_RUN) $(SPEC_RUN))
 # Long, and of one thread: nothing to see for ThreadSanitizer.
 TSAN_UNIT = $(filter-out %/test_native_ops %/test_x64_encode %/test_compile_bounds %/test_num,$(UNIT_BIN))
+# The litmus tests and the other scripts with threads; all of what the interpreter accesses can be seen.
+TSAN_SPEC = $(foreach t,interp checked,$(SPEC_BIN:%='% $(SPEC) --tier $t --filter threads*/*'))
 check-tsan:
-	$(call run_tests,$(TSAN_UNIT) $(API_BIN) $(LOAD_BIN) $(DEMO_BIN) $(WASM),$(TSAN_UNIT) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN))
+	$(call run_tests,$(TSAN_UNIT) $(API_BIN) $(LOAD_BIN) $(DEMO_BIN) $(SPEC_BIN) $(WASM),$(TSAN_UNIT) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN) $(TSAN_SPEC))
 check-valgrind:
 	$(call run_tests,$(UNIT_BIN) $(API_BIN) $(DEMO_BIN) $(WASM),$(UNIT_BIN) $(API_BIN) $(DEMO_RUN))
 
@@ -271,7 +275,7 @@ ubsan:
 	@$(MAKE) BUILD=build/ubsan CFLAGS='-O2 -g' SAN='-fsanitize=undefined -fno-sanitize-recover=all' check-ubsan
 
 # ThreadSanitizer leaves little address space: not enough for the guard pages of a thousand memories.
-## tsan: unit, api, demos and a small load under ThreadSanitizer
+## tsan: unit, api, demos, the suites with threads and a small load under ThreadSanitizer
 tsan:
 	@TSAN_OPTIONS="halt_on_error=0 second_deadlock_stack=1 suppressions=$(CURDIR)/tests/tsan.supp $$TSAN_OPTIONS" \
 	  WRAP='setarch -R' $(MAKE) BUILD=build/tsan CFLAGS='-O1 -g' SAN='-fsanitize=thread' LOAD_COUNT=200 LOAD_OPTIONS='-t checked' check-tsan
@@ -316,10 +320,18 @@ BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%.wasm,$(sort $(wildcard tests/bench/p
 $(BENCH_PROGRAMS): $(BUILD)/%.wasm: %.c tests/bench/programs/program.h
 	@mkdir -p $(@D)
 	$(call say,WASI,$<)
-	$(Q)$(WASI_CC) -std=c11 -O2 -Wall -Wextra -Wpedantic $(WERROR) -msign-ext -mnontrapping-fptoint -mbulk-memory -c $< -o $(@:.wasm=.wasm.o)
+	$(Q)$(WASI_CC) -std=c11 -O2 -Wall -Wextra -Wpedantic $(WERROR) -msign-ext -mnontrapping-fptoint -mbulk-memory \
+	  $(if $(findstring /simd_,$<),-msimd128) -c $< -o $(@:.wasm=.wasm.o)
 	$(Q)$(WASI_CC) -mexec-model=reactor -Wl,-z,stack-size=262144 -Wl,--strip-debug $(@:.wasm=.wasm.o) -o $@
 
-benches: $(BENCH_BIN) $(filter $(BUILD)/tests/bench/%,$(WASM)) $(BENCH_PROGRAMS)
+# Modules with structs, which no tool here assembles: a program writes them all.
+BENCH_OBJECTS := $(patsubst %,$(BUILD)/tests/bench/objects/%.wasm,trees list machine)
+$(BUILD)/tests/bench/objects/make: $(BUILD)/tests/bench/objects/make.o
+	$(LINK)
+$(BENCH_OBJECTS): $(BUILD)/tests/bench/objects/make
+	$(Q)$< $(@D)
+
+benches: $(BENCH_OBJECTS) $(BENCH_BIN) $(filter $(BUILD)/tests/bench/%,$(WASM)) $(BENCH_PROGRAMS)
 # Arguments for every benchmark program, as BENCH_ARGS='--tier interp --rounds 9'.
 BENCH_ARGS ?=
 ## bench: the benchmarks of the library (BENCH_ARGS='--tier interp'); about a minute
@@ -339,6 +351,11 @@ bench-modules: fetch-modules
 bench-instructions: deps-bench
 	@$(MAKE) benches
 	sh tests/bench/instructions.sh $(BUILD)
+
+## bench-churn: instances a second beside wasmtime's pooling allocator and V8, one interleaved run (ROUNDS=5)
+bench-churn: deps-bench
+	@$(MAKE) $(BUILD)/tests/bench/bench_churn
+	BUILD=$(BUILD) CC='$(CC)' sh tests/bench/churn.sh
 
 ## bench-peers: side by side with the peers that are on this machine, as ratios of one run
 bench-peers: deps-bench
@@ -370,7 +387,8 @@ clean:
 force:
 .PHONY: help deps deps-dev lib shared install uninstall demos demo test unit api spec load lint fuzz-replay asan ubsan tsan \
   valgrind clang switch check-switch fuzzers fuzz deps-bench benches bench fetch-modules bench-modules \
-  bench-instructions bench-peers format format-check clean force check-asan check-ubsan check-tsan check-modules asan-modules \
+  bench-instructions bench-peers bench-churn format format-check clean force check-asan check-ubsan check-tsan check-modules \
+  asan-modules \
   check-valgrind
 .SECONDARY:
 -include $(patsubst %.c,$(BUILD)/%.d,$(ALL_SRC))

@@ -32,8 +32,9 @@ bool wag_validate(wag_bytes bytes, const wag_compile_options *options)
     wagi_parallel parallel = wagi_compile_pool_parallel(cluster);
     if (wagi_module_decode_by(bytes, NULL, cluster->registry, &cluster->limits, &parallel, &module, NULL) != WAG_OK)
         return false;
+    bool valid = wagi_compile_allowed(module->data, cluster, NULL) == WAG_OK;
     wag_module_unref(module);
-    return true;
+    return valid;
 }
 
 wag_err wag_module_new(wag_bytes bytes, const wag_compile_options *options, wag_module **ret_module,

@@ -403,20 +403,31 @@ wag_err wagi_decode_tag_type(wagi_decoder *decoder, const wagi_type **ret_type)
     return err;
 }
 
-/* Flags: 1 has a maximum, 2 shared, 4 64-bit. */
-static wag_err read_limits(wagi_decoder *decoder, bool may_be_shared, wagi_limits_type *ret_limits)
+/* Flags: 1 has a maximum, 2 shared, 4 64-bit, 8 a page size follows (ret_page_size_log2, which is NULL for tables). */
+static wag_err read_limits(wagi_decoder *decoder, uint8_t *ret_page_size_log2, wagi_limits_type *ret_limits)
 {
     wagi_reader *reader = &decoder->reader;
     const uint8_t *where = reader->pos;
     uint8_t flags = wagi_read_u8(reader);
-    if (flags > 7 || (flags & 2u && !may_be_shared))
+    if (flags > 15 || (flags & (2u | 8u) && !ret_page_size_log2))
         wagi_reader_fail_at(reader, where, "malformed limits flags");
     wagi_limits_type limits = {.has_maximum = flags & 1u, .is_shared = flags & 2u, .is_64 = flags & 4u};
     limits.minimum = wagi_read_u64(reader);
     limits.maximum = limits.has_maximum ? wagi_read_u64(reader) : UINT64_MAX;
+    const uint8_t *page_size_at = reader->pos;
+    uint32_t page_size_log2 = flags & 8u ? wagi_read_u32(reader) : 16;
+    if (page_size_log2 > 63)
+        wagi_reader_fail_at(reader, page_size_at, "invalid custom page size");
     wag_err err = wagi_decode_check(decoder);
     if (err != WAG_OK)
         return err;
+    if (flags & 8u) {
+        wagi_decode_feature(decoder, WAGI_FEATURE_CUSTOM_PAGE_SIZES, where);
+        if (page_size_log2 != 0 && page_size_log2 != 16)
+            return WAGI_DECODE_FAIL(decoder, WAG_INVALID, page_size_at, "invalid custom page size 2^%u",
+                                    (unsigned)page_size_log2);
+        *ret_page_size_log2 = (uint8_t)page_size_log2;
+    }
     if (limits.minimum > limits.maximum)
         return WAGI_DECODE_FAIL(decoder, WAG_INVALID, where, "size minimum must not be greater than maximum");
     if (limits.is_64)
@@ -433,7 +444,7 @@ wag_err wagi_decode_table_type(wagi_decoder *decoder, wagi_table_type *ret_type)
     if (!decoder->reader.error && !wagi_is_ref(type.element))
         wagi_reader_fail_at(&decoder->reader, where, "malformed reference type");
     where = decoder->reader.pos;
-    wag_err err = read_limits(decoder, false, &type.limits);
+    wag_err err = read_limits(decoder, NULL, &type.limits);
     if (err != WAG_OK)
         return err;
     uint64_t largest = type.limits.has_maximum ? type.limits.maximum : type.limits.minimum;
@@ -445,11 +456,37 @@ wag_err wagi_decode_table_type(wagi_decoder *decoder, wagi_table_type *ret_type)
     return WAG_OK;
 }
 
+/* A number of pages of 64 KiB in pages of the type. */
+static uint64_t in_pages(uint64_t standard, const wagi_memory_type *type)
+{
+    unsigned shift = 16u - type->page_size_log2;
+    return standard > UINT64_MAX >> shift ? UINT64_MAX : standard << shift;
+}
+
+static wag_err check_memory_size(wagi_decoder *decoder, const wagi_memory_type *type, const uint8_t *where)
+{
+    const wagi_limits_type *limits = &type->limits;
+    uint64_t largest = limits->has_maximum ? limits->maximum : limits->minimum;
+    if (limits->is_64) {
+        if (largest > in_pages((uint64_t)1 << 48, type))
+            return WAGI_DECODE_FAIL(decoder, WAG_INVALID, where, "memory size must be at most 2^48 pages (2^64 bytes)");
+        if (largest > in_pages(decoder->limits->memory64_pages_declared, type))
+            return WAGI_DECODE_LIMIT(decoder, memory64_pages_declared, largest, where);
+    } else {
+        if (largest > in_pages(65536, type) || largest > UINT32_MAX)
+            return WAGI_DECODE_FAIL(decoder, WAG_INVALID, where, "memory size must be at most 65536 pages (4 GiB)");
+        /* A lowered limit is about what is used: the maximum in a type is a bound that nobody need reach. */
+        if (limits->minimum > in_pages(decoder->limits->memory32_pages, type))
+            return WAGI_DECODE_LIMIT(decoder, memory32_pages, limits->minimum, where);
+    }
+    return WAG_OK;
+}
+
 wag_err wagi_decode_memory_type(wagi_decoder *decoder, wagi_memory_type *ret_type)
 {
     const uint8_t *where = decoder->reader.pos;
     wagi_memory_type type = {.page_size_log2 = 16};
-    wag_err err = read_limits(decoder, true, &type.limits);
+    wag_err err = read_limits(decoder, &type.page_size_log2, &type.limits);
     if (err != WAG_OK)
         return err;
     if (type.limits.is_shared) {
@@ -458,19 +495,9 @@ wag_err wagi_decode_memory_type(wagi_decoder *decoder, wagi_memory_type *ret_typ
         if (!type.limits.has_maximum)
             return WAGI_DECODE_FAIL(decoder, WAG_INVALID, where, "shared memory must have maximum");
     }
-    uint64_t largest = type.limits.has_maximum ? type.limits.maximum : type.limits.minimum;
-    if (type.limits.is_64) {
-        if (largest > (uint64_t)1 << 48)
-            return WAGI_DECODE_FAIL(decoder, WAG_INVALID, where, "memory size must be at most 2^48 pages (2^64 bytes)");
-        if (largest > decoder->limits->memory64_pages_declared)
-            return WAGI_DECODE_LIMIT(decoder, memory64_pages_declared, largest, where);
-    } else {
-        if (largest > 65536)
-            return WAGI_DECODE_FAIL(decoder, WAG_INVALID, where, "memory size must be at most 65536 pages (4 GiB)");
-        /* A lowered limit is about what is used: the maximum in a type is a bound that nobody need reach. */
-        if (type.limits.minimum > decoder->limits->memory32_pages)
-            return WAGI_DECODE_LIMIT(decoder, memory32_pages, type.limits.minimum, where);
-    }
+    err = check_memory_size(decoder, &type, where);
+    if (err != WAG_OK)
+        return err;
     *ret_type = type;
     return WAG_OK;
 }

@@ -147,6 +147,8 @@ size_t wagi_memory_type_text(wagi_memory_type type, char *buffer, size_t size)
     text_sink sink = sink_make(buffer, size);
     put(&sink, "(memory ");
     put_limits(&sink, type.limits);
+    if (type.page_size_log2 != 16)
+        put(&sink, " (pagesize %u)", 1u << type.page_size_log2);
     put(&sink, ")");
     return sink.size;
 }

@@ -61,6 +61,21 @@ static bool validate_select(wagi_validator *v)
     return wagi_v_push(v, first == WAGI_BOT ? second : first);
 }
 
+/* --- wide arithmetic: more operands or results than a signature may have --- */
+
+static bool pop_i64s(wagi_validator *v, unsigned count)
+{
+    while (count-- > 0)
+        if (!wagi_v_pop(v, WAGI_I64))
+            return false;
+    return true;
+}
+
+static bool push_i64_pair(wagi_validator *v)
+{
+    return wagi_v_push(v, WAGI_I64) && wagi_v_push(v, WAGI_I64);
+}
+
 /* --- memory and segments --- */
 
 static bool validate_memory_copy(wagi_validator *v)
@@ -393,6 +408,12 @@ bool wagi_v_operation(wagi_validator *v)
         return validate_global(v);
     case WAGI_OP_memory_copy:
         return validate_memory_copy(v);
+    case WAGI_OP_i64_add128:
+    case WAGI_OP_i64_sub128:
+        return pop_i64s(v, 4) && push_i64_pair(v);
+    case WAGI_OP_i64_mul_wide_s:
+    case WAGI_OP_i64_mul_wide_u:
+        return pop_i64s(v, 2) && push_i64_pair(v);
     case WAGI_OP_data_drop:
         return check_data(v, v->imm.a);
     case WAGI_OP_elem_drop:

@@ -419,9 +419,9 @@ static bool build_op(wagi_builder *b, wagi_op op)
 {
     if (wagi_ops[op].feature == WAGI_FEATURE_GC)
         return wagi_build_gc(b, op);
-    return build_local(b, op) || wagi_build_simd(b, op) || wagi_build_control(b, op) || wagi_build_num(b, op) ||
-           wagi_build_memory(b, op) || wagi_build_call(b, op) || wagi_build_exception(b, op) ||
-           wagi_build_atomic(b, op);
+    return wagi_build_control(b, op) || build_local(b, op) || wagi_build_call(b, op) || wagi_build_simd(b, op) ||
+           wagi_build_num(b, op) || wagi_build_memory(b, op) || wagi_build_exception(b, op) ||
+           wagi_build_atomic(b, op) || wagi_build_wide(b, op);
 }
 
 /* Build ops until one may have made the code behind it unreachable, or ended the function. */

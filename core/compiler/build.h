@@ -175,6 +175,9 @@ void wagi_build_helper(wagi_builder *b, wagi_helper helper, uint32_t operand_cou
 /* ---- build_atomic.c ---- */
 bool wagi_build_atomic(wagi_builder *b, wagi_op op);
 
+/* ---- build_wide.c ---- */
+bool wagi_build_wide(wagi_builder *b, wagi_op op);
+
 /* ---- build_simd.c ---- */
 bool wagi_build_simd(wagi_builder *b, wagi_op op);
 

@@ -460,6 +460,7 @@ static uint32_t cast_value(wagi_builder *b, const wagi_test *test)
 {
     wagi_ins ins = ins_1(WAGI_IR_REF_TEST, WAGI_TY_I64, wagi_ir_new_vreg(b->ir, WAGI_TY_I32), test->a.vreg);
     ins.sub = cast_of(test);
+    ins.flags = test->flags;
     ins.imm = test->imm;
     wagi_build_emit(b, ins);
     return ins.dst;

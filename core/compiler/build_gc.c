@@ -48,6 +48,13 @@ static void note_type(wagi_builder *b, wagi_valtype type)
         set_fact(b, wagi_build_top(b)->vreg, ALWAYS);
 }
 
+/* The entry's vreg is read now: its definition may not be redirected any more. */
+static void keep_definition(wagi_entry *entry)
+{
+    if (entry->kind == WAGI_ENTRY_TEMP)
+        entry->def = WAGI_NIL;
+}
+
 void wagi_build_null_check(wagi_builder *b, wagi_entry *entry, wag_err trap)
 {
     if (is_not_null(b, entry))
@@ -56,6 +63,7 @@ void wagi_build_null_check(wagi_builder *b, wagi_entry *entry, wag_err trap)
     wagi_ins ins = ins_1(WAGI_IR_NULL_CHECK, WAGI_TY_I64, WAGI_NIL, entry->vreg);
     ins.imm = trap;
     wagi_build_emit(b, ins);
+    keep_definition(entry);
     wagi_build_note_not_null(b, entry);
 }
 
@@ -501,6 +509,8 @@ static void ref_test(wagi_builder *b, bool null_too)
     wagi_test test = read_cast(b, null_too, WAGI_NE);
     test.a = wagi_build_pop(b);
     wagi_build_materialize(b, &test.a);
+    if (is_not_null(b, &test.a))
+        test.flags = WAGI_INS_SAFE;
     wagi_build_condition(b, test);
 }
 
@@ -517,6 +527,7 @@ static void ref_cast(wagi_builder *b, bool null_too)
     if (is_not_null(b, top))
         ins.flags = WAGI_INS_SAFE;
     wagi_build_emit(b, ins);
+    keep_definition(top);
     if (!null_too)
         wagi_build_note_not_null(b, wagi_build_top(b));
 }
@@ -525,14 +536,20 @@ static void branch_on_cast(wagi_builder *b, bool on_failure)
 {
     uint8_t flags = wagi_read_u8(&b->in);
     uint32_t depth = wagi_read_u32(&b->in);
-    wagi_read_heap_type(&b->in, b->data);
-    wagi_test test = read_cast(b, flags & 2, on_failure ? WAGI_EQ : WAGI_NE);
+    wagi_test from = read_cast(b, flags & 1, WAGI_NE), test = read_cast(b, flags & 2, on_failure ? WAGI_EQ : WAGI_NE);
+    if (from.cast & WAGI_CAST_ABSTRACT ? from.imm == WAGI_HEAP_STRUCT || from.imm == WAGI_HEAP_ARRAY
+                                       : ((const wagi_type *)(uintptr_t)from.imm)->comp != WAGI_COMP_FUNC)
+        test.cast |= WAGI_CAST_OBJECT;
     wagi_entry *top = wagi_build_top(b);
     if (b->ir->failed)
         return;
     wagi_build_materialize(b, top);
     test.a = *top;
+    if (is_not_null(b, top))
+        test.flags = WAGI_INS_SAFE;
     wagi_build_branch_to(b, test, depth);
+    if (on_failure && !(flags & 2))
+        wagi_build_note_not_null(b, wagi_build_top(b));
 }
 
 bool wagi_build_gc(wagi_builder *b, wagi_op op)

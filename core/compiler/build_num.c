@@ -199,6 +199,10 @@ static bool binary_constant(wagi_builder *b, wagi_ir_op *op, unsigned type, wagi
         *op = WAGI_IR_ADD;
         c = type == WAGI_TY_I32 ? (int32_t)(0 - (uint32_t)c) : -c;
     }
+    if (*op == WAGI_IR_AND && type == WAGI_TY_I64 && c == UINT32_MAX) { /* the lower half */
+        emit_result(b, ins_1(WAGI_IR_WRAP, type, WAGI_NIL, a.vreg), type);
+        return true;
+    }
     if (is_division(*op) || !fits(b, c))
         return false;
     if (*op == WAGI_IR_ADD && add_to_sum(b, type, a, c))

@@ -111,30 +111,18 @@ static void one_operand(wagi_builder *b, const vector_op *v)
 /* Exact for every value: sums and products of floats with two NaNs are not. */
 static bool is_commutative(wagi_op op)
 {
-    switch (op) {
-#define SHAPE_32(shape)                                                                                                \
-    case WAGI_OP_##shape##_min_s:                                                                                      \
-    case WAGI_OP_##shape##_min_u:                                                                                      \
-    case WAGI_OP_##shape##_max_s:                                                                                      \
-    case WAGI_OP_##shape##_max_u
-#define SHAPE(shape)                                                                                                   \
-    case WAGI_OP_##shape##_add:                                                                                        \
-    case WAGI_OP_##shape##_eq:                                                                                         \
-    case WAGI_OP_##shape##_ne
-        SHAPE(i8x16)
-            : SHAPE(i16x8)
-            : SHAPE(i32x4)
-            : SHAPE(i64x2)
-            : SHAPE_32(i8x16)
-            : SHAPE_32(i16x8)
-            : SHAPE_32(i32x4)
-            : case WAGI_OP_i16x8_mul : case WAGI_OP_i32x4_mul : case WAGI_OP_i64x2_mul : case WAGI_OP_v128_and
-            : case WAGI_OP_v128_or : case WAGI_OP_v128_xor : return true;
-    default:
-        return false;
-    }
+#define SHAPE(shape) WAGI_OP_##shape##_add, WAGI_OP_##shape##_eq, WAGI_OP_##shape##_ne
+#define ORDER(shape) WAGI_OP_##shape##_min_s, WAGI_OP_##shape##_min_u, WAGI_OP_##shape##_max_s, WAGI_OP_##shape##_max_u
+    static const uint16_t ops[] = {SHAPE(i8x16),      SHAPE(i16x8),      SHAPE(i32x4),     SHAPE(i64x2),
+                                   ORDER(i8x16),      ORDER(i16x8),      ORDER(i32x4),     WAGI_OP_i16x8_mul,
+                                   WAGI_OP_i32x4_mul, WAGI_OP_i64x2_mul, WAGI_OP_v128_and, WAGI_OP_v128_or,
+                                   WAGI_OP_v128_xor};
 #undef SHAPE
-#undef SHAPE_32
+#undef ORDER
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+        if (ops[i] == op)
+            return true;
+    return false;
 }
 
 /* The second operand is a vector, a shift count or a lane's new value. */

@@ -37,7 +37,8 @@ typedef enum wagi_image_result { WAGI_IMAGE_OK, WAGI_IMAGE_NOMEM, WAGI_IMAGE_UNS
      1ull << WAGI_FEATURE_TAIL_CALL | 1ull << WAGI_FEATURE_EXTENDED_CONST | 1ull << WAGI_FEATURE_MULTI_MEMORY |        \
      1ull << WAGI_FEATURE_MEMORY64 | 1ull << WAGI_FEATURE_FUNCTION_REFERENCES | 1ull << WAGI_FEATURE_EXCEPTIONS |      \
      1ull << WAGI_FEATURE_GC | 1ull << WAGI_FEATURE_THREADS | 1ull << WAGI_FEATURE_SIMD |                              \
-     1ull << WAGI_FEATURE_RELAXED_SIMD)
+     1ull << WAGI_FEATURE_RELAXED_SIMD | 1ull << WAGI_FEATURE_CUSTOM_PAGE_SIZES |                                      \
+     1ull << WAGI_FEATURE_WIDE_ARITHMETIC)
 
 /* This build and this machine have a compiler. */
 bool wagi_compiler_available(void);

@@ -184,39 +184,6 @@ uint32_t wagi_ir_add_call(wagi_ir *ir, wagi_ir_call call)
     return (uint32_t)ir->calls.n - 1;
 }
 
-static void each_pool(wagi_ir *ir, uint32_t first, uint32_t count, wagi_ir_visitor visit, void *context)
-{
-    for (uint32_t i = first; i < first + count; i++)
-        if (!(ir->pool.p[i] & WAGI_POOL_CONST))
-            visit(context, &ir->pool.p[i]);
-}
-
-void wagi_ir_each_use(wagi_ir *ir, uint32_t index, wagi_ir_visitor visit, void *context)
-{
-    wagi_ins *ins = &ir->ins.p[index];
-    if (wagi_ins_reads_a(ins))
-        visit(context, &ins->a);
-    if (wagi_ins_reads_b(ins))
-        visit(context, &ins->b);
-    if (wagi_ins_reads_c(ins))
-        visit(context, &ins->c);
-    if (wagi_ir_uses[ins->op] & WAGI_IR_IS_CALL) {
-        wagi_ir_call *call = &ir->calls.p[ins->imm];
-        each_pool(ir, call->args, wagi_call_operands(call), visit, context);
-    } else if (ins->op == WAGI_IR_RETURN) {
-        each_pool(ir, (uint32_t)ins->imm, ins->b, visit, context);
-    }
-}
-
-void wagi_ir_each_def(wagi_ir *ir, uint32_t index, wagi_ir_visitor visit, void *context)
-{
-    wagi_ins *ins = &ir->ins.p[index];
-    if (wagi_ir_uses[ins->op] & WAGI_IR_D)
-        visit(context, &ins->dst);
-    else if (ins->op == WAGI_IR_CALL)
-        each_pool(ir, ir->calls.p[ins->imm].results, ir->calls.p[ins->imm].result_count, visit, context);
-}
-
 /* ---- dump ---- */
 
 typedef struct writer {

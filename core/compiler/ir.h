@@ -152,6 +152,7 @@ enum {
     WAGI_CAST_NULL = 2,     /* null matches */
     WAGI_CAST_ABSTRACT = 4, /* imm is a wagi_heap */
     WAGI_CAST = 8,          /* of a wagi_test: it is one */
+    WAGI_CAST_OBJECT = 16,  /* what is not null is a struct or an array */
 };
 
 typedef struct wagi_ins {
@@ -347,8 +348,38 @@ static inline bool wagi_ins_jumps(const wagi_ins *ins)
 }
 /* Calls `visit` for each vreg operand that instruction i reads, call arguments included. */
 typedef void (*wagi_ir_visitor)(void *context, uint32_t *vreg);
-void wagi_ir_each_use(wagi_ir *ir, uint32_t ins, wagi_ir_visitor visit, void *context);
-void wagi_ir_each_def(wagi_ir *ir, uint32_t ins, wagi_ir_visitor visit, void *context);
+static inline void wagi_ir_each_pool(wagi_ir *ir, uint32_t first, uint32_t count, wagi_ir_visitor visit, void *context)
+{
+    for (uint32_t i = first; i < first + count; i++)
+        if (!(ir->pool.p[i] & WAGI_POOL_CONST))
+            visit(context, &ir->pool.p[i]);
+}
+
+static inline void wagi_ir_each_use(wagi_ir *ir, uint32_t index, wagi_ir_visitor visit, void *context)
+{
+    wagi_ins *ins = &ir->ins.p[index];
+    if (wagi_ins_reads_a(ins))
+        visit(context, &ins->a);
+    if (wagi_ins_reads_b(ins))
+        visit(context, &ins->b);
+    if (wagi_ins_reads_c(ins))
+        visit(context, &ins->c);
+    if (wagi_ir_uses[ins->op] & WAGI_IR_IS_CALL) {
+        wagi_ir_call *call = &ir->calls.p[ins->imm];
+        wagi_ir_each_pool(ir, call->args, wagi_call_operands(call), visit, context);
+    } else if (ins->op == WAGI_IR_RETURN) {
+        wagi_ir_each_pool(ir, (uint32_t)ins->imm, ins->b, visit, context);
+    }
+}
+
+static inline void wagi_ir_each_def(wagi_ir *ir, uint32_t index, wagi_ir_visitor visit, void *context)
+{
+    wagi_ins *ins = &ir->ins.p[index];
+    if (wagi_ir_uses[ins->op] & WAGI_IR_D)
+        visit(context, &ins->dst);
+    else if (ins->op == WAGI_IR_CALL)
+        wagi_ir_each_pool(ir, ir->calls.p[ins->imm].results, ir->calls.p[ins->imm].result_count, visit, context);
+}
 
 /* The function as text, for people. Returns as snprintf. */
 size_t wagi_ir_dump(const wagi_ir *ir, char *buffer, size_t size);

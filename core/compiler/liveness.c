@@ -303,7 +303,7 @@ static bool walk_blocks(walk *w)
         const wagi_block *block = &ir->blocks.p[b];
         w->weight = wagi_block_weight(ir, b);
         join_successors(w, b);
-        for (uint32_t i = block->last; i-- > block->first;)
+        for (uint32_t i = block->last, first = block->first; i-- > first;)
             walk_ins(w, i);
         if (block->loop_head)
             cover_loop(w, block->loop);

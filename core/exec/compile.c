@@ -10,14 +10,31 @@
 #include "runtime/compile_pool.h"
 #include "runtime/image.h"
 
+/* The first of the features that are missing, which are not none. */
+static unsigned first_of(uint64_t missing)
+{
+    unsigned feature = 0;
+    while (!(missing >> feature & 1u))
+        feature++;
+    return feature;
+}
+
+wag_err wagi_compile_allowed(const wagi_module_data *data, const wag_cluster *cluster, wag_error **reterr_error)
+{
+    uint64_t missing = data->features & ~cluster->features;
+    if (!missing)
+        return WAG_OK;
+    unsigned feature = first_of(missing);
+    return wagi_fail_at(WAG_INVALID, data->feature_offset[feature], data->feature_func[feature], reterr_error,
+                        "feature that the cluster has not on: %s", wagi_feature_text((wagi_feature)feature));
+}
+
 wag_err wagi_compile_check(const wagi_module_data *data, const wagi_tier *tier, wag_error **reterr_error)
 {
     uint64_t missing = data->features & ~tier->features;
     if (!missing)
         return WAG_OK;
-    unsigned feature = 0;
-    while (!(missing >> feature & 1u))
-        feature++;
+    unsigned feature = first_of(missing);
     return wagi_fail_at(WAG_UNSUPPORTED, data->feature_offset[feature], data->feature_func[feature], reterr_error,
                         "feature not supported by the %s tier: %s", tier->name,
                         wagi_feature_text((wagi_feature)feature));
@@ -86,7 +103,9 @@ wag_err wagi_compile(wag_bytes bytes, struct wag_cluster *cluster, wag_tier tier
     if (err != WAG_OK)
         return err;
     wag_cluster_ref(cluster);
-    err = compile_as(module, tier, reterr_error);
+    err = wagi_compile_allowed(module->data, cluster, reterr_error);
+    if (err == WAG_OK)
+        err = compile_as(module, tier, reterr_error);
     if (err != WAG_OK)
         goto out;
     if (wagi_memory_images_make(module) != WAG_OK) {

@@ -10,6 +10,9 @@
 wag_err wagi_compile(wag_bytes bytes, struct wag_cluster *cluster, wag_tier tier, wag_module **ret_module,
                      wag_error **reterr_error);
 
+/* Are all features that the module uses on in the cluster? WAG_INVALID when not: the error names the first one, and
+ * where it is used first. */
+wag_err wagi_compile_allowed(const wagi_module_data *data, const struct wag_cluster *cluster, wag_error **reterr_error);
 /* Does the tier run everything that the module uses? WAG_UNSUPPORTED when not: the error names what is missing and
  * where it is used first. */
 wag_err wagi_compile_check(const wagi_module_data *data, const wagi_tier *tier, wag_error **reterr_error);

@@ -150,7 +150,10 @@ static wag_err array_new_elem(wag_instance *instance, wagi_slot *slots)
 
 static wag_err array_fill(wag_instance *instance, wagi_slot *slots)
 {
-    return wagi_array_fill(instance->unit.agent, slots[0], (uint32_t)slots[1], slots[2], (uint32_t)slots[3]);
+    const wagi_gc_object *array = (const wagi_gc_object *)(uintptr_t)slots[0];
+    bool is_wide = array && wagi_gc_type_of(array)->fields[0].storage == WAGI_V128;
+    return wagi_array_fill_from(instance->unit.agent, slots[0], (uint32_t)slots[1], slots + 2,
+                                (uint32_t)slots[is_wide ? 4 : 3]);
 }
 
 static wag_err array_copy(wag_instance *instance, wagi_slot *slots)

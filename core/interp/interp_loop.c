@@ -234,10 +234,10 @@ static inline callee find_indirect(const wag_instance *instance, uint64_t type, 
  * local.set or local.get behind a result, branches behind a condition, loop behind a branch. (The const ops do the same
  * with add.) Only the one-byte form of an index is looked for. */
 #define IS_LOCAL(op) (ip[0] == CODE_##op && LIKELY(ip[1] < 0x80))
-#if WIDE
-#define NEXT(state) JUMP(state)
-#elif defined(__clang__)
+#if defined(__clang__)
 #define NEXT(state) JOIN(state) /* copies make its time to compile four times as long and the code slower */
+#elif WIDE
+#define NEXT(state) JUMP(state)
 #else
 #define NEXT(state) NEXT_##state()
 #endif

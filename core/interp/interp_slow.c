@@ -5,6 +5,7 @@
 #include "binary/reader.h"
 #include "interp/frame.h"
 #include "ops/num.h"
+#include "ops/wide.h"
 
 /* -1 in the width of the address type when it could not grow. */
 static wagi_slot grow_result(uint64_t old, bool is_64)
@@ -45,6 +46,27 @@ static bool truncate(wagi_op op, wagi_slot *top)
     default:
         return false;
     }
+}
+
+/* Wide arithmetic. sp: behind the operands; the new one. */
+static wagi_slot *wide(wagi_op op, wagi_slot *sp)
+{
+    wide_128 result;
+    wagi_slot *x = sp - 4;
+    switch (op) {
+    case WAGI_OP_i64_add128:
+        result = wide_add((wide_128){x[0], x[1]}, (wide_128){x[2], x[3]});
+        break;
+    case WAGI_OP_i64_sub128:
+        result = wide_sub((wide_128){x[0], x[1]}, (wide_128){x[2], x[3]});
+        break;
+    default:
+        x = sp - 2;
+        result = op == WAGI_OP_i64_mul_wide_s ? wide_mul_s(x[0], x[1]) : wide_mul_u(x[0], x[1]);
+    }
+    x[0] = result.low;
+    x[1] = result.high;
+    return x + 2;
 }
 
 /* first, second: the immediates in the order of the bytes. x: the operands, the deepest first. */
@@ -112,6 +134,12 @@ wag_err wagi_interp_slow_op(wagi_interp_state *state)
     case WAGI_OP_table_set: /* the index has been checked */
         sp -= 2;
         wagi_table_store(instance->tables[first], sp[0], sp[1]);
+        break;
+    case WAGI_OP_i64_add128:
+    case WAGI_OP_i64_sub128:
+    case WAGI_OP_i64_mul_wide_s:
+    case WAGI_OP_i64_mul_wide_u:
+        sp = wide(op, sp);
         break;
     case WAGI_OP_table_size:
         *sp++ = instance->tables[first]->size;

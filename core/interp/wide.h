@@ -28,6 +28,12 @@ static WIDE_INLINE void wide_put(wagi_slot *slot, ptrdiff_t high, wagi_v128 v)
     memcpy(slot + high, v.bytes + 8, 8);
 }
 
+enum {
+#define OP(name, text, prefix, code, imm, signature, align, feature, effects) WIDE_CODE_##name = (code),
+#include "binary/op.def"
+#undef OP
+};
+
 /* ---- without memory; immediate: the bytes behind the opcode ---- */
 
 #define WIDE_FUNC(kind)                                                                                                \
@@ -121,6 +127,45 @@ WIDE_FUNC(load) /* a constant */
              : wide_replace64, v128_shuffle *                                                                          \
              : wide_shuffle, v128_load *                                                                               \
              : wide_load)
+
+typedef struct wide_position {
+    wagi_slot *sp;
+    const uint8_t *ip;
+} wide_position;
+
+/* Rows of op.def behind prefix 0xFD, by their immediate. */
+#define ROW_SIMD_0(imm, name, align)
+#define ROW_SIMD_0xFB(imm, name, align)
+#define ROW_SIMD_0xFC(imm, name, align)
+#define ROW_SIMD_0xFD(imm, name, align) SIMD_##imm(name, align)
+#define ROW_SIMD_0xFE(imm, name, align)
+
+/* Run the op of a code behind the prefix that accesses no memory; ip: at its immediates. */
+static wide_position wide_pure(uint64_t code, wagi_slot *sp, ptrdiff_t high, const uint8_t *ip)
+{
+    switch (code) {
+#define SIMD_NONE(name, align) SIMD_PURE(name, 0)
+#define SIMD_LANE(name, align) SIMD_PURE(name, 1)
+#define SIMD_SHUFFLE(name, align) SIMD_PURE(name, 16)
+#define SIMD_V128(name, align) SIMD_PURE(name, 16)
+#define SIMD_MEMARG(name, align)
+#define SIMD_MEMARG_LANE(name, align)
+#define SIMD_PURE(name, immediate_size)                                                                                \
+    case WIDE_CODE_##name:                                                                                             \
+        return (wide_position){WIDE_PURE(v128_##name)(v128_##name, sp, high, ip), ip + (immediate_size)};
+#define OP(name, text, prefix, code, imm, signature, align, feature, effects) ROW_SIMD_##prefix(imm, name, align)
+#include "binary/op.def"
+#undef OP
+#undef SIMD_NONE
+#undef SIMD_LANE
+#undef SIMD_SHUFFLE
+#undef SIMD_V128
+#undef SIMD_MEMARG
+#undef SIMD_MEMARG_LANE
+    default:
+        return (wide_position){sp, ip}; /* cannot be reached: the code is valid */
+    }
+}
 
 /* ---- with memory; at: the bytes of the access, `width` of them. What other threads may write is read and written by
  * relaxed atomics (ops/atomic.h), from and to a copy. ---- */

@@ -23,7 +23,8 @@ typedef struct wagi_quota {
 /* The agent cluster. Immutable apart from what says otherwise; atomically counted. */
 struct wag_cluster {
     atomic_size_t count;
-    wagi_limits limits; /* lowered by wag_cluster_set_limit only */
+    wagi_limits limits; /* changed by wag_cluster_set_limit only */
+    uint64_t features;  /* bits of wagi_feature that its modules may use */
     wagi_registry *registry;
     uint32_t compile_threads;
     wag_reset_strategy reset;

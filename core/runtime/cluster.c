@@ -23,6 +23,11 @@ wag_err wag_cluster_new(const wag_cluster_options *options, wag_cluster **ret_cl
     cluster->reset = options ? options->reset : WAG_RESET_DEFAULT;
     cluster->check_resets = options && options->check_resets;
     atomic_init(&cluster->reset_mismatches, 0);
+    cluster->features = ((uint64_t)1 << WAGI_FEATURE_COUNT) - 1;
+    if (!options || !options->custom_page_sizes)
+        cluster->features &= ~((uint64_t)1 << WAGI_FEATURE_CUSTOM_PAGE_SIZES);
+    if (!options || !options->wide_arithmetic)
+        cluster->features &= ~((uint64_t)1 << WAGI_FEATURE_WIDE_ARITHMETIC);
     cluster->perf_map = options && options->perf_map;
     cluster->gdb_jit = options && options->gdb_jit;
     if (cluster->compile_threads == 0) {
@@ -80,12 +85,25 @@ static uint64_t *limit_at(wagi_limits *limits, wag_limit limit)
     return (uint64_t *)(void *)limits + limit;
 }
 
-wag_err wag_cluster_set_limit(wag_cluster *cluster, wag_limit limit, uint64_t value)
+/* How high a limit may be set. */
+static uint64_t highest(wag_limit limit)
 {
     wagi_limits built_in = wagi_default_limits;
+    switch (limit) {
+    case WAG_LIMIT_table_entries:
+        return UINT64_MAX;
+    case WAG_LIMIT_memory64_pages_declared:
+        return (uint64_t)1 << 48;
+    default:
+        return *limit_at(&built_in, limit);
+    }
+}
+
+wag_err wag_cluster_set_limit(wag_cluster *cluster, wag_limit limit, uint64_t value)
+{
     if (!cluster || (unsigned)limit >= WAG_LIMIT_COUNT)
         return WAG_TYPE;
-    if (value > *limit_at(&built_in, limit))
+    if (value > highest(limit))
         return WAG_RANGE;
     *limit_at(&cluster->limits, limit) = value;
     if (limit == WAG_LIMIT_canonical_types)

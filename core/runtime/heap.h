@@ -21,7 +21,8 @@
  * shaded first (wagi_gc_shade); stacks need nothing. Sweeping is lazy, and is over before the next mark begins.
  *
  * Safepoints: only wagi_gc_alloc collects, and what its caller works with must be in the interpreter's stack below
- * agent->stack_top, or held by a handle.
+ * agent->stack_top, in native frames and registers (both are scanned conservatively, by the address of the object, not
+ * of its inside), or held by a handle.
  */
 #ifndef WAGI_RUNTIME_HEAP_H
 #define WAGI_RUNTIME_HEAP_H

@@ -113,6 +113,7 @@ typedef struct wagi_slot_state {
     struct wagi_seal *seal;        /* NULL: all writable */
     bool registered;               /* in the agent's table of addresses */
     uint32_t touched;              /* pages with memory of their own when it was last looked at */
+    uint32_t grown;                /* the same behind the initial size, all zero */
     bool host_opened;              /* since the last reset */
     uint32_t cold_count;
     wagi_page_run cold[WAGI_COLD_RUNS]; /* made writable since the last reset; may overlap */

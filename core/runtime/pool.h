@@ -92,6 +92,7 @@ void wagi_links_leave(wagi_pool *pool);
 /* ---- instance.c ---- */
 /* As good as new, or false: then it must be freed. */
 bool wagi_instance_reset(wag_instance *instance);
+/* ---- pool_learn.c ---- */
 /* What the pool must know of its module's instances. False without memory. */
 bool wagi_pool_learn(wagi_pool *pool);
 void wagi_pool_unlearn(wagi_pool *pool);

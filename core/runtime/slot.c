@@ -10,7 +10,7 @@
 
 enum {
     FULL_BYTES = 2 * 65536, /* an open memory up to this size is restored whole: as fast as asking what was written */
-    SCAN_GROWN = 1 << 20,   /* what a memory has grown by is discarded when it is more */
+    CLEAR_GROWN = 8 << 20,  /* what a memory has grown by is discarded when it is more */
     DISCARD_EVERY = 64,     /* resets of an open slot: the pages that one instance wrote are asked for ever after */
     UNSEAL_STEP = 4         /* a cold write next to the last one makes this many times as many pages writable */
 };
@@ -336,9 +336,27 @@ static bool reset_sealed(wag_memory *memory, bool *ret_missed)
     return fine || open_all(memory);
 }
 
+typedef struct clearing {
+    uint8_t *base;
+    uint64_t found;
+} clearing;
+
 static void clear_run(void *context, uint64_t first, uint64_t count)
 {
-    memset((uint8_t *)context + first * WAGI_IMAGE_PAGE, 0, (size_t)count * WAGI_IMAGE_PAGE);
+    clearing *c = context;
+    memset(c->base + first * WAGI_IMAGE_PAGE, 0, (size_t)count * WAGI_IMAGE_PAGE);
+    c->found += count;
+}
+
+/* The next instance probably grows as far: writing zeros costs a tenth of what faulting the pages in again would. */
+static bool clear_grown(wag_memory *memory, uint8_t *from, uint64_t size)
+{
+    clearing c = {from, 0};
+    if (size > CLEAR_GROWN || wagi_os_page_size() != WAGI_IMAGE_PAGE ||
+        memory->slot.plan->strategy == WAG_RESET_DISCARD || !wagi_pages_written(from, (size_t)size, clear_run, &c))
+        return wagi_pages_discard(from, (size_t)size);
+    memory->slot.grown = (uint32_t)c.found;
+    return true;
 }
 
 /* Back to the initial size. What comes back when it grows again is zero. */
@@ -349,12 +367,8 @@ static bool shrink(wag_memory *memory)
     if (grown == 0)
         return true;
     if (memory->is_guarded) {
-        bool clean = grown <= SCAN_GROWN && wagi_os_page_size() == WAGI_IMAGE_PAGE &&
-                     memory->slot.plan->strategy != WAG_RESET_DISCARD &&
-                     wagi_pages_written(end, (size_t)grown, clear_run, end);
-        if (!clean && !wagi_pages_discard(end, (size_t)grown))
-            return false;
-        if (!wagi_os_protect(end, (size_t)grown, WAGI_PROT_NONE))
+        memory->slot.grown = 0;
+        if (!clear_grown(memory, end, grown) || !wagi_os_protect(end, (size_t)grown, WAGI_PROT_NONE))
             return false;
     } else if (size == 0) {
         return false;
@@ -416,5 +430,5 @@ bool wagi_slot_end(wag_memory *memory)
 
 uint64_t wagi_slot_resident(const wag_memory *memory)
 {
-    return (uint64_t)memory->slot.touched * WAGI_IMAGE_PAGE;
+    return ((uint64_t)memory->slot.touched + memory->slot.grown) * WAGI_IMAGE_PAGE;
 }

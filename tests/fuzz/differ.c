@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "compiler/compile.h"
+#include "runtime/agent.h"
 
-enum { MAX_CALLS = 256, MAX_VALUES = 16, MAX_STATE = 40, MAX_FRAMES = 8, ROUNDS = 2, FUEL = 3000 };
+enum { MAX_CALLS = 256, MAX_VALUES = 16, MAX_STATE = 40, MAX_FRAMES = 8, ROUNDS = 2, LIVES = 2, FUEL = 3000 };
 
 typedef struct outcome {
     wag_err err;
@@ -24,6 +25,7 @@ typedef struct form {
     wag_tier tier;
     wagi_compiler_switches switches;
     wag_tier library; /* WAG_TIER_DEFAULT: as the module */
+    bool stress;      /* a collection at every allocation */
 } form;
 
 #define GUARD .tier = WAG_TIER_NATIVE_GUARD, .switches.check = true
@@ -40,6 +42,7 @@ static const form forms[] = {
     {.name = "guard, plain SSE2", GUARD, PLAIN_SSE2},
     {.name = "checked, plain SSE2, 2 registers", CHECKED, PLAIN_SSE2, REGISTERS(2)},
     {.name = "guard, no registers", GUARD, REGISTERS(0)},
+    {.name = "guard, 2 registers, collections", GUARD, REGISTERS(2), .stress = true},
     {.name = "guard, library interp", GUARD, .library = WAG_TIER_INTERP},
     {.name = "guard, library checked", GUARD, .library = WAG_TIER_NATIVE_CHECKED},
     {.name = "interp, library guard", .tier = WAG_TIER_INTERP, .library = WAG_TIER_NATIVE_GUARD},
@@ -64,8 +67,16 @@ static uint64_t bits_of(const wag_val *val)
     case WAG_F64:
         memcpy(&bits, &val->of, 8);
         return bits;
+    case WAG_V128: {
+        uint64_t halves[2];
+        memcpy(halves, val->of.v128, 16);
+        mix(&halves[0], halves[1]);
+        return halves[0];
+    }
     case WAG_FUNCREF:
         return val->of.func != NULL;
+    case WAG_ANYREF:
+        return val->of.any != NULL;
     case WAG_EXTERNREF:
         return val->of.ext ? (uint64_t)(uintptr_t)wag_extern_host(val->of.ext) : 0;
     default:
@@ -86,6 +97,13 @@ static wag_val argument(wag_val_kind kind, unsigned salt)
         return WAG_VAL_F32((float)floats[salt % 7]);
     case WAG_F64:
         return WAG_VAL_F64(floats[salt % 7]);
+    case WAG_V128: {
+        wag_val val = {.kind = WAG_V128};
+        double lanes[] = {floats[salt % 7], 0};
+        memcpy(&lanes[1], &ints[salt % 9], sizeof lanes[1]);
+        memcpy(val.of.v128, lanes, 16);
+        return val;
+    }
     default:
         return (wag_val){.kind = kind};
     }
@@ -177,6 +195,12 @@ static uint64_t table_state(const wag_table *table)
 static uint64_t global_state(const wag_global *global)
 {
     wag_val val;
+    uint64_t hash = 0;
+    if (global->type.content == WAGI_V128) { /* hidden from the host */
+        mix(&hash, global->value[0]);
+        mix(&hash, global->value[1]);
+        return hash;
+    }
     if (wag_global_get(global, &val) != WAG_OK)
         return 0;
     uint64_t bits = bits_of(&val);
@@ -265,6 +289,7 @@ typedef struct subject {
 } subject;
 
 typedef struct loaded {
+    wag_module *library_module, *module;
     wag_instance *library, *instance;
     uint64_t heard;
     wag_err err; /* of instantiation */
@@ -317,34 +342,38 @@ static bool add_library(wag_imports *imports, const wag_instance *library)
     return wag_imports_set_namespace(imports, "lib", value) == WAG_OK;
 }
 
-static bool load_library(const subject *what, const form *how, loaded *l)
+/* Instances of the modules, perhaps made from what earlier ones left. */
+static void begin_life(loaded *l)
 {
-    wag_tier tier = how->library == WAG_TIER_DEFAULT ? how->tier : how->library;
-    wag_module *module = compile(what->library, tier, how);
-    if (!module)
-        return false;
-    if (wag_instance_new(module, NULL, &l->library, NULL) != WAG_OK)
+    l->heard = 0;
+    if (l->library_module && wag_instance_new(l->library_module, NULL, &l->library, NULL) != WAG_OK)
         abort();
-    wag_module_unref(module);
-    return true;
+    wag_imports *imports = l->library ? wag_imports_new() : make_imports(l->module, &l->heard);
+    if (l->library && !add_library(imports, l->library))
+        abort();
+    l->err = imports ? wag_instance_new(l->module, imports, &l->instance, NULL) : WAG_LINK;
+    wag_imports_unref(imports);
+}
+
+static void end_life(loaded *l)
+{
+    wag_instance_unref(l->instance);
+    wag_instance_unref(l->library);
+    l->instance = l->library = NULL;
+    wag_agent_collect(); /* what refers to each other */
 }
 
 /* False when a module is refused. */
 static bool load(const subject *what, const form *how, loaded *l)
 {
+    wag_tier tier = how->library == WAG_TIER_DEFAULT ? how->tier : how->library;
     memset(l, 0, sizeof *l);
-    if (what->library.data && !load_library(what, how, l))
+    if (what->library.data && !(l->library_module = compile(what->library, tier, how)))
         return false;
-    wag_module *module = compile(what->module, how->tier, how);
-    if (!module)
-        return false;
-    wag_imports *imports = l->library ? wag_imports_new() : make_imports(module, &l->heard);
-    if (l->library && !add_library(imports, l->library))
-        abort();
-    l->err = imports ? wag_instance_new(module, imports, &l->instance, NULL) : WAG_LINK;
-    wag_imports_unref(imports);
-    wag_module_unref(module);
-    return true;
+    l->module = compile(what->module, how->tier, how);
+    if (!l->module)
+        wag_module_unref(l->library_module);
+    return l->module != NULL;
 }
 
 static bool run(const subject *what, const form *how, outcome *outcomes, unsigned *ret_calls)
@@ -352,15 +381,21 @@ static bool run(const subject *what, const form *how, outcome *outcomes, unsigne
     loaded l;
     if (!load(what, how, &l))
         return false;
-    if (l.err == WAG_OK) {
-        *ret_calls = run_calls(&l, outcomes);
-    } else {
-        memset(outcomes, 0, sizeof *outcomes);
-        outcomes[0].err = l.err;
-        *ret_calls = 1;
+    for (int life = 0; life < LIVES; life++) { /* the last one counts */
+        begin_life(&l);
+        wagi_gc_stress(wag_agent_current(), how->stress);
+        if (l.err == WAG_OK) {
+            *ret_calls = run_calls(&l, outcomes);
+        } else {
+            memset(outcomes, 0, sizeof *outcomes);
+            outcomes[0].err = l.err;
+            *ret_calls = 1;
+        }
+        wagi_gc_stress(wag_agent_current(), false);
+        end_life(&l);
     }
-    wag_instance_unref(l.instance);
-    wag_instance_unref(l.library);
+    wag_module_unref(l.module);
+    wag_module_unref(l.library_module);
     return true;
 }
 
@@ -407,6 +442,8 @@ static bool compare(const subject *what)
 {
     static outcome want[MAX_CALLS], got[MAX_CALLS];
     unsigned wanted = 0, calls = 0;
+    wag_cluster_default()->reset = WAG_RESET_SEALED;
+    wag_cluster_default()->check_resets = true;
     if (!run(what, &forms[0], want, &wanted))
         return false;
     for (size_t i = 1; i < sizeof forms / sizeof *forms; i++) {
@@ -417,6 +454,12 @@ static bool compare(const subject *what)
         for (unsigned k = 0; k < wanted && k < calls; k++)
             if (!same(&want[k], &got[k], forms[i].library == WAG_TIER_DEFAULT))
                 complain(what, &forms[i], k, &want[k], &got[k]);
+    }
+    if (wag_cluster_reset_mismatches(wag_cluster_default()) != 0) {
+        fprintf(stderr, "a memory was not as new after its reset\n");
+        write_file("differ.wasm", what->module);
+        write_file("differ-library.wasm", what->library);
+        abort();
     }
     return wanted > 0;
 }

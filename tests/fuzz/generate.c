@@ -1,6 +1,7 @@
 /* The generator's modules: sections around the bodies that generate_body.c makes. */
 #include "tests/fuzz/generate.h"
 
+#include "compiler/compile.h"
 #include "tests/fuzz/generate_body.h"
 
 unsigned gen_valtype(char kind)
@@ -18,6 +19,10 @@ unsigned gen_valtype(char kind)
         return 0x70;
     case 'e':
         return 0x69;
+    case 'a':
+        return 0x6E;
+    case 'v':
+        return 0x7B;
     default:
         return 0x6F;
     }
@@ -59,7 +64,7 @@ static void tag_types(maker *m, kinds *tag)
 static void type_section(maker *m)
 {
     size_t section = build_section(m->b, 1);
-    build_leb(m->b, ALL_TYPES);
+    build_leb(m->b, ALL_TYPES + 1);
     for (unsigned i = 0; i < TYPES; i++) {
         if (!m->imported) { /* a library's types are its importer's, too */
             choose_kinds(m, &m->types[i].params, i < FUNCS ? 5 : 3, MAX_KINDS);
@@ -72,6 +77,7 @@ static void type_section(maker *m)
     for (unsigned i = 0; i < TAGS; i++)
         tag_types(m, &m->tags[i]);
     build_raw(m->b, "\x60\0\1\x69", 4);
+    gen_gc_types(m);
     build_end(m->b, section);
 }
 
@@ -104,17 +110,23 @@ static void table_and_memory_sections(maker *m)
     build_end(m->b, section);
 }
 
-/* Of fuel, and one of each kind. */
+/* Of fuel, and one of each kind; the vector last. */
 #define GLOBALS                                                                                                        \
     "\x7F\1\x41\x05\x0B\x7E\1\x42\x07\x0B\x7D\1\x43\0\0\x80\x3F\x0B\x7C\1\x44\0\0\0\0\0\0\xF0\x3F\x0B\x70\1\xD0"       \
-    "\x70\x0B\x6F\1\xD0\x6F\x0B"
+    "\x70\x0B\x6F\1\xD0\x6F\x0B\x6E\1\xD0\x6E\x0B"
+
+#define VECTOR_GLOBAL "\x7B\1\xFD\x0C\1\2\3\4\5\6\7\x08\x09\x0A\x0B\x0C\x0D\x0E\x0F\x10\x0B"
 
 static void global_section(maker *m)
 {
-    if (m->imported)
-        BUILD_WHOLE(m->b, 6, "\6" GLOBALS);
-    else
-        BUILD_WHOLE(m->b, 6, "\7\x7F\1\x41\xB8\x17\x0B" GLOBALS);
+    size_t section = build_section(m->b, 6);
+    build_leb(m->b, 7u + !m->imported + m->vectors);
+    if (!m->imported)
+        build_raw(m->b, "\x7F\1\x41\xB8\x17\x0B", 6);
+    build_raw(m->b, GLOBALS, sizeof GLOBALS - 1);
+    if (m->vectors)
+        build_raw(m->b, VECTOR_GLOBAL, sizeof VECTOR_GLOBAL - 1);
+    build_end(m->b, section);
 }
 
 static void put_import(maker *m, const char *name)
@@ -168,14 +180,14 @@ static void put_export(maker *m, const char *name, unsigned kind, unsigned index
 static void export_section(maker *m)
 {
     static const char *const memories[] = {"m", "n"};
-    static const char *const globals[] = {"fuel", "g1", "g2", "g3", "g4", "g5", "g6"};
+    static const char *const globals[] = {"fuel", "g1", "g2", "g3", "g4", "g5", "g6", "g7", "g8"};
     size_t section = build_section(m->b, 7);
-    build_leb(m->b, FUNCS + TAGS + m->memories + 7 + 2);
+    build_leb(m->b, FUNCS + TAGS + m->memories + 8u + m->vectors + 2);
     for (unsigned i = 0; i < FUNCS; i++)
         put_export(m, func_names[i], 0, m->imported + i);
     for (unsigned i = 0; i < m->memories; i++)
         put_export(m, memories[i], 2, i);
-    for (unsigned i = 0; i < 7; i++)
+    for (unsigned i = 0; i < 8u + m->vectors; i++)
         put_export(m, globals[i], 3, i);
     for (unsigned i = 0; i < TAGS; i++)
         put_export(m, tag_names[i], 4, (m->imported ? TAGS : 0) + i);
@@ -238,6 +250,7 @@ static maker *begin(const uint8_t *data, size_t size, uint64_t seed)
     m.data = data;
     m.size = size;
     m.random = seed ? seed : 1;
+    m.vectors = (WAGI_NATIVE_FEATURES >> WAGI_FEATURE_SIMD & 1) && seed >> 33 & 1;
     return &m;
 }
 

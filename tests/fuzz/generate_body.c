@@ -26,7 +26,9 @@ bool gen_once_in(maker *m, unsigned count)
 
 char gen_some_kind(maker *m)
 {
-    return "iiiIIIfFFrx"[gen_choose(m, 11)];
+    if (m->vectors && gen_choose(m, 3) == 0)
+        return 'v';
+    return "iiiIIIfFFrxa"[gen_choose(m, 12)];
 }
 
 /* ---- bytes ---- */
@@ -149,6 +151,17 @@ static void constant(maker *m, char kind)
     case 'e':
         gen_put_op_u(m, WAGI_OP_ref_null, 0x69);
         break;
+    case 'a':
+        if (gen_choose(m, 2)) {
+            integer(m, false);
+            gen_put_op(m, WAGI_OP_ref_i31);
+        } else {
+            gen_put_op_u(m, WAGI_OP_ref_null, 0x6E);
+        }
+        break;
+    case 'v':
+        gen_vector_constant(m);
+        break;
     default:
         gen_put_op_u(m, WAGI_OP_ref_null, 0x6F);
     }
@@ -163,10 +176,11 @@ int gen_local_of(maker *m, char kind, unsigned count)
     return -1;
 }
 
-/* Globals: 0 fuel, then one of each kind i I f F r x. */
+/* Globals: 0 fuel, then one of each kind i I f F r x a, v when there are vectors. */
+#define GLOBAL_KINDS "iIfFrxav"
 static unsigned global_of(char kind)
 {
-    return (unsigned)(strchr("iIfFrx", kind) - "iIfFrx") + 1;
+    return (unsigned)(strchr(GLOBAL_KINDS, kind) - GLOBAL_KINDS) + 1;
 }
 
 /* One value of the kind from nothing. */
@@ -201,7 +215,7 @@ void gen_take(maker *m, const kinds *types)
     m->height -= types->count;
 }
 
-static kinds kinds_of(const char *text)
+kinds gen_kinds_of(const char *text)
 {
     kinds types = {0, {0}};
     for (; *text && *text != ':'; text++)
@@ -211,7 +225,7 @@ static kinds kinds_of(const char *text)
 
 static void take_text(maker *m, const char *text)
 {
-    kinds types = kinds_of(text);
+    kinds types = gen_kinds_of(text);
     gen_take(m, &types);
 }
 
@@ -308,7 +322,7 @@ static char address_kind(const maker *m, unsigned memory)
 }
 
 /* The address on top: mostly masked into the first page. */
-static void address(maker *m, unsigned memory)
+void gen_address(maker *m, unsigned memory)
 {
     bool is_64 = m->memory_is_64[memory];
     take_text(m, is_64 ? "I" : "i");
@@ -320,7 +334,7 @@ static void address(maker *m, unsigned memory)
     gen_put_op(m, is_64 ? WAGI_OP_i64_and : WAGI_OP_i32_and);
 }
 
-static void memarg(maker *m, unsigned memory, unsigned align)
+void gen_memarg(maker *m, unsigned memory, unsigned align)
 {
     static const uint64_t offsets[] = {0, 1, 4, 8, 127, 128, 65000, 65532, 131072, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF};
     build_leb(m->b, gen_choose(m, align + 1) | (memory ? 0x40u : 0u));
@@ -335,14 +349,14 @@ static void load_or_store(maker *m)
     bool is_load = gen_choose(m, 2);
     wagi_op op = is_load ? WAGI_OP_i32_load + gen_choose(m, WAGI_OP_i64_load32_u - WAGI_OP_i32_load + 1)
                          : WAGI_OP_i32_store + gen_choose(m, WAGI_OP_i64_store32 - WAGI_OP_i32_store + 1);
-    address(m, memory);
+    gen_address(m, memory);
     if (!is_load) {
         gen_make(m, wagi_ops[op].signature[1]);
         m->height--;
     }
     m->height--;
     gen_put_op(m, op);
-    memarg(m, memory, wagi_ops[op].align_log2);
+    gen_memarg(m, memory, wagi_ops[op].align_log2);
     if (is_load) {
         char kind = strchr(wagi_ops[op].signature, ':')[1];
         gen_push(m, kind);
@@ -377,7 +391,7 @@ static void bulk_memory(maker *m)
         gen_push(m, address_kind(m, memory));
         return;
     }
-    address(m, memory);
+    gen_address(m, memory);
     if (how < 5) {
         gen_make(m, 'i');
         small(m, is_64, 200);
@@ -386,7 +400,7 @@ static void bulk_memory(maker *m)
     } else if (how < 7) {
         m->height--;
         gen_make(m, address_kind(m, other));
-        address(m, other);
+        gen_address(m, other);
         m->height--;
         /* The first address was consumed above only in our books; both are still there. */
         small(m, is_64 && m->memory_is_64[other], 200);
@@ -451,7 +465,7 @@ static void table_op(maker *m)
         build_leb(m->b, 0);
         return;
     default:
-        if (m->height > gen_base(m) && strchr("rx", m->stack[m->height - 1])) {
+        if (m->height > gen_base(m) && strchr("rxa", m->stack[m->height - 1])) {
             gen_put_op(m, WAGI_OP_ref_is_null);
             m->stack[m->height - 1] = 'i';
         } else if (gen_once_in(m, 8)) {
@@ -467,7 +481,7 @@ static void choose_one(maker *m)
     gen_take(m, &two);
     gen_make(m, 'i');
     m->height--;
-    if (kind == 'r' || kind == 'x' || gen_choose(m, 4) == 0) {
+    if (strchr("rxa", kind) || gen_choose(m, 4) == 0) {
         gen_put_op_u(m, WAGI_OP_select_t, 1);
         build_u8(m->b, gen_valtype(kind));
     } else {
@@ -705,12 +719,16 @@ static void variable(maker *m)
 
 static void instruction(maker *m)
 {
-    unsigned pick = gen_choose(m, 68);
+    if (m->vectors && gen_choose(m, 4) == 0) {
+        gen_vector(m);
+        return;
+    }
+    unsigned pick = gen_choose(m, 74);
     bool deep = m->label_count >= MAX_LABELS - 2 || m->height + 4 * MAX_KINDS > MAX_STACK;
     if (pick < 24)
         scalar(m);
     else if (pick < 32)
-        load_or_store(m);
+        (pick < 30 ? load_or_store : gen_atomic)(m);
     else if (pick < 38)
         variable(m);
     else if (pick < 42)
@@ -729,6 +747,8 @@ static void instruction(maker *m)
         bulk_memory(m);
     else if (pick < 63)
         table_op(m);
+    else if (pick > 67)
+        gen_gc(m);
     else if (pick > 63)
         gen_exception(m, deep);
     else if (m->label_count > 1 && gen_choose(m, 2))
@@ -757,7 +777,7 @@ void gen_body(maker *m, unsigned func)
         m->locals[m->local_count++] = params->at[i];
     unsigned more = gen_choose(m, 4) ? gen_choose(m, 8) : gen_choose(m, MAX_LOCALS - MAX_KINDS - 6);
     m->counters = 4;
-    build_leb(m->b, more + m->counters + 2);
+    build_leb(m->b, more + m->counters + 3 + m->vectors);
     for (unsigned i = 0; i < more; i++)
         m->locals[m->local_count++] = gen_once_in(m, 12) ? 'e' : gen_some_kind(m);
     for (unsigned i = 0; i < m->counters; i++)
@@ -766,7 +786,8 @@ void gen_body(maker *m, unsigned func)
         build_u8(m->b, 1);
         build_u8(m->b, gen_valtype(m->locals[params->count + i]));
     }
-    build_raw(m->b, "\1\x7D\1\x7C", 4);
+    build_raw(m->b, "\1\x7D\1\x7C\1\x7B", m->vectors ? 6 : 4);
+    build_raw(m->b, "\1\x6E", 2);
     m->height = m->label_count = 0;
     m->labels[m->label_count++] = (label){*results, 0};
     m->budget = 60 + (int)gen_choose(m, 200);

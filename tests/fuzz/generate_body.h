@@ -1,5 +1,6 @@
 /* Between the generator's files: generate.c makes sections, generate_body.c what is in a function, generate_exception.c
- * what of that throws and catches. */
+ * what of that throws and catches, generate_vector.c what computes with vectors, generate_gc.c what works on the heap,
+ * generate_atomic.c the atomic accesses. */
 #ifndef TESTS_FUZZ_GENERATE_BODY_H
 #define TESTS_FUZZ_GENERATE_BODY_H
 
@@ -9,7 +10,7 @@
 #include "binary/op.h"
 #include "tests/support/bytes.h"
 
-/* Kinds of values: i I f F as in op.def, r funcref, x externref, e exnref. */
+/* Kinds of values: i I f F v as in op.def, r funcref, x externref, e exnref, a anyref. */
 enum {
     MAX_KINDS = 12,
     TYPES = 10, /* of which the first FUNCS are those of the functions */
@@ -24,6 +25,10 @@ enum {
     TAG_TYPES = TYPES,
     EXNREF_TYPE = TYPES + 3 * TAGS,
     ALL_TYPES = EXNREF_TYPE + 1,
+    STRUCTS = 3, /* each a subtype of the one before */
+    ARRAYS = 4,
+    STRUCT_TYPES = ALL_TYPES, /* they and the arrays are one recursion group */
+    ARRAY_TYPES = STRUCT_TYPES + STRUCTS,
 };
 
 typedef struct kinds {
@@ -55,14 +60,14 @@ typedef struct maker {
     label labels[MAX_LABELS];
     unsigned label_count;
     char locals[MAX_LOCALS];
-    unsigned local_count, counters; /* the last locals: loop counters, NaN scratch f32, f64 */
+    unsigned local_count, counters; /* the last locals: loop counters, scratch f32, f64, v128 if any, anyref */
     unsigned func;
     unsigned leaves;   /* bit per function: small, no loops, calls only such ones behind it; so it takes no fuel */
     unsigned imported; /* functions that come first and belong to the library: 0 or FUNCS */
     bool imports_memory, imports_table;
     int budget; /* instructions left for the body */
     unsigned memories;
-    bool memory_is_64[2], plain_floats;
+    bool memory_is_64[2], plain_floats, vectors;
 } maker;
 
 static inline bool is_leaf(const maker *m, unsigned func)
@@ -93,6 +98,15 @@ int gen_local_of(maker *m, char kind, unsigned count); /* a local of the kind am
 void gen_open_label(maker *m, const kinds *params, const kinds *carries);
 void gen_close_label(maker *m, const kinds *results);
 void gen_instructions(maker *m, unsigned count);
+/* Something with a struct, an array or an i31. */
+void gen_gc(maker *m);
+void gen_gc_types(maker *m);                 /* the recursion group */
+kinds gen_kinds_of(const char *signature);   /* the operands */
+void gen_address(maker *m, unsigned memory); /* mostly inside the first page; pushed */
+void gen_memarg(maker *m, unsigned memory, unsigned align);
+void gen_vector_constant(maker *m);
+void gen_vector(maker *m); /* an op of vectors, when m->vectors */
+void gen_atomic(maker *m); /* an atomic access */
 /* try_table, throw or throw_ref. deep: nothing that nests. */
 void gen_exception(maker *m, bool deep);
 /* The body of own function `func`, its size in front. */

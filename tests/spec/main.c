@@ -106,8 +106,13 @@ static void run_script(const options *o, const script *s, spec_tally *tally)
     *strrchr(folder, '/') = '\0';
     spec_run run = {
         .folder = folder, .label = s->label, .verbose = o->verbose, .gc_stress = o->gc_stress, .tier = o->tier};
-    if (strncmp(s->suite, "proposals/", 10) == 0)
-        run.proposal = s->suite + 10;
+    const char *proposal = strncmp(s->suite, "proposals/", 10) == 0 ? s->suite + 10 : "";
+    wag_cluster_options options = {.custom_page_sizes = strcmp(proposal, "custom-page-sizes") == 0,
+                                   .wide_arithmetic = strcmp(proposal, "wide-arithmetic") == 0};
+    if (wag_cluster_new(&options, &run.cluster) != WAG_OK ||
+        wag_cluster_set_limit(run.cluster, WAG_LIMIT_table_entries, UINT64_MAX) != WAG_OK ||
+        wag_cluster_set_limit(run.cluster, WAG_LIMIT_memory64_pages_declared, (uint64_t)1 << 48) != WAG_OK)
+        exit(2);
     run.wasm2 = strcmp(s->suite, "threads-core") == 0;
     json_t *json = json_load_file(s->path, JSON_ALLOW_NUL, &error);
     if (json_is_array(json_object_get(json, "commands"))) {
@@ -117,6 +122,7 @@ static void run_script(const options *o, const script *s, spec_tally *tally)
         printf("%s: no script: %s\n", s->path, json ? "it has no commands" : error.text);
     }
     json_decref(json);
+    wag_cluster_unref(run.cluster);
 }
 
 /* In a process of its own: its tally comes back through a pipe. */

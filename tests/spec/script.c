@@ -101,7 +101,7 @@ static compiled compile(const command *c, wag_module **ret_module, wag_error **r
     size_t size;
     if (!read_bytes(c, &data, &size))
         return COMPILE_BROKEN;
-    wag_compile_options options = {.tier = c->env->run->tier};
+    wag_compile_options options = {.cluster = c->env->run->cluster, .tier = c->env->run->tier};
     bool valid = wag_validate((wag_bytes){data, size}, &options);
     wag_module *module = NULL;
     wag_error *error = NULL;
@@ -129,12 +129,8 @@ static bool compile_valid(const command *c, wag_module **ret_module, const char 
     *ret_missing = NULL;
     compiled outcome = compile(c, ret_module, &error);
     if (outcome == COMPILE_FAILED) {
-        if (c->env->run->proposal)
-            *ret_missing = c->env->run->proposal;
-        else if (wag_error_code(error) == WAG_UNSUPPORTED)
+        if (wag_error_code(error) == WAG_UNSUPPORTED)
             *ret_missing = spec_feature_of(error);
-        else if (wag_error_code(error) == WAG_LIMIT)
-            *ret_missing = "beyond-js-api-limits"; /* the core specification has fewer limits */
         else
             failed(c, "%s: %s: %s", spec_json_text(c->json, "filename"), wag_err_name(wag_error_code(error)),
                    text_of(error));
@@ -515,10 +511,11 @@ static void end_agent(const spec_run *run, spec_tally *tally)
 
 static void run_in_agent(spec_env *env, const spec_run *run, spec_tally *tally, const json_t *commands)
 {
-    wag_agent *agent = wag_agent_current();
+    wag_agent *agent = wag_agent_open(run->cluster) == WAG_OK ? wag_agent_current() : NULL;
+    env->imports = agent ? wag_imports_new() : NULL;
     if (run->gc_stress && agent)
         wagi_gc_stress(agent, true);
-    if (env->imports && spec_spectest_add(env->imports, run->tier)) {
+    if (env->imports && spec_spectest_add(env->imports, run)) {
         run_commands(env, commands);
     } else {
         tally->failed++;
@@ -535,7 +532,6 @@ static void run_in_agent(spec_env *env, const spec_run *run, spec_tally *tally, 
 static void *thread_main(void *context)
 {
     spec_thread *thread = context;
-    thread->env.imports = wag_imports_new();
     run_in_agent(&thread->env, thread->env.run, &thread->tally, thread->commands);
     return NULL;
 }
@@ -659,7 +655,6 @@ void spec_script_run(const spec_run *run, const json_t *script, spec_tally *tall
 {
     spec_env env;
     spec_env_init(&env, run, tally);
-    env.imports = wag_imports_new();
     run_in_agent(&env, run, tally, json_object_get(script, "commands"));
     size_t modules = wag_live_modules();
     if (modules != 0) {

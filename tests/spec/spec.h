@@ -40,13 +40,13 @@ void spec_tally_add(spec_tally *sum, const spec_tally *tally);
 
 /* What every script of a run shares. */
 typedef struct spec_run {
-    const char *folder;   /* of the script: where its modules are */
-    const char *label;    /* "core/br_if" */
-    const char *proposal; /* "wide-arithmetic" for a script of proposals/wide-arithmetic, else NULL */
-    bool wasm2;           /* written for WebAssembly 2.0: threads-core */
+    const char *folder; /* of the script: where its modules are */
+    const char *label;  /* "core/br_if" */
+    bool wasm2;         /* written for WebAssembly 2.0: threads-core */
     bool verbose;
     bool gc_stress; /* collect at every allocation, check the heap at the end */
     wag_tier tier;
+    wag_cluster *cluster; /* with the proposal on, and without limits that only the JS API has */
 } spec_run;
 
 /* Run a script and release everything again. The thread must not have an agent that is in use. */
@@ -125,7 +125,7 @@ void spec_env_unshare(spec_env *env);
 /* ---- spectest.c ---- */
 
 /* Register a fresh host module "spectest". */
-bool spec_spectest_add(wag_imports *imports, wag_tier tier);
+bool spec_spectest_add(wag_imports *imports, const spec_run *run);
 
 /* ---- value.c ---- */
 

@@ -69,11 +69,12 @@ static bool add_memory_and_table(wag_imports *imports)
 }
 
 /* The exports of a module, if the library can run it. */
-static bool add_exports(wag_imports *imports, wag_bytes bytes, wag_tier tier)
+static bool add_exports(wag_imports *imports, wag_bytes bytes, const spec_run *run)
 {
     wag_module *module = NULL;
     wag_instance *instance = NULL;
-    wag_err err = wag_module_new(bytes, &(wag_compile_options){.tier = tier}, &module, NULL);
+    wag_err err =
+        wag_module_new(bytes, &(wag_compile_options){.cluster = run->cluster, .tier = run->tier}, &module, NULL);
     if (err == WAG_UNSUPPORTED)
         return true;
     bool ok = err == WAG_OK && wag_instance_new(module, NULL, &instance, NULL) == WAG_OK;
@@ -86,10 +87,10 @@ static bool add_exports(wag_imports *imports, wag_bytes bytes, wag_tier tier)
     return ok;
 }
 
-bool spec_spectest_add(wag_imports *imports, wag_tier tier)
+bool spec_spectest_add(wag_imports *imports, const spec_run *run)
 {
     /* (module (table (export "table64") i64 10 20 funcref)) */
     static const uint8_t table64[] = "\0asm\1\0\0\0\x04\x05\x01\x70\x05\x0a\x14\x07\x0b\x01\x07table64\x01\0";
     return add_functions(imports) && add_globals(imports) && add_memory_and_table(imports) &&
-           add_exports(imports, (wag_bytes){table64, sizeof table64 - 1}, tier);
+           add_exports(imports, (wag_bytes){table64, sizeof table64 - 1}, run);
 }

@@ -87,6 +87,16 @@ static void test_a_collection_at_every_allocation_changes_nothing(void **state)
     wag_instance_unref(instance);
 }
 
+static void test_the_compiler_computes_the_same_size_classes(void **state)
+{
+    (void)state;
+    wag_instance *instance = make();
+    ASSERT_OK(call(instance, "push", 1));
+    for (uint32_t size = 1; size <= WAGI_GC_SMALL; size++)
+        assert_int_equal(wagi_gc_class_of(size), heap()->class_of[(size + WAGI_GC_GRANULE - 1) / WAGI_GC_GRANULE]);
+    wag_instance_unref(instance);
+}
+
 /* The program turns the list around while it is being marked: without the barrier on stores half of it would be lost.
  */
 static void test_a_mark_in_steps_keeps_what_moves_meanwhile(void **state)
@@ -391,6 +401,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         HEAP_TEST(test_what_is_dead_is_used_again),
+        HEAP_TEST(test_the_compiler_computes_the_same_size_classes),
         HEAP_TEST(test_a_collection_at_every_allocation_changes_nothing),
         HEAP_TEST(test_a_mark_in_steps_keeps_what_moves_meanwhile),
         HEAP_TEST(test_overwritten_globals_survive_the_mark_that_is_under_way),

@@ -3,6 +3,7 @@
 #include "tests/support/check.h"
 
 #include "base/limits.h"
+#include "base/os.h"
 #include "tests/support/bytes.h"
 
 enum { TYPE = 1, IMPORT, FUNCTION, TABLE, MEMORY, GLOBAL, EXPORT, START, ELEMENT, CODE, DATA, DATA_COUNT, TAG };
@@ -159,6 +160,42 @@ static void with_element_entries(build *b, uint64_t n)
     build_fill(b, 0, (size_t)n);
     build_end(b, begin);
     BUILD_WHOLE(b, CODE, "\x01\x02\x00\x0B");
+}
+
+/* The same as expressions. */
+static void with_element_expressions(build *b, uint64_t n)
+{
+    size_t begin = build_section(b, ELEMENT);
+    build_raw(b, "\x01\x05\x70", 3);
+    build_leb(b, n);
+    for (uint64_t i = 0; i < n; i++)
+        build_raw(b, "\xD0\x70\x0B", 3);
+    build_end(b, begin);
+}
+
+/* One import whose type ends with n. */
+static void import_with(build *b, const char *type, size_t size, uint64_t n)
+{
+    size_t begin = build_section(b, IMPORT);
+    build_raw(b, "\x01\x00\x00", 3);
+    build_raw(b, type, size);
+    build_leb(b, n);
+    build_end(b, begin);
+}
+
+static void with_imported_table_entries(build *b, uint64_t n)
+{
+    import_with(b, "\x01\x70\x00", 3, n);
+}
+
+static void with_imported_memory32_pages(build *b, uint64_t n)
+{
+    import_with(b, "\x02\x00", 2, n);
+}
+
+static void with_imported_memory64_maximum(build *b, uint64_t n)
+{
+    import_with(b, "\x02\x05\x00", 3, n);
 }
 
 static void with_memories(build *b, uint64_t n)
@@ -336,11 +373,15 @@ static const limit_row rows[] = {
     ROW(tables, 100000, with_tables, 7, true),
     ROW(tables, 100000, with_imported_tables, 7, true),
     ROW(table_entries, 10000000, with_table_entries, 7, true),
+    ROW(table_entries, 10000000, with_imported_table_entries, 7, true),
     ROW(element_entries, 10000000, with_element_entries, 7, true),
+    ROW(element_entries, 10000000, with_element_expressions, 7, false),
     ROW(memories, 100, with_memories, 7, true),
     ROW(memories, 100, with_imported_memories, 7, true),
     ROW(memory32_pages, 65536, with_memory32_pages, 7, false), /* beyond the built-in one it is invalid */
+    ROW(memory32_pages, 65536, with_imported_memory32_pages, 7, false),
     ROW(memory64_pages_declared, (UINT64_C(1) << 37) - 1, with_memory64_minimum, 7, true),
+    ROW(memory64_pages_declared, (UINT64_C(1) << 37) - 1, with_imported_memory64_maximum, 7, true),
     ROW(memory64_pages_declared, (UINT64_C(1) << 37) - 1, with_memory64_maximum, 7, true),
     ROW(parameters, 1000, with_parameters, 7, true),
     ROW(results, 1000, with_results, 7, true),
@@ -408,6 +449,66 @@ static void test_every_limit_is_checked_at_its_built_in_value(void **state)
     wag_cluster_unref(cluster);
 }
 
+/* The other side of the edge would take a gigabyte. These bytes are never touched. */
+static void test_a_module_above_a_gigabyte_is_refused_unread(void **state)
+{
+    (void)state;
+    size_t size = ((size_t)1 << 30) + 1;
+    uint8_t *bytes = wagi_os_map(size, WAGI_PROT_NONE);
+    assert_non_null(bytes);
+    wag_error *error = NULL;
+    ASSERT_ERR(wag_module_new((wag_bytes){bytes, size}, NULL, NULL, &error), WAG_LIMIT);
+    assert_class(error, WAG_CLASS_COMPILE_ERROR);
+    assert_false(wag_validate((wag_bytes){bytes, size}, NULL));
+    wagi_os_unmap(bytes, size);
+}
+
+/* When it is made (64-bit addresses), and when it grows. */
+static void test_memories_reach_their_run_time_limit_and_stop_there(void **state)
+{
+    (void)state;
+    wag_cluster *cluster = NULL;
+    ASSERT_OK(wag_cluster_new(NULL, &cluster));
+    ASSERT_OK(wag_cluster_set_limit(cluster, WAG_LIMIT_memory64_pages, 5));
+    ASSERT_OK(wag_agent_close());
+    ASSERT_OK(wag_agent_open(cluster));
+    wag_compile_options options = {.cluster = cluster};
+    for (uint64_t pages = 5; pages <= 6; pages++) {
+        build b = {0};
+        build_preamble(&b);
+        with_memory64_minimum(&b, pages);
+        wag_module *module = NULL;
+        wag_instance *instance = NULL;
+        wag_error *error = NULL;
+        ASSERT_OK(wag_module_new(build_bytes(&b), &options, &module, NULL));
+        ASSERT_ERR(wag_instance_new(module, NULL, &instance, &error), pages == 5 ? WAG_OK : WAG_RANGE);
+        wag_error_unref(error);
+        wag_instance_unref(instance);
+        wag_module_unref(module);
+        build_free(&b);
+    }
+    wag_bytes grows = wat("(module (memory 3 100) (func (export \"grow\") (param i32) (result i32)"
+                          " (memory.grow (local.get 0))))");
+    ASSERT_OK(wag_cluster_set_limit(cluster, WAG_LIMIT_memory32_pages, 100));
+    wag_module *module = NULL;
+    wag_instance *instance = NULL;
+    ASSERT_OK(wag_module_new(grows, &options, &module, NULL));
+    ASSERT_OK(wag_cluster_set_limit(cluster, WAG_LIMIT_memory32_pages, 4));
+    ASSERT_OK(wag_instance_new(module, NULL, &instance, NULL));
+    wag_func *grow = wag_exports_func(wag_instance_exports(instance), "grow");
+    wag_val by = WAG_VAL_I32(2), result;
+    ASSERT_OK(wag_call(grow, &by, 1, &result, 1, NULL));
+    assert_int_equal(result.of.i32, -1);
+    by = WAG_VAL_I32(1);
+    ASSERT_OK(wag_call(grow, &by, 1, &result, 1, NULL));
+    assert_int_equal(result.of.i32, 3);
+    wag_instance_unref(instance);
+    wag_module_unref(module);
+    wat_free(grows);
+    ASSERT_OK(wag_agent_close());
+    wag_cluster_unref(cluster);
+}
+
 static void test_every_limit_can_be_lowered_for_a_cluster(void **state)
 {
     (void)state;
@@ -436,14 +537,25 @@ static void test_a_lowered_limit_is_the_clusters_own(void **state)
     wag_cluster_unref(cluster);
 }
 
-static void test_limits_cannot_be_raised(void **state)
+/* How high a limit may be set: those that bound what a type may declare as high as the core specification does. */
+static uint64_t highest(int limit, uint64_t built_in)
+{
+    return limit == WAG_LIMIT_table_entries             ? UINT64_MAX
+           : limit == WAG_LIMIT_memory64_pages_declared ? (uint64_t)1 << 48
+                                                        : built_in;
+}
+
+static void test_a_limit_is_raised_only_where_the_core_specification_has_none(void **state)
 {
     (void)state;
     wag_cluster *cluster = NULL;
     ASSERT_OK(wag_cluster_new(NULL, &cluster));
     for (int limit = 0; limit < WAG_LIMIT_COUNT; limit++) {
         uint64_t built_in = wag_cluster_get_limit(cluster, (wag_limit)limit);
-        ASSERT_ERR(wag_cluster_set_limit(cluster, (wag_limit)limit, built_in + 1), WAG_RANGE);
+        uint64_t most = highest(limit, built_in);
+        if (most < UINT64_MAX)
+            ASSERT_ERR(wag_cluster_set_limit(cluster, (wag_limit)limit, most + 1), WAG_RANGE);
+        ASSERT_OK(wag_cluster_set_limit(cluster, (wag_limit)limit, most));
         ASSERT_OK(wag_cluster_set_limit(cluster, (wag_limit)limit, built_in - 1));
         assert_int_equal(wag_cluster_get_limit(cluster, (wag_limit)limit), built_in - 1);
         ASSERT_OK(wag_cluster_set_limit(cluster, (wag_limit)limit, built_in));
@@ -496,9 +608,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_limit_is_checked_at_its_built_in_value),
+        cmocka_unit_test(test_a_module_above_a_gigabyte_is_refused_unread),
+        cmocka_unit_test(test_memories_reach_their_run_time_limit_and_stop_there),
         cmocka_unit_test(test_every_limit_can_be_lowered_for_a_cluster),
         cmocka_unit_test(test_a_lowered_limit_is_the_clusters_own),
-        cmocka_unit_test(test_limits_cannot_be_raised),
+        cmocka_unit_test(test_a_limit_is_raised_only_where_the_core_specification_has_none),
         cmocka_unit_test(test_what_the_specification_forbids_is_invalid_and_not_a_limit),
         cmocka_unit_test(test_no_limit_of_the_list_is_forgotten),
     };

@@ -268,6 +268,45 @@ static void test_a_feature_that_the_tier_lacks_is_named_with_its_place(void **st
     build_free(&b);
 }
 
+static void test_a_proposal_that_is_off_is_invalid_and_named_with_its_place(void **state)
+{
+    (void)state;
+    wag_cluster *cluster = NULL;
+    wag_cluster_options options = {.custom_page_sizes = true, .wide_arithmetic = true};
+    ASSERT_OK(wag_cluster_new(&options, &cluster));
+    wag_compile_options on = {.cluster = cluster};
+    for (int i = 0; i < 2; i++) {
+        build b = {0};
+        build_preamble(&b);
+        size_t place;
+        if (i == 0) {
+            place = build_section(&b, MEMORY);
+            build_raw(&b, "\x01\x08\x01\x00", 4);
+        } else {
+            BUILD_WHOLE(&b, TYPE, "\x01\x60\x00\x00");
+            BUILD_WHOLE(&b, FUNCTION, "\x01\x00");
+            place = build_section(&b, CODE);
+            /* (drop (drop (i64.mul_wide_u (i64.const 1) (i64.const 1)))) */
+            build_raw(&b, "\x01\x0A\x00\x42\x01\x42\x01\xFC\x16\x1A\x1A\x0B", 12);
+        }
+        build_end(&b, place);
+        wag_module *module = NULL;
+        wag_error *error = NULL;
+        size_t offset = 0;
+        assert_false(wag_validate(build_bytes(&b), NULL));
+        ASSERT_ERR(wag_module_new(build_bytes(&b), NULL, NULL, &error), WAG_INVALID);
+        assert_non_null(strstr(wag_error_message(error), i == 0 ? ": custom page sizes" : ": wide arithmetic"));
+        assert_true(wag_error_offset(error, &offset));
+        assert_int_equal(offset, place + (i == 0 ? 1 : 7));
+        assert_class(error, WAG_CLASS_COMPILE_ERROR);
+        assert_true(wag_validate(build_bytes(&b), &on));
+        ASSERT_OK(wag_module_new(build_bytes(&b), &on, &module, NULL));
+        wag_module_unref(module);
+        build_free(&b);
+    }
+    wag_cluster_unref(cluster);
+}
+
 static void test_a_tier_that_does_not_exist_is_a_type_error(void **state)
 {
     (void)state;
@@ -324,6 +363,7 @@ int main(void)
         MODULE_TEST(test_types_of_exports_and_imports_are_told_as_text),
         MODULE_TEST(test_kinds_of_externals_have_the_words_of_the_JS_API),
         MODULE_TEST(test_a_feature_that_the_tier_lacks_is_named_with_its_place),
+        MODULE_TEST(test_a_proposal_that_is_off_is_invalid_and_named_with_its_place),
         MODULE_TEST(test_a_tier_that_does_not_exist_is_a_type_error),
         MODULE_TEST(test_without_memory_compiling_fails_and_leaves_nothing),
     };

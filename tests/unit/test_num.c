@@ -12,6 +12,7 @@
 
 #include "ops/access.h"
 #include "ops/num.h"
+#include "ops/wide.h"
 
 __extension__ typedef __int128 wide;
 __extension__ typedef unsigned __int128 uwide;
@@ -704,6 +705,27 @@ static void test_memory_is_little_endian(void **state)
     assert_memory_equal(bytes, then, sizeof then);
 }
 
+static uwide joined(wide_128 x)
+{
+    return (uwide)x.high << 64 | x.low;
+}
+
+static void test_128_bit_sums_and_products_agree_with_the_compilers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(int_edges); i++)
+        for (size_t j = 0; j < COUNT(int_edges); j++) {
+            uint64_t x = int_edges[i], y = int_edges[j];
+            for (size_t k = 0; k < COUNT(int_edges); k++) {
+                wide_128 a = {x, int_edges[k]}, b = {y, int_edges[(k * 7 + 3) % COUNT(int_edges)]};
+                assert_true(joined(wide_add(a, b)) == joined(a) + joined(b));
+                assert_true(joined(wide_sub(a, b)) == joined(a) - joined(b));
+            }
+            assert_true(joined(wide_mul_u(x, y)) == (uwide)x * y);
+            assert_true(joined(wide_mul_s(x, y)) == (uwide)((wide)(int64_t)x * (int64_t)y));
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -716,6 +738,7 @@ int main(void)
         cmocka_unit_test(test_integers_convert_to_the_nearest_float_ties_to_even),
         cmocka_unit_test(test_addresses_do_not_wrap_and_end_at_the_size),
         cmocka_unit_test(test_memory_is_little_endian),
+        cmocka_unit_test(test_128_bit_sums_and_products_agree_with_the_compilers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,6 +61,7 @@ static void each_prefix_has_as_many_rows_as_the_specification(void **state)
     (void)state;
     assert_int_equal(count_codes(0xFB, 0, 31), 31);
     assert_int_equal(count_codes(0xFC, 0, 18), 18);
+    assert_int_equal(count_codes(0xFC, 0x13, 0x17), 4); /* wide arithmetic */
     assert_int_equal(count_codes(0xFD, 0, 0x100), 236);
     assert_int_equal(count_codes(0xFD, 0x100, 0x114), 20);
     assert_int_equal(count_codes(0xFE, 0, 4), 4);
@@ -70,7 +71,7 @@ static void each_prefix_has_as_many_rows_as_the_specification(void **state)
     assert_int_equal(count_codes(0, 0x28, 0x41), 25);
     assert_int_equal(count_codes(0, 0x41, 0xC5), 132);
     assert_int_equal(count_codes(0, 0xC5, 0x100), 7);
-    assert_int_equal(194 + 31 + 18 + 236 + 20 + 67, WAGI_OP_COUNT);
+    assert_int_equal(194 + 31 + 18 + 4 + 236 + 20 + 67, WAGI_OP_COUNT);
 }
 
 static void signatures_parse(void **state)

@@ -472,6 +472,8 @@ static void test_types_are_written_in_the_text_formats_words(void **state)
     check_text(wagi_table_type_text(table, text, sizeof text), text, "(table 1 2 funcref)");
     wagi_memory_type memory = {
         .limits = {.minimum = 1, .maximum = 2, .has_maximum = true, .is_64 = true, .is_shared = true}};
+    check_text(wagi_memory_type_text(memory, text, sizeof text), text, "(memory i64 1 2 shared (pagesize 1))");
+    memory.page_size_log2 = 16;
     check_text(wagi_memory_type_text(memory, text, sizeof text), text, "(memory i64 1 2 shared)");
     check_text(wagi_global_type_text((wagi_global_type){WAGI_F32, true}, text, sizeof text), text,
                "(global (mut f32))");

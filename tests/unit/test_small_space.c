@@ -4,8 +4,11 @@
 #include "tests/support/check.h"
 
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/pages.h"
@@ -242,6 +245,38 @@ static void test_100000_instances_with_a_page_are_alive_at_once(void **state)
     assert_good(very_many);
 }
 
+/* ---- system calls ---- */
+
+/* From here on the kernel kills this process for any system call but read, write and exit. */
+static void in_steady_state(wag_tier tier)
+{
+    wag_module *module = compile(tier, NULL);
+    live_often(module, 2000);
+    need(prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) == 0, BAD_COMPILE);
+    live_often(module, 5000);
+    syscall(SYS_exit, GOOD);
+}
+
+static void steady_interp(void)
+{
+    in_steady_state(WAG_TIER_INTERP);
+}
+
+static void steady_default(void)
+{
+    in_steady_state(WAG_TIER_DEFAULT);
+}
+
+static void test_in_the_steady_state_an_instance_costs_no_system_call(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip(); /* they make some of their own */
+#endif
+    assert_good(steady_interp);
+    assert_good(steady_default);
+}
+
 /* ---- fork ---- */
 
 static int status_of_child(void (*scene)(wag_module *module, wag_instance *instance), wag_module *module,
@@ -313,6 +348,7 @@ int main(void)
         cmocka_unit_test(test_instances_with_guard_pages_end_in_an_error_when_addresses_do),
         cmocka_unit_test(test_without_proc_instances_are_made_all_the_same),
         cmocka_unit_test(test_100000_instances_with_a_page_are_alive_at_once),
+        cmocka_unit_test(test_in_the_steady_state_an_instance_costs_no_system_call),
         cmocka_unit_test(test_a_forked_child_can_go_on_where_its_parent_was),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -694,6 +694,24 @@ static void test_padding_is_nops_of_exactly_its_size(void **state)
     disassemble_and_compare();
 }
 
+static void test_moves_of_frame_slots_are_the_bytes_that_the_general_form_makes(void **state)
+{
+    (void)state;
+    static const int32_t displacements[] = {0, 8, 120, 127, 128, 4096, INT32_MAX, -1, -8, -128, -129};
+    for (int reg = RAX; reg <= R15; reg++)
+        for (size_t i = 0; i < COUNT(displacements); i++)
+            for (unsigned opcode = 0x89; opcode <= 0x8B; opcode += 2) {
+                wagi_x64_buffer want = {NULL, 0, 0}, got = {NULL, 0, 0};
+                assert_true(wagi_x64_reserve(&want, X64_MAX_INS) && wagi_x64_reserve(&got, X64_MAX_INS));
+                wagi_x64_rm(&want, X64_W | opcode, reg, wagi_x64_at(RSP, displacements[i]));
+                wagi_x64_rsp(&got, opcode, reg, displacements[i]);
+                assert_int_equal(got.n, want.n);
+                assert_memory_equal(got.p, want.p, want.n);
+                wagi_x64_buffer_free(&want);
+                wagi_x64_buffer_free(&got);
+            }
+}
+
 static int finish(void **state)
 {
     (void)state;
@@ -709,6 +727,7 @@ int main(void)
         cmocka_unit_test_setup(test_each_form_of_the_vector_ops_disassembles_to_what_was_meant, begin),
         cmocka_unit_test_setup(test_immediates_take_the_short_form_and_keep_their_value, begin),
         cmocka_unit_test_setup(test_padding_is_nops_of_exactly_its_size, begin),
+        cmocka_unit_test(test_moves_of_frame_slots_are_the_bytes_that_the_general_form_makes),
     };
     return cmocka_run_group_tests(tests, NULL, finish);
 }

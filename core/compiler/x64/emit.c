@@ -80,7 +80,7 @@ void wagi_x64_store_float(wagi_x64_emitter *e, unsigned type, int xmm, wagi_x64_
 
 void wagi_x64_load_slot(wagi_x64_emitter *e, uint32_t v, int reg)
 {
-    wagi_x64_rm(&e->code, X64_W | 0x8B, reg, wagi_x64_slot(e, v));
+    wagi_x64_rsp(&e->code, 0x8B, reg, wagi_x64_slot(e, v).disp);
 }
 
 int wagi_x64_use_float(wagi_x64_emitter *e, uint32_t v, int scratch)
@@ -104,7 +104,7 @@ void wagi_x64_put(wagi_x64_emitter *e, uint32_t v, int reg)
     if (home >= 0)
         wagi_x64_move(e, home, reg);
     else if (home == WAGI_HOME_SLOT)
-        wagi_x64_rm(&e->code, X64_W | 0x89, reg, wagi_x64_slot(e, v));
+        wagi_x64_rsp(&e->code, 0x89, reg, wagi_x64_slot(e, v).disp);
 }
 
 void wagi_x64_put_float(wagi_x64_emitter *e, uint32_t v, int xmm)
@@ -305,6 +305,7 @@ static bool repeat_head(wagi_x64_emitter *e, uint32_t block, uint32_t label)
     for (uint32_t i = h->first; i + 1 < h->last && wagi_x64_roomy(e, INS_ROOM); i++) {
         e->ins = i;
         emit_ins(e, head, &ir->ins.p[i]);
+        wagi_x64_forget_bounds(e, &ir->ins.p[i]);
     }
     if (!wagi_x64_roomy(e, INS_ROOM))
         return true;
@@ -389,7 +390,7 @@ static void apply_edit(wagi_x64_emitter *e, const wagi_edit *edit)
         if (is_float)
             wagi_x64_store_float(e, v->type, xmm, slot);
         else
-            wagi_x64_rm(&e->code, X64_W | 0x89, edit->reg, slot);
+            wagi_x64_rsp(&e->code, 0x89, edit->reg, slot.disp);
         if (e->flags_at == before)
             e->flags_at = e->code.n; /* stores leave the flags alone */
         break;
@@ -399,7 +400,7 @@ static void apply_edit(wagi_x64_emitter *e, const wagi_edit *edit)
         if (is_float)
             wagi_x64_load_float(e, v->type, xmm, slot);
         else
-            wagi_x64_rm(&e->code, X64_W | 0x8B, edit->reg, slot);
+            wagi_x64_rsp(&e->code, 0x8B, edit->reg, slot.disp);
         if (e->flags_at == before && v != wagi_x64_vreg(e, e->flags_vreg))
             e->flags_at = e->code.n;
         break;
@@ -425,6 +426,8 @@ static void begin_block(wagi_x64_emitter *e, uint32_t b)
     const wagi_block *block = &e->ir->blocks.p[b];
     if (block->target)
         e->flags_at = 0;
+    if (block->target || b == 0 || !e->ir->blocks.p[b - 1].falls)
+        e->bounds_count = 0; /* there are other ways here */
     if (block->loop_head && !e->is_copy) {
         size_t pad = (size_t)(-(e->code.n - e->start)) & (ALIGN_LOOPS - 1);
         wagi_x64_nops(&e->code, pad);
@@ -441,6 +444,8 @@ static void emit_block(wagi_x64_emitter *e, uint32_t b, uint32_t end)
         if (is_edit_due(e->homes, e->next_edit, b, i))
             apply_edits(e, b, i);
         emit_ins(e, b, &e->ir->ins.p[i]);
+        if (e->bounds_count)
+            wagi_x64_forget_bounds(e, &e->ir->ins.p[i]);
     }
     if (end == block->last)
         apply_edits(e, b, end);

@@ -203,13 +203,15 @@ static void test_bit_0(wagi_x64_emitter *e, int reg)
     wagi_x64_u8(&e->code, 1);
 }
 
-/* rax = the type of the object in reg, after this: not an i31. */
-static void load_type(type_test *t, int reg, bool check_object)
+/* rax = the type of the object in reg. is_object: it is known to be one. */
+static void load_type(type_test *t, int reg, bool is_object, bool check_object)
 {
-    test_bit_0(t->e, reg);
-    go(t->e, &t->no, CC_NE);
+    if (!is_object) {
+        test_bit_0(t->e, reg); /* an i31? */
+        go(t->e, &t->no, CC_NE);
+    }
     load(t->e, RAX, reg, 0);
-    if (check_object) {
+    if (check_object && !is_object) {
         test_bit_0(t->e, RAX);
         go(t->e, &t->no, CC_E);
     }
@@ -234,7 +236,7 @@ static void compare_type(type_test *t, const wagi_type *type)
     decide(t, CC_E);
 }
 
-static void compare_heap(type_test *t, int reg, wagi_heap heap)
+static void compare_heap(type_test *t, int reg, wagi_heap heap, bool is_object)
 {
     switch (heap) {
     case WAGI_HEAP_EQ:
@@ -250,7 +252,7 @@ static void compare_heap(type_test *t, int reg, wagi_heap heap)
         break;
     case WAGI_HEAP_STRUCT:
     case WAGI_HEAP_ARRAY:
-        load_type(t, reg, true);
+        load_type(t, reg, is_object, true);
         wagi_x64_alu_imm_mem(&t->e->code, 7, wagi_x64_at(RAX, offsetof(wagi_type, comp)),
                              heap == WAGI_HEAP_STRUCT ? WAGI_COMP_STRUCT : WAGI_COMP_ARRAY, false);
         decide(t, CC_E);
@@ -277,14 +279,15 @@ static void type_check(type_test *t, const wagi_ins *ins)
         go(e, ins->sub & WAGI_CAST_NULL ? &t->yes : &t->no, CC_E);
     }
     if (ins->sub & WAGI_CAST_ABSTRACT) {
-        compare_heap(t, reg, (wagi_heap)ins->imm);
+        compare_heap(t, reg, (wagi_heap)ins->imm, ins->sub & WAGI_CAST_OBJECT);
         return;
     }
     const wagi_type *type = (const wagi_type *)(uintptr_t)ins->imm;
     if (type->comp == WAGI_COMP_FUNC)
         load(e, RAX, reg, offsetof(wag_func, type));
     else
-        load_type(t, reg, !type->is_final); /* what is no object has the address of its unit, which is no type's */
+        /* What is no object begins with the address of its unit, which is no type's. */
+        load_type(t, reg, ins->sub & WAGI_CAST_OBJECT, !type->is_final);
     compare_type(t, type);
 }
 

@@ -507,6 +507,11 @@ bool wagi_x64_emit_int(wagi_x64_emitter *e, const wagi_ins *ins)
     case WAGI_IR_LEA:
         load_sum(e, ins);
         return true;
+    case WAGI_IR_MULHI: /* mul, imul: rdx:rax = rax * operand */
+        wagi_x64_move(e, RAX, wagi_x64_use(e, ins->a, RAX));
+        wagi_x64_op(e, X64_W | 0xF7, ins->sub ? 5 : 4, ins->b);
+        wagi_x64_put(e, ins->dst, RDX);
+        return true;
     case WAGI_IR_CLZ:
     case WAGI_IR_CTZ:
     case WAGI_IR_POPCNT:

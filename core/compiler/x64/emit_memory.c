@@ -85,6 +85,49 @@ static wagi_x64_mem guarded_address(wagi_x64_emitter *e, uint32_t memory, int in
     return wagi_x64_at(RAX, 0);
 }
 
+/* ---- what is known to be in bounds: memories only grow ---- */
+
+static wagi_x64_in_bounds *find_bounds(wagi_x64_emitter *e, uint32_t memory, uint32_t vreg)
+{
+    for (uint32_t i = 0; i < e->bounds_count; i++)
+        if (e->bounds[i].vreg == vreg && e->bounds[i].memory == memory)
+            return &e->bounds[i];
+    return NULL;
+}
+
+static bool is_in_bounds(wagi_x64_emitter *e, uint32_t memory, uint32_t base, uint64_t end)
+{
+    const wagi_memory_type *type = &e->context->data->memories[memory];
+    if (base == WAGI_NIL) /* a constant address */
+        return type->limits.minimum > (uint32_t)INT32_MAX >> type->page_size_log2 || end <= type->limits.minimum
+                                                                                                << type->page_size_log2;
+    const wagi_x64_in_bounds *known = find_bounds(e, memory, base);
+    return known && end <= known->end;
+}
+
+static void note_bounds(wagi_x64_emitter *e, uint32_t memory, uint32_t base, uint64_t end)
+{
+    wagi_x64_in_bounds *known = find_bounds(e, memory, base);
+    if (!known && e->bounds_count < WAGI_X64_BOUNDS) {
+        known = &e->bounds[e->bounds_count++];
+    } else if (!known) {
+        known = &e->bounds[e->bounds_at];
+        e->bounds_at = (e->bounds_at + 1) % WAGI_X64_BOUNDS;
+    }
+    *known = (wagi_x64_in_bounds){.vreg = base, .memory = memory, .end = end};
+}
+
+void wagi_x64_forget_bounds(wagi_x64_emitter *e, const wagi_ins *ins)
+{
+    if (wagi_ir_uses[ins->op] & WAGI_IR_IS_CALL)
+        e->bounds_count = 0;
+    if (!(wagi_ir_uses[ins->op] & WAGI_IR_D))
+        return;
+    for (uint32_t i = e->bounds_count; i-- > 0;)
+        if (e->bounds[i].vreg == ins->dst)
+            e->bounds[i] = e->bounds[--e->bounds_count];
+}
+
 static wagi_x64_mem checked_address(wagi_x64_emitter *e, uint32_t memory, int index, uint64_t offset, unsigned width)
 {
     bool is_64 = e->context->data->memories[memory].limits.is_64;
@@ -111,8 +154,17 @@ static wagi_x64_mem checked_address(wagi_x64_emitter *e, uint32_t memory, int in
 wagi_x64_mem wagi_x64_address(wagi_x64_emitter *e, uint32_t memory, uint32_t base, uint64_t offset, unsigned width)
 {
     int index = base == WAGI_NIL ? -1 : wagi_x64_use(e, base, RAX);
-    return wagi_memory_is_guarded(e->context, memory) ? guarded_address(e, memory, index, offset)
-                                                      : checked_address(e, memory, index, offset, width);
+    if (wagi_memory_is_guarded(e->context, memory))
+        return guarded_address(e, memory, index, offset);
+    if (offset > INT32_MAX - width)
+        return checked_address(e, memory, index, offset, width);
+    uint64_t end = offset + width;
+    if (is_in_bounds(e, memory, base, end))
+        return guarded_address(e, memory, index, offset);
+    wagi_x64_mem mem = checked_address(e, memory, index, offset, width);
+    if (base != WAGI_NIL)
+        note_bounds(e, memory, base, end);
+    return mem;
 }
 
 static void before_access(wagi_x64_emitter *e, uint32_t memory)

@@ -173,6 +173,15 @@ static inline void wagi_x64_rm(wagi_x64_buffer *b, uint32_t form, int reg, wagi_
     wagi_x64_put_mem(b, word, bits, reg, mem);
 }
 
+/* opcode reg, [rsp + disp] or the other way round, 64 bits wide: what wagi_x64_rm makes, but in one store. */
+static inline void wagi_x64_rsp(wagi_x64_buffer *b, unsigned opcode, int reg, int32_t disp)
+{
+    unsigned mode = disp == 0 ? 0 : disp == (int8_t)disp ? 1 : 2;
+    uint32_t head =
+        0x48 | (unsigned)(reg >> 3 & 1) << 2 | opcode << 8 | wagi_x64_modrm(mode, reg, RSP) << 16 | 0x24u << 24;
+    wagi_x64_word(b, head | (uint64_t)(uint32_t)disp << 32, 32 + (mode == 2 ? 32 : 8 * mode));
+}
+
 /* VEX prefix and opcode: three or four bytes. */
 static inline uint64_t wagi_x64_vex(uint32_t form, int reg, int second, int index, int base, unsigned *ret_bits)
 {

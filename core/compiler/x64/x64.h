@@ -63,6 +63,13 @@ typedef struct wagi_x64_slow {
     uint8_t kind;          /* wagi_slow_kind */
 } wagi_x64_slow;
 
+/* Bytes [0, end) behind the address in vreg are known to be in the memory. */
+typedef struct wagi_x64_in_bounds {
+    uint32_t vreg, memory;
+    uint64_t end;
+} wagi_x64_in_bounds;
+#define WAGI_X64_BOUNDS 8
+
 typedef struct wagi_x64_block_ref {
     uint32_t at, block;
     bool is_short; /* a rel8, else a rel32 */
@@ -101,11 +108,13 @@ typedef struct wagi_x64_emitter {
 
     /* The loop that is being emitted several times: blocks [head, end), head NONE when there is none. */
     uint32_t unroll_head, unroll_end;
-    uint32_t unroll_at;   /* 1 + code offset of the first copy */
-    uint32_t copies_left; /* behind the one at hand */
-    bool is_copy;         /* the one at hand is not the first */
-    uint32_t unrolled;    /* instructions that the function's copies have added */
-    size_t flags_at;      /* the flags say how flags_vreg compares with 0, if the code still ends here */
+    uint32_t unroll_at;                         /* 1 + code offset of the first copy */
+    uint32_t copies_left;                       /* behind the one at hand */
+    bool is_copy;                               /* the one at hand is not the first */
+    uint32_t unrolled;                          /* instructions that the function's copies have added */
+    wagi_x64_in_bounds bounds[WAGI_X64_BOUNDS]; /* what the checks so far have shown; bounds_at: the next to replace */
+    uint32_t bounds_count, bounds_at;
+    size_t flags_at; /* the flags say how flags_vreg compares with 0, if the code still ends here */
     uint32_t flags_vreg;
     uint8_t flags_type;
     uint32_t used_xmm; /* registers that hold values somewhere in the function; 0: not asked yet */
@@ -221,6 +230,8 @@ int wagi_x64_compare(wagi_x64_emitter *e, const wagi_ins *ins);
 /* ---- emit_memory.c ---- */
 /* The operand of an access to a memory, checked unless guard pages do it; base: a vreg or NIL. May use rax and rdx;
  * afterwards rdx is free. */
+/* After an instruction has been emitted: an address that it wrote is no longer the one that was checked. */
+void wagi_x64_forget_bounds(wagi_x64_emitter *e, const wagi_ins *ins);
 wagi_x64_mem wagi_x64_address(wagi_x64_emitter *e, uint32_t memory, uint32_t base, uint64_t offset, unsigned width);
 
 /* ---- emit_simd.c ---- */

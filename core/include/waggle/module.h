@@ -127,6 +127,9 @@ typedef struct wag_cluster_options {
     wag_reset_strategy reset;
     bool check_resets; /* compare all of each memory after its reset; see wag_cluster_reset_mismatches */
     bool gdb_jit;      /* make gdb know native code: names and frames in backtraces */
+    /* Proposals beyond WebAssembly 3.0. A module that uses one that is off is invalid. */
+    bool custom_page_sizes; /* memories with pages of one byte */
+    bool wide_arithmetic;   /* i64.add128, sub128, mul_wide_s, mul_wide_u */
 } wag_cluster_options;
 
 /* A cluster of its own: compile threads, limits, types. Objects of two clusters do not mix. Any thread.
@@ -136,8 +139,9 @@ WAG_API wag_cluster *wag_cluster_ref(wag_cluster *cluster);
 WAG_API void wag_cluster_unref(wag_cluster *cluster);
 /* The default cluster, made on first use. borrow: static. NULL when memory is out. Any thread. */
 WAG_API wag_cluster *wag_cluster_default(void);
-/* Lower a limit (waggle/limits.def) for modules and objects made afterwards. WAG_RANGE when value is above the built-in
- * one. Any thread, but not while the cluster compiles. */
+/* Set a limit (waggle/limits.def) for modules and objects made afterwards. WAG_RANGE when value is above the built-in
+ * one; only table_entries and memory64_pages_declared, which bound what a type may declare, can be raised, to what the
+ * core specification allows. Any thread, but not while the cluster compiles. */
 WAG_API wag_err wag_cluster_set_limit(wag_cluster *cluster, wag_limit limit, uint64_t value);
 /* With check_resets: how many memories were not as new after their reset (those are not used again). Anything but 0 is
  * a bug of the library. Any thread. */

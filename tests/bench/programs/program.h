@@ -2,7 +2,8 @@
  * words to work on, and a checksum.
  *
  * A program is a WASI reactor: run(n) does about n units of work and returns a checksum, which depends on n and on
- * nothing else, and prints one line about it. Compiled for the host it gives the same numbers.
+ * nothing else, and prints one line about it. Compiled for the host it gives the same numbers; programs whose names
+ * begin with simd_ are for wasm with vectors only.
  */
 #ifndef PROGRAM_H
 #define PROGRAM_H
