@@ -88,7 +88,7 @@ void wagi_ir_reset(wagi_ir *ir, const wagi_module_data *data, const wagi_func_bo
     ir->failed = false;
 }
 
-uint32_t wagi_ir_inlined_at(const wagi_ir *ir, uint32_t ins)
+uint32_t wagi_ir_inlined_at(const wagi_ir *ir, uint32_t ins, uint32_t *ret_until)
 {
     size_t low = 0, high = ir->inlined.n;
     while (low < high) {
@@ -101,6 +101,8 @@ uint32_t wagi_ir_inlined_at(const wagi_ir *ir, uint32_t ins)
     uint32_t at = low ? (uint32_t)low - 1 : WAGI_NIL;
     while (at != WAGI_NIL && ir->inlined.p[at].end <= ins)
         at = ir->inlined.p[at].parent;
+    uint32_t next = low < ir->inlined.n ? ir->inlined.p[low].first : WAGI_NIL;
+    *ret_until = at != WAGI_NIL && ir->inlined.p[at].end < next ? ir->inlined.p[at].end : next;
     return at;
 }
 

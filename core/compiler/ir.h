@@ -327,8 +327,9 @@ uint32_t wagi_ir_new_const(wagi_ir *ir, unsigned type, uint64_t bits); /* a pool
 /* Index in consts, for V128: where others have bits. */
 uint32_t wagi_ir_new_vector(wagi_ir *ir, uint64_t low, uint64_t high);
 uint32_t wagi_ir_add_call(wagi_ir *ir, wagi_ir_call call);
-/* The innermost inlined callee that an instruction belongs to, an index, or NONE. */
-uint32_t wagi_ir_inlined_at(const wagi_ir *ir, uint32_t ins);
+/* The innermost inlined callee that an instruction belongs to, an index, or NONE. The same is true of the instructions
+ * behind it, below *ret_until. */
+uint32_t wagi_ir_inlined_at(const wagi_ir *ir, uint32_t ins, uint32_t *ret_until);
 /* A vreg of a local, of the function or of an inlined callee. */
 static inline bool wagi_ir_is_local(const wagi_ir *ir, uint32_t vreg)
 {

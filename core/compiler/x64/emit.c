@@ -680,6 +680,7 @@ static void emit_function(wagi_x64_emitter *e)
     e->block_refs.n = e->const_refs.n = e->colds.n = e->far_calls.n = e->slows.n = e->sites.n = 0;
     e->flags_at = e->next_edit = 0;
     e->ins = e->repeats = e->unrolled = e->used_xmm = 0;
+    e->inlined_from = e->inlined_until = 0;
     e->unroll_head = WAGI_NIL;
     memset(e->block_at.p, 0, (blocks + 1) * 4);
     layout_frame(e);

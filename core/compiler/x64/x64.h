@@ -100,11 +100,12 @@ typedef struct wagi_x64_emitter {
     WAGI_VEC(wagi_x64_cold) colds;
     WAGI_VEC(wagi_x64_far_call) far_calls;
     WAGI_VEC(wagi_x64_slow) slows;
-    WAGI_VEC(wagi_site) sites; /* of this function */
-    uint32_t ins;              /* the instruction at hand */
-    uint32_t repeats;          /* of loop heads */
-    size_t next_edit;          /* the first one that has not been applied */
-    bool long_jumps;           /* no short forward jumps; set while emitting: one did not reach */
+    WAGI_VEC(wagi_site) sites;                     /* of this function */
+    uint32_t ins;                                  /* the instruction at hand */
+    uint32_t repeats;                              /* of loop heads */
+    uint32_t inlined, inlined_from, inlined_until; /* the callee that instructions [from, until) belong to */
+    size_t next_edit;                              /* the first one that has not been applied */
+    bool long_jumps;                               /* no short forward jumps; set while emitting: one did not reach */
 
     /* The loop that is being emitted several times: blocks [head, end), head NONE when there is none. */
     uint32_t unroll_head, unroll_end;
@@ -202,9 +203,15 @@ void wagi_x64_bind_copy(wagi_x64_emitter *e, size_t first_ref);
 void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind); /* a site at the code's end */
 /* The same for something that was there before: `inlined` is the callee that it is in, or NONE. */
 void wagi_x64_record_in(wagi_x64_emitter *e, wagi_site_kind kind, uint32_t source, uint32_t inlined, uint32_t handler);
-static inline uint32_t wagi_x64_inlined(const wagi_x64_emitter *e)
+static inline uint32_t wagi_x64_inlined(wagi_x64_emitter *e)
 {
-    return e->ir->inlined.n ? wagi_ir_inlined_at(e->ir, e->ins) : WAGI_NIL;
+    if (e->ir->inlined.n == 0)
+        return WAGI_NIL;
+    if (e->ins < e->inlined_from || e->ins >= e->inlined_until) {
+        e->inlined_from = e->ins;
+        e->inlined = wagi_ir_inlined_at(e->ir, e->ins, &e->inlined_until);
+    }
+    return e->inlined;
 }
 void wagi_x64_reloc(wagi_x64_emitter *e, wagi_reloc_kind kind, uintptr_t target); /* a rel32 here */
 void wagi_x64_epilogue(wagi_x64_emitter *e);
