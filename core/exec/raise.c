@@ -65,7 +65,8 @@ static void throw_exception(wagi_raise *raise)
     wag_agent *agent = raise->instance->unit.agent;
     wag_err err = WAG_OK;
     if (operands[0] != WAGI_THROW_REF)
-        err = wagi_exception_make(agent, raise->instance->tags[operands[0]], operands + 1, raise->instance, &raise->exception);
+        err = wagi_exception_make(agent, raise->instance->tags[operands[0]], operands + 1, raise->instance,
+                                  &raise->exception);
     else if (operands[1])
         raise->exception = operands[1];
     else

@@ -382,7 +382,7 @@ wag_instance *wagi_pool_instantiate(wag_linked *linked)
     if (wagi_quota_take(pool->agent, WAGI_QUOTA_INSTANCES, 1) != WAG_OK)
         return NULL;
     wag_instance *instance = pool->ready.p[pool->ready.n - 1];
-    WAGI_UNPOISON(instance, instance->block_size);
+    wagi_instance_wake(instance);
     if (instance->link_serial != linked->serial || instance->stale_tables) {
         WAGI_POISON(instance, instance->block_size);
         wagi_quota_give(pool->agent, WAGI_QUOTA_INSTANCES, 1);

@@ -62,16 +62,9 @@ static bool is_forsaken(const wag_module *module)
            atomic_load_explicit(&module->pools, memory_order_acquire);
 }
 
-/* A ready instance may be touched again. */
-static void wake(wag_instance *instance)
-{
-    WAGI_UNPOISON(instance, sizeof *instance); /* block_size is in what is poisoned */
-    WAGI_UNPOISON(instance, instance->block_size);
-}
-
 static void free_instance(wag_instance *instance)
 {
-    wake(instance);
+    wagi_instance_wake(instance);
     wagi_instance_close(instance);
     wagi_free(instance);
 }
@@ -197,7 +190,7 @@ wag_instance *wagi_pool_take(wagi_pool *pool)
     if (pool->ready.n == 0)
         return NULL;
     wag_instance *instance = pool->ready.p[--pool->ready.n];
-    wake(instance);
+    wagi_instance_wake(instance);
     account(pool, instance, false);
     return instance;
 }
@@ -230,7 +223,7 @@ static void make_room(wag_agent *agent)
     wagi_pool *pool;
     while (is_full(agent) && (pool = largest(agent)) != NULL) {
         wag_instance *instance = pool->ready.p[0];
-        wake(instance);
+        wagi_instance_wake(instance);
         account(pool, instance, false);
         memmove(pool->ready.p, pool->ready.p + 1, --pool->ready.n * sizeof *pool->ready.p);
         free_instance(instance);

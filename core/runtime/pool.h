@@ -68,6 +68,12 @@ void wagi_pool_settle(wagi_pool *pool);
 void wagi_pool_forsaken(wag_agent *agent, const wag_module *module);
 /* An instance that is reset, or NULL. */
 wag_instance *wagi_pool_take(wagi_pool *pool);
+/* A ready instance is poisoned for AddressSanitizer: it may be touched again. */
+static inline void wagi_instance_wake(wag_instance *instance)
+{
+    WAGI_UNPOISON(instance, sizeof *instance); /* block_size is in what is poisoned */
+    WAGI_UNPOISON(instance, instance->block_size);
+}
 /* An instance has died: reset and keep it, or free it. */
 void wagi_pool_give(wag_instance *instance);
 /* Free what is ready in all pools; and pools that nobody needs. False when there was nothing. */
