@@ -111,17 +111,22 @@ END {
     print_table("CPU ms", cpu, work, work_count, "%.1f")
     print_table("wall ms", wall, work, work_count, "%.1f")
     print_table("compile ms", start, work, work_count, "%.2f")
-    # Those with vectors are the last ones of the list and have a mean of their own: not every engine runs them.
-    scalars = work_count
-    while (scalars > 0 && work[scalars] ~ /^simd_/) scalars--
+    # Those over structs and then those with vectors are the last ones of the list and have means of their own: not every
+    # engine runs them.
+    objects = work_count
+    while (objects > 0 && work[objects] ~ /^simd_/) objects--
+    scalars = objects
+    while (scalars > 0 && work[scalars] ~ /^(trees|list|machine)$/) scalars--
     for (j = 1; j <= engine_count; j++) {
         mean["geometric mean", engine[j]] = geometric_mean(engine[j], 1, scalars)
-        mean["mean of simd_", engine[j]] = geometric_mean(engine[j], scalars + 1, work_count)
+        mean["mean of structs", engine[j]] = geometric_mean(engine[j], scalars + 1, objects)
+        mean["mean of simd_", engine[j]] = geometric_mean(engine[j], objects + 1, work_count)
     }
     rows = work_count
     for (i = 1; i <= rows; i++) shown[i] = work[i]
     shown[++rows] = "geometric mean"
-    if (scalars < work_count) shown[++rows] = "mean of simd_"
+    if (scalars < objects) shown[++rows] = "mean of structs"
+    if (objects < work_count) shown[++rows] = "mean of simd_"
     for (i = work_count + 1; i <= rows; i++)
         for (j = 1; j <= engine_count; j++) ratio[shown[i], engine[j]] = mean[shown[i], engine[j]]
     print_table("CPU / " base, ratio, shown, rows, "%.3f")
