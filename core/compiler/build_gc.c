@@ -12,8 +12,8 @@
 enum {
     MAX_FIELDS = 64,   /* more are stored by a helper */
     MAX_ELEMENTS = 16, /* the same for arrays */
-    ALWAYS = UINT32_MAX,
 };
+#define ALWAYS UINT32_MAX
 
 /* ---- facts ---- */
 

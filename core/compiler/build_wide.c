@@ -36,13 +36,11 @@ static void push_pair(wagi_builder *b, uint32_t low, uint32_t high)
 
 static void sum(wagi_builder *b, wagi_ir_op op)
 {
-    uint32_t x[4], low, carry;
+    uint32_t x[4];
     pop_registers(b, 4, x);
-    if (op == WAGI_IR_SUB)
-        carry = less(b, x[0], x[2]);
-    low = binary(b, op, x[0], x[2]);
-    if (op == WAGI_IR_ADD)
-        carry = less(b, low, x[0]);
+    uint32_t borrow = op == WAGI_IR_SUB ? less(b, x[0], x[2]) : WAGI_NIL;
+    uint32_t low = binary(b, op, x[0], x[2]);
+    uint32_t carry = op == WAGI_IR_SUB ? borrow : less(b, low, x[0]);
     push_pair(b, low, binary(b, op, binary(b, op, x[1], x[3]), carry));
 }
 

@@ -118,7 +118,7 @@ static void limit_agent_memory(void)
     wag_cluster *cluster = limited(WAG_LIMIT_agent_memory_bytes, 4 * 65536);
     reach(cluster, 4, "bytes of memory");
     wag_module *module = compile(WAG_TIER_DEFAULT, cluster);
-    wag_instance *a, *b;
+    wag_instance *a = NULL, *b = NULL;
     need(wag_instance_new(module, NULL, &a, NULL) == WAG_OK && wag_instance_new(module, NULL, &b, NULL) == WAG_OK,
          BAD_INSTANCE);
     need(call(a, "grow") == 1 && call(a, "grow") == 2 && call(a, "grow") == -1 && call(b, "grow") == -1, BAD_MEMORY);
