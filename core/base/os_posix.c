@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -70,14 +71,32 @@ void *wagi_os_map(size_t size, wagi_protection protection)
     return address == MAP_FAILED ? NULL : address;
 }
 
+/* ThreadSanitizer does not know mremap: it takes what comes to lie at the old address for what was there before. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define COPY_REMAP
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define COPY_REMAP
+#endif
+
 void *wagi_os_remap(void *address, size_t old_size, size_t new_size)
 {
     old_size = round_to_pages(old_size);
     new_size = round_to_pages(new_size);
     if (new_size == 0 || must_fail())
         return NULL;
+#ifdef COPY_REMAP
+    void *moved = wagi_os_map(new_size, WAGI_PROT_READ_WRITE);
+    if (!moved)
+        return NULL;
+    memcpy(moved, address, old_size < new_size ? old_size : new_size);
+    munmap(address, old_size);
+    return moved;
+#else
     void *moved = mremap(address, old_size, new_size, MREMAP_MAYMOVE);
     return moved == MAP_FAILED ? NULL : moved;
+#endif
 }
 
 void wagi_os_prefer_large_pages(void *address, size_t size)

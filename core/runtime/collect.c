@@ -244,8 +244,13 @@ static void mark_word(wagi_gc *gc, const block_set *set, wagi_slot word)
         mark_object(gc, object);
 }
 
-/* Every word of the native stack from here to the outermost entry into native code, and the registers. */
-NO_SANITIZER static void mark_native_stack(wagi_gc *gc, const block_set *set, const wagi_slot *top)
+/* Every word of the native stack from here to the outermost entry into native code, and the registers. Inlined, it
+ * would be the sanitizer's business again. */
+#if defined(__GNUC__)
+__attribute__((noinline))
+#endif
+NO_SANITIZER static void
+mark_native_stack(wagi_gc *gc, const block_set *set, const wagi_slot *top)
 {
 #if defined(__GNUC__)
     __builtin_unwind_init(); /* all registers that calls keep are on the stack now */

@@ -384,7 +384,7 @@ wag_instance *wagi_pool_instantiate(wag_linked *linked)
     wag_instance *instance = pool->ready.p[pool->ready.n - 1];
     wagi_instance_wake(instance);
     if (instance->link_serial != linked->serial || instance->stale_tables) {
-        WAGI_POISON(instance, instance->block_size);
+        wagi_instance_sleep(instance);
         wagi_quota_give(pool->agent, WAGI_QUOTA_INSTANCES, 1);
         return NULL;
     }

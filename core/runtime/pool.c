@@ -241,7 +241,7 @@ static bool keep(wagi_pool *pool, wag_instance *instance)
     weigh(instance);
     account(pool, instance, true);
     pool->ready.p[pool->ready.n++] = instance;
-    WAGI_POISON(instance, instance->block_size);
+    wagi_instance_sleep(instance);
     if (is_full(agent))
         make_room(agent);
     return true;
@@ -275,8 +275,8 @@ bool wagi_pools_trim(wag_agent *agent)
 void wagi_pools_free(wag_agent *agent)
 {
     for (size_t i = 0; i < agent->pools.size; i++)
-        for (wagi_pool *pool = agent->pools.table[i], *next; pool; pool = next) {
-            next = pool->next;
+        for (wagi_pool *pool; (pool = agent->pools.table[i]) != NULL;) {
+            unlink_pool(pool); /* freeing it may drop a module's last other reference, which looks for its pool */
             wagi_links_leave(pool);
             pool_free(pool);
         }

@@ -68,7 +68,18 @@ void wagi_pool_settle(wagi_pool *pool);
 void wagi_pool_forsaken(wag_agent *agent, const wag_module *module);
 /* An instance that is reset, or NULL. */
 wag_instance *wagi_pool_take(wagi_pool *pool);
-/* A ready instance is poisoned for AddressSanitizer: it may be touched again. */
+/* Nobody may touch a ready instance, says this to AddressSanitizer; but where its memories are the slots' table asks.
+ */
+static inline void wagi_instance_sleep(wag_instance *instance)
+{
+    const wagi_module_data *data = instance->data;
+    wag_memory **memories = instance->memories;
+    uint32_t first = data->memory_import_count, count = data->memory_count - first;
+    wag_memory *own = count ? memories[first] : NULL; /* one behind the other, in the block */
+    WAGI_POISON(instance, instance->block_size);
+    WAGI_UNPOISON(own, count * sizeof *own);
+}
+/* It may be touched again. */
 static inline void wagi_instance_wake(wag_instance *instance)
 {
     WAGI_UNPOISON(instance, sizeof *instance); /* block_size is in what is poisoned */
