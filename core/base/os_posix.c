@@ -72,12 +72,12 @@ void *wagi_os_map(size_t size, wagi_protection protection)
 }
 
 /* ThreadSanitizer does not know mremap: it takes what comes to lie at the old address for what was there before. */
-#if defined(__has_feature)
+#if defined(__SANITIZE_THREAD__)
+#define COPY_REMAP
+#elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define COPY_REMAP
 #endif
-#elif defined(__SANITIZE_THREAD__)
-#define COPY_REMAP
 #endif
 
 void *wagi_os_remap(void *address, size_t old_size, size_t new_size)

@@ -221,17 +221,6 @@ void wagi_gc_shade_all(wag_agent *agent, const wagi_slot *slots, uint64_t count)
         mark_slot(&agent->gc, slots[i]);
 }
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define NO_SANITIZER __attribute__((no_sanitize("address")))
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define NO_SANITIZER __attribute__((no_sanitize_address))
-#endif
-#ifndef NO_SANITIZER
-#define NO_SANITIZER
-#endif
-
 static void mark_word(wagi_gc *gc, const block_set *set, wagi_slot word)
 {
     wagi_unit *unit = block_set_find(set, word);
@@ -249,7 +238,7 @@ static void mark_word(wagi_gc *gc, const block_set *set, wagi_slot word)
 #if defined(__GNUC__)
 __attribute__((noinline))
 #endif
-NO_SANITIZER static void
+WAGI_NO_ASAN static void
 mark_native_stack(wagi_gc *gc, const block_set *set, const wagi_slot *top)
 {
 #if defined(__GNUC__)

@@ -72,12 +72,12 @@ static void assert_good(void (*scene)(void))
     assert_int_equal(WEXITSTATUS(status), GOOD);
 }
 
-#if defined(__has_feature)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define SANITIZED 1
 #endif
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
 #endif
 #ifndef SANITIZED
 #define SANITIZED 0

@@ -3,7 +3,7 @@
 
 static bool name_is(const wasm_name_t *name, const char *text, size_t size)
 {
-    return name->size == size && memcmp(name->data, text, size) == 0;
+    return name->size == size && (size == 0 || memcmp(name->data, text, size) == 0);
 }
 
 static void check_imports(const wasm_importtype_vec_t *imports)
