@@ -286,6 +286,10 @@ static bool is_trapping_truncation(wagi_op op)
 static void scalar(maker *m)
 {
     enum { PLAIN = WAGI_OP_i64_extend32_s - WAGI_OP_i32_eqz + 1, SATURATING = 8 };
+    if (m->wide && gen_once_in(m, 12)) {
+        gen_wide(m);
+        return;
+    }
     unsigned pick = gen_choose(m, PLAIN + SATURATING);
     wagi_op op = pick < PLAIN ? WAGI_OP_i32_eqz + pick : WAGI_OP_i32_trunc_sat_f32_s + (pick - PLAIN);
     const char *signature = wagi_ops[op].signature;
