@@ -1,5 +1,5 @@
-/* What computes with 128 bits in the generator's function bodies: vectors, every row of op.def behind prefix 0xFD by its
- * signature and immediate; and wide arithmetic. */
+/* What computes with 128 bits in the generator's function bodies: vectors, every row of op.def behind prefix 0xFD by
+ * its signature and immediate; and wide arithmetic. */
 #include "tests/fuzz/generate_body.h"
 
 enum { FIRST = WAGI_OP_v128_load, COUNT = WAGI_OP_i32x4_relaxed_dot_i8x16_i7x16_add_s - WAGI_OP_v128_load + 1 };
