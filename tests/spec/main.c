@@ -11,7 +11,6 @@
 #define _POSIX_C_SOURCE 200809L
 #include <dirent.h>
 #include <fnmatch.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
