@@ -38,6 +38,7 @@ struct wag_cluster {
     /* Set together with pool; the last wag_cluster_unref calls it, perhaps on a thread of the pool. */
     void (*pool_free)(struct wagi_compile_pool *pool);
     wagi_mutex lock;
+    wagi_mutex moving; /* a leaf; ipc/channel.h: which ports are under way, and in what */
 };
 
 /* As many slots as a function may have parameters or results (limits.def), all of them vectors. */

@@ -38,6 +38,7 @@ wag_err wag_cluster_new(const wag_cluster_options *options, wag_cluster **ret_cl
         cluster->compile_threads = processors < DEFAULT_COMPILE_THREADS ? processors : DEFAULT_COMPILE_THREADS;
     }
     wagi_mutex_init(&cluster->lock);
+    wagi_mutex_init(&cluster->moving);
     if (ret_cluster)
         *ret_cluster = cluster;
     else
@@ -61,6 +62,7 @@ void wag_cluster_unref(wag_cluster *cluster)
         cluster->pool_free(cluster->pool);
     wagi_registry_unref(cluster->registry);
     wagi_mutex_fini(&cluster->lock);
+    wagi_mutex_fini(&cluster->moving);
     wagi_free(cluster);
 }
 
