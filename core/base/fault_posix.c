@@ -213,7 +213,7 @@ bool wagi_fault_choose(wagi_fault_handler handler)
 bool wagi_fault_install(wagi_fault_handler handler)
 {
     wagi_mutex_lock(&lock);
-    bool fine = choose(handler) && catch (&segv) && catch (&bus);
+    bool fine = choose(handler) && catch_signal(&segv) && catch_signal(&bus);
     wagi_mutex_unlock(&lock);
     return fine;
 }
