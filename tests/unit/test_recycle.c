@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "runtime/pool.h"
+#include "wasm.h"
 
 static const wag_tier tiers[] = {WAG_TIER_INTERP, WAG_TIER_NATIVE_CHECKED, WAG_TIER_NATIVE_GUARD};
 enum { TIERS = sizeof tiers / sizeof *tiers };
@@ -415,6 +416,30 @@ static void test_a_step_that_fails_leaves_undone_what_comes_after_it(void **stat
     }
 }
 
+/* ---- what the host attaches ---- */
+
+static void count_one(void *count)
+{
+    ++*(int *)count;
+}
+
+static void test_host_info_of_an_instance_is_finalized_with_it_and_not_seen_by_the_next_one(void **state)
+{
+    (void)state;
+    wag_module *module = module_in("(module (func (export \"f\")))", WAG_TIER_DEFAULT);
+    int finalized = 0;
+    for (int i = 0; i < 10; i++) {
+        wag_instance *instance = make(module, NULL);
+        wasm_instance_t *same = (wasm_instance_t *)(void *)instance;
+        assert_null(wasm_instance_get_host_info(same));
+        wasm_instance_set_host_info_with_finalizer(same, &finalized, count_one);
+        assert_int_equal(finalized, i);
+        wag_instance_unref(instance);
+        assert_int_equal(finalized, i + 1);
+    }
+    wag_module_unref(module);
+}
+
 /* ---- links ---- */
 
 static void test_a_link_makes_many_instances_and_stays_as_it_was_read(void **state)
@@ -574,6 +599,7 @@ int main(void)
         TEST(test_a_replaced_import_is_finalized_at_once),
         TEST(test_segments_into_imported_objects_are_written_each_time),
         TEST(test_a_step_that_fails_leaves_undone_what_comes_after_it),
+        TEST(test_host_info_of_an_instance_is_finalized_with_it_and_not_seen_by_the_next_one),
         TEST(test_a_link_makes_many_instances_and_stays_as_it_was_read),
         TEST(test_a_link_says_what_is_wrong),
         TEST(test_a_module_goes_with_its_last_handle_although_instances_are_kept),
