@@ -401,8 +401,7 @@ void wagi_slot_begin(wag_memory *memory, wagi_memory_plan *plan)
 static bool is_reset(const wag_memory *memory)
 {
     wag_cluster *cluster = memory->object.unit->agent->cluster;
-    if (!cluster->check_resets ||
-        wagi_memory_image_is_at(memory->slot.plan->image, memory->base, initial_size(memory)))
+    if (!cluster->check_resets || wagi_memory_image_is_at(memory->slot.plan->image, memory->base, initial_size(memory)))
         return true;
     atomic_fetch_add(&cluster->reset_mismatches, 1);
     return false;
