@@ -44,6 +44,14 @@ typedef struct wagi_v_sig {
     uint8_t align_log2;
 } wagi_v_sig;
 
+/* The same for fast(): of one or two operands, the lower and the upper one (one: both are it). */
+typedef struct wagi_v_fast {
+    uint8_t pops, pushes; /* pops 0: not for fast() */
+    uint8_t lower, upper, out;
+    uint8_t align_log2;
+    bool is_access;
+} wagi_v_fast;
+
 /* The immediates of the instruction at hand, apart from the variable ones of br_table and try_table. */
 typedef struct wagi_v_imm {
     uint32_t a, b; /* indices in the order of the text format */
@@ -97,7 +105,7 @@ struct wagi_validator {
     wag_err err;
     wag_error *error;
     wagi_v_sig sigs[WAGI_OP_COUNT];
-    wagi_v_sig fast[256]; /* by opcode byte, filled when an instruction has been met once; UNKNOWN: not for fast() */
+    wagi_v_fast fast[256]; /* by opcode byte, filled when an instruction has been met once */
 };
 
 /* Errors. Each returns false. */

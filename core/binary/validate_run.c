@@ -192,6 +192,20 @@ static uint8_t sig_type(char letter)
     }
 }
 
+static void note_fast(wagi_v_fast *fast, const wagi_v_sig *sig)
+{
+    if (sig->in_count < 1 || sig->in_count > 2)
+        return;
+    fast->pops = sig->in_count;
+    /* fast() asks for a 32-bit memory */
+    fast->lower = sig->in[0] == WAGI_SIG_ADDRESS ? WAGI_KIND_I32 : sig->in[0];
+    fast->upper = sig->in_count == 2 ? sig->in[1] : fast->lower;
+    fast->pushes = sig->out != WAGI_SIG_NOTHING;
+    fast->out = sig->out;
+    fast->align_log2 = sig->align_log2;
+    fast->is_access = sig->state == WAGI_SIG_IMMEDIATE;
+}
+
 static const wagi_v_sig *parse_sig(wagi_validator *v, wagi_op op)
 {
     const wagi_op_info *info = &wagi_ops[op];
@@ -209,13 +223,8 @@ static const wagi_v_sig *parse_sig(wagi_validator *v, wagi_op op)
     if (text[1])
         sig->out = sig_type(text[1]);
     sig->state = info->imm == WAGI_IMM_NONE ? WAGI_SIG_PLAIN : WAGI_SIG_IMMEDIATE;
-    bool is_fast = info->imm == WAGI_IMM_NONE || info->imm == WAGI_IMM_MEMARG;
-    if (info->prefix == 0 && is_fast) {
-        wagi_v_sig *copy = &v->fast[info->code];
-        *copy = *sig;
-        if (copy->in[0] == WAGI_SIG_ADDRESS)
-            copy->in[0] = WAGI_KIND_I32; /* fast() asks for a 32-bit memory */
-    }
+    if (info->prefix == 0 && (info->imm == WAGI_IMM_NONE || info->imm == WAGI_IMM_MEMARG))
+        note_fast(&v->fast[info->code], sig);
     return sig;
 }
 
@@ -462,10 +471,10 @@ static void fast(wagi_validator *v)
             sp -= 2;
             break;
         default: {
-            const wagi_v_sig *sig = &v->fast[*pos];
-            if (sig->state == WAGI_SIG_UNKNOWN)
+            const wagi_v_fast *sig = &v->fast[*pos];
+            if (sig->pops == 0)
                 goto out;
-            if (sig->state == WAGI_SIG_IMMEDIATE) {
+            if (sig->is_access) {
                 /* Loads and stores: alignment in one byte, without memory index. */
                 if (next == end || *next > sig->align_log2 || !memory32)
                     goto out;
@@ -473,14 +482,11 @@ static void fast(wagi_validator *v)
                 if (!next)
                     goto out;
             }
-            if (sp - base < sig->in_count)
+            if (sp - base < sig->pops || ((sp[-1] ^ sig->upper) | (sp[-sig->pops] ^ sig->lower)))
                 goto out;
-            if (sig->in_count == 2 ? sp[-1] != sig->in[1] || sp[-2] != sig->in[0]
-                                   : sig->in_count && sp[-1] != sig->in[0])
-                goto out;
-            sp -= sig->in_count;
-            if (sig->out != WAGI_SIG_NOTHING)
-                *sp++ = sig->out;
+            sp -= sig->pops;
+            *sp = sig->out;
+            sp += sig->pushes;
             break;
         }
         }
