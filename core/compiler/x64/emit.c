@@ -294,7 +294,7 @@ static void poll(wagi_x64_emitter *e)
     wagi_x64_trap_if(e, CC_B, WAG_INTERRUPTED);
 }
 
-static void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins);
+static inline void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins);
 
 /* A loop's head that a jump at the loop's end may repeat instead of going there: it is small and decides something. The
  * homes are the same at both places when the jump is in no inner loop. */
@@ -380,54 +380,58 @@ __attribute__((noinline)) static void emit_control(wagi_x64_emitter *e, uint32_t
     }
 }
 
-/* Asks the family first that the op's place in ir.def suggests. */
-static void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
+/* Which file knows an op, as its place in ir.def suggests. */
+typedef enum group { GROUP_OTHER, GROUP_INT, GROUP_MEMORY, GROUP_VECTOR } group;
+static const uint8_t groups[WAGI_IR_OP_COUNT] = {
+#define GROUP_OF(op)                                                                                                   \
+    ((op) > WAGI_IR_NOP && (op) < WAGI_IR_BRCC                ? GROUP_INT                                              \
+     : (op) >= WAGI_IR_LOAD && (op) < WAGI_IR_FADD            ? GROUP_MEMORY                                           \
+     : (op) == WAGI_IR_VECTOR || (op) == WAGI_IR_VECTOR_3     ? GROUP_VECTOR                                           \
+                                                              : GROUP_OTHER)
+#define IR(name, uses) [WAGI_IR_##name] = GROUP_OF(WAGI_IR_##name),
+#include "compiler/ir.def"
+#undef IR
+};
+static bool (*const emit_group[])(wagi_x64_emitter *e, const wagi_ins *ins) = {
+    [GROUP_INT] = wagi_x64_emit_int,
+    [GROUP_MEMORY] = wagi_x64_emit_memory,
+    [GROUP_VECTOR] = wagi_x64_emit_vector,
+};
+
+/* Asks that file first, then all. */
+static inline void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
 {
-    if (ins->op > WAGI_IR_NOP && ins->op < WAGI_IR_BRCC && wagi_x64_emit_int(e, ins))
-        return;
-    if (ins->op >= WAGI_IR_LOAD && ins->op < WAGI_IR_FADD && wagi_x64_emit_memory(e, ins))
-        return;
-    if ((ins->op == WAGI_IR_VECTOR || ins->op == WAGI_IR_VECTOR_3) && wagi_x64_emit_vector(e, ins))
-        return;
-    emit_control(e, block, ins);
+    uint8_t group = groups[ins->op];
+    if (group == GROUP_OTHER || !emit_group[group](e, ins))
+        emit_control(e, block, ins);
 }
 
 /* ---- edits ---- */
 
-static void apply_edit(wagi_x64_emitter *e, const wagi_edit *edit)
+/* The vreg's value between its register and its slot. */
+static inline void move_edit(wagi_x64_emitter *e, const wagi_edit *edit)
 {
-    wagi_vreg *v = &e->ir->vregs.p[edit->vreg];
-    wagi_x64_mem slot = wagi_x64_slot(e, edit->vreg);
-    bool is_float = wagi_reg_is_float(edit->reg);
-    int xmm = edit->reg - WAGI_FLOAT_REG;
-    switch ((wagi_edit_kind)edit->kind) {
-    case WAGI_EDIT_CACHE:
-        v->cached = edit->reg;
-        break;
-    case WAGI_EDIT_UNCACHE:
-        v->cached = -1;
-        break;
-    case WAGI_EDIT_SAVE: {
-        size_t before = e->code.n;
-        if (is_float)
-            wagi_x64_store_float(e, v->type, xmm, slot);
-        else
-            wagi_x64_rsp(&e->code, 0x89, edit->reg, slot.disp);
-        if (e->flags_at == before)
-            e->flags_at = e->code.n; /* stores leave the flags alone */
-        break;
-    }
-    case WAGI_EDIT_LOAD: {
-        size_t before = e->code.n;
-        if (is_float)
-            wagi_x64_load_float(e, v->type, xmm, slot);
-        else
-            wagi_x64_rsp(&e->code, 0x8B, edit->reg, slot.disp);
-        if (e->flags_at == before && v != wagi_x64_vreg(e, e->flags_vreg))
-            e->flags_at = e->code.n;
-        break;
-    }
-    }
+    const wagi_vreg *v = wagi_x64_vreg(e, edit->vreg);
+    bool saves = edit->kind == WAGI_EDIT_SAVE;
+    size_t before = e->code.n;
+    if (!wagi_reg_is_float(edit->reg))
+        wagi_x64_rsp(&e->code, saves ? 0x89 : 0x8B, edit->reg, wagi_x64_slot(e, edit->vreg).disp);
+    else if (saves)
+        wagi_x64_store_float(e, v->type, edit->reg - WAGI_FLOAT_REG, wagi_x64_slot(e, edit->vreg));
+    else
+        wagi_x64_load_float(e, v->type, edit->reg - WAGI_FLOAT_REG, wagi_x64_slot(e, edit->vreg));
+    if (e->flags_at == before && (saves || edit->vreg != e->flags_vreg))
+        e->flags_at = e->code.n; /* moves leave the flags alone */
+}
+
+static inline void apply_edit(wagi_x64_emitter *e, const wagi_edit *edit)
+{
+    if (edit->kind == WAGI_EDIT_CACHE)
+        e->ir->vregs.p[edit->vreg].cached = edit->reg;
+    else if (edit->kind == WAGI_EDIT_UNCACHE)
+        e->ir->vregs.p[edit->vreg].cached = -1;
+    else
+        move_edit(e, edit);
 }
 
 static bool is_edit_due(const wagi_homes *homes, size_t next, uint32_t block, uint32_t ins)
