@@ -136,18 +136,6 @@ static void set_some_local(wagi_builder *b, bool keep)
 static bool build_local(wagi_builder *b, wagi_op op)
 {
     switch (op) {
-    case WAGI_OP_local_get:
-        push_local(b, wagi_read_u32(&b->in));
-        return true;
-    case WAGI_OP_local_set:
-        set_some_local(b, false);
-        return true;
-    case WAGI_OP_local_tee:
-        set_some_local(b, true);
-        return true;
-    case WAGI_OP_i32_const:
-        wagi_build_push_const(b, WAGI_TY_I32, (uint32_t)wagi_read_s32(&b->in));
-        return true;
     case WAGI_OP_i64_const:
         wagi_build_push_const(b, WAGI_TY_I64, (uint64_t)wagi_read_s64(&b->in));
         return true;
@@ -353,27 +341,35 @@ static void make_locals(wagi_ir *ir, const wagi_func_body *body)
     }
 }
 
-/* Which of the builder's files knows an op: as its immediate and effects suggest, and when that one does not know it,
- * any other. */
-typedef enum family { FAMILY_LOCAL, FAMILY_NUM, FAMILY_MEMORY, FAMILY_CONTROL, FAMILY_CALL, FAMILY_OTHER } family;
-#define FAMILY_OF(imm, feature, effects)                                                                               \
-    ((feature) == WAGI_FEATURE_GC                                              ? FAMILY_OTHER                          \
-     : (imm) == WAGI_IMM_LOCAL || (imm) == WAGI_IMM_I32 || (imm) == WAGI_IMM_I64 ? FAMILY_LOCAL                        \
-     : (imm) == WAGI_IMM_MEMARG || (imm) == WAGI_IMM_GLOBAL                    ? FAMILY_MEMORY                         \
-     : (imm) == WAGI_IMM_FUNC || (imm) == WAGI_IMM_CALL_INDIRECT               ? FAMILY_CALL                           \
-     : (effects)&WAGI_EFFECT_CONTROL                                           ? FAMILY_CONTROL                        \
-     : (imm) == WAGI_IMM_NONE                                                  ? FAMILY_NUM                            \
-                                                                               : FAMILY_OTHER)
+/* What an op is, when it is one of the most frequent, or which of the builder's files knows it, as its immediate and
+ * effects suggest; when that one does not know it, any other. One jump by this decides. */
+typedef enum family {
+    FAMILY_LOCAL_GET,
+    FAMILY_LOCAL_SET,
+    FAMILY_LOCAL_TEE,
+    FAMILY_I32_CONST,
+    FAMILY_LOCAL,
+    FAMILY_NUM,
+    FAMILY_MEMORY,
+    FAMILY_CONTROL,
+    FAMILY_CALL,
+    FAMILY_OTHER
+} family;
+#define FAMILY_OF(op, imm, feature, effects)                                                                           \
+    ((feature) == WAGI_FEATURE_GC                                ? FAMILY_OTHER                                        \
+     : (op) == WAGI_OP_local_get                                 ? FAMILY_LOCAL_GET                                    \
+     : (op) == WAGI_OP_local_set                                 ? FAMILY_LOCAL_SET                                    \
+     : (op) == WAGI_OP_local_tee                                 ? FAMILY_LOCAL_TEE                                    \
+     : (op) == WAGI_OP_i32_const                                 ? FAMILY_I32_CONST                                    \
+     : (imm) == WAGI_IMM_I64 || (op) == WAGI_OP_drop             ? FAMILY_LOCAL                                        \
+     : (imm) == WAGI_IMM_MEMARG || (imm) == WAGI_IMM_GLOBAL      ? FAMILY_MEMORY                                       \
+     : (imm) == WAGI_IMM_FUNC || (imm) == WAGI_IMM_CALL_INDIRECT ? FAMILY_CALL                                         \
+     : (effects)&WAGI_EFFECT_CONTROL || (op) == WAGI_OP_select   ? FAMILY_CONTROL                                      \
+     : (imm) == WAGI_IMM_NONE                                    ? FAMILY_NUM                                          \
+                                                                 : FAMILY_OTHER)
 static const uint8_t families[WAGI_OP_COUNT] = {
 #define OP(name, text, prefix, code, imm, signature, align, feature, effects)                                          \
-    [WAGI_OP_##name] = FAMILY_OF(WAGI_IMM_##imm, WAGI_FEATURE_##feature, effects),
-#include "binary/op.def"
-#undef OP
-};
-
-/* The byte, in a form that a comparison can have inside. */
-enum {
-#define OP(name, text, prefix, code, imm, signature, align, feature, effects) CODE_##name = (code),
+    [WAGI_OP_##name] = FAMILY_OF(WAGI_OP_##name, WAGI_IMM_##imm, WAGI_FEATURE_##feature, effects),
 #include "binary/op.def"
 #undef OP
 };
@@ -387,30 +383,21 @@ static bool build_op(wagi_builder *b, wagi_op op)
            wagi_build_atomic(b, op) || wagi_build_wide(b, op);
 }
 
-/* The op at hand when it is one of those that code is mostly made of and its immediate is short; b->in is then behind
- * it. */
-static inline bool build_common(wagi_builder *b)
-{
-    const uint8_t *pos = b->in.pos;
-    if (b->in.end - pos < 2 || pos[1] >= 0x80)
-        return false;
-    switch (*pos) {
-    case CODE_local_get: /* a third of all ops */
-        b->in.pos = pos + 2;
-        push_local(b, pos[1]);
-        return true;
-    case CODE_i32_const:
-        b->in.pos = pos + 2;
-        wagi_build_push_const(b, WAGI_TY_I32, (uint32_t)((pos[1] ^ 0x40) - 0x40));
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool build_by_family(wagi_builder *b, wagi_op op)
+static inline bool build_by_family(wagi_builder *b, wagi_op op)
 {
     switch ((family)families[op]) {
+    case FAMILY_LOCAL_GET: /* a third of all ops */
+        push_local(b, wagi_read_u32(&b->in));
+        return true;
+    case FAMILY_LOCAL_SET:
+        set_some_local(b, false);
+        return true;
+    case FAMILY_LOCAL_TEE:
+        set_some_local(b, true);
+        return true;
+    case FAMILY_I32_CONST:
+        wagi_build_push_const(b, WAGI_TY_I32, (uint32_t)wagi_read_s32(&b->in));
+        return true;
     case FAMILY_LOCAL:
         return build_local(b, op);
     case FAMILY_NUM:
@@ -437,8 +424,6 @@ static void build_straight(wagi_builder *b)
 {
     wagi_ir *ir = b->ir;
     while (!ir->failed) {
-        if (build_common(b))
-            continue;
         b->source = (uint32_t)wagi_reader_offset(&b->in);
         wagi_op op = read_op(b);
         if (op == WAGI_OP_NONE) {

@@ -384,10 +384,10 @@ __attribute__((noinline)) static void emit_control(wagi_x64_emitter *e, uint32_t
 typedef enum group { GROUP_OTHER, GROUP_INT, GROUP_MEMORY, GROUP_VECTOR } group;
 static const uint8_t groups[WAGI_IR_OP_COUNT] = {
 #define GROUP_OF(op)                                                                                                   \
-    ((op) > WAGI_IR_NOP && (op) < WAGI_IR_BRCC                ? GROUP_INT                                              \
-     : (op) >= WAGI_IR_LOAD && (op) < WAGI_IR_FADD            ? GROUP_MEMORY                                           \
-     : (op) == WAGI_IR_VECTOR || (op) == WAGI_IR_VECTOR_3     ? GROUP_VECTOR                                           \
-                                                              : GROUP_OTHER)
+    ((op) > WAGI_IR_NOP && (op) < WAGI_IR_BRCC            ? GROUP_INT                                                  \
+     : (op) >= WAGI_IR_LOAD && (op) < WAGI_IR_FADD        ? GROUP_MEMORY                                               \
+     : (op) == WAGI_IR_VECTOR || (op) == WAGI_IR_VECTOR_3 ? GROUP_VECTOR                                               \
+                                                          : GROUP_OTHER)
 #define IR(name, uses) [WAGI_IR_##name] = GROUP_OF(WAGI_IR_##name),
 #include "compiler/ir.def"
 #undef IR

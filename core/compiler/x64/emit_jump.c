@@ -88,14 +88,14 @@ static uint32_t thread_jump(const wagi_x64_emitter *e, uint32_t block)
     return block;
 }
 
-/* Most bytes that code for an instruction usually takes. access: the same for loads and stores. A loop may be aligned and
- * unrolled: its poll is far. */
+/* Most bytes that code for an instruction usually takes. access: the same for loads and stores. A loop may be aligned
+ * and unrolled: its poll is far. */
 #define ESTIMATE(op, access)                                                                                           \
-    ((op) == WAGI_IR_NOP                                                       ? 0                                     \
-     : (op) == WAGI_IR_MOV || (op) == WAGI_IR_JMP                              ? 5                                     \
-     : (op) == WAGI_IR_CONST                                                   ? 7                                     \
-     : (op) == WAGI_IR_LOAD || (op) == WAGI_IR_STORE                           ? (access)                              \
-     : (op) == WAGI_IR_BRCC || (op) == WAGI_IR_SETCC                           ? 16                                    \
+    ((op) == WAGI_IR_NOP                             ? 0                                                               \
+     : (op) == WAGI_IR_MOV || (op) == WAGI_IR_JMP    ? 5                                                               \
+     : (op) == WAGI_IR_CONST                         ? 7                                                               \
+     : (op) == WAGI_IR_LOAD || (op) == WAGI_IR_STORE ? (access)                                                        \
+     : (op) == WAGI_IR_BRCC || (op) == WAGI_IR_SETCC ? 16                                                              \
      : (op) == WAGI_IR_CALL || (op) == WAGI_IR_TAIL_CALL || (op) == WAGI_IR_BR_TABLE || (op) == WAGI_IR_RETURN ||      \
              (op) == WAGI_IR_POLL || (op) == WAGI_IR_DIV_S || (op) == WAGI_IR_REM_S || (op) == WAGI_IR_FMIN ||         \
              (op) == WAGI_IR_FMAX || (op) == WAGI_IR_TRUNC || (op) == WAGI_IR_TRUNC_SAT || (op) == WAGI_IR_CVT_U       \
