@@ -54,6 +54,8 @@ void wagi_ir_fini(wagi_ir *ir)
     WAGI_VEC_FREE(&ir->calls);
     WAGI_VEC_FREE(&ir->inlined);
     WAGI_VEC_FREE(&ir->handlers);
+    WAGI_VEC_FREE(&ir->defs);
+    WAGI_VEC_FREE(&ir->call_ats);
     ir->ins_room = ir->vreg_room = 0;
 }
 

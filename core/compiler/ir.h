@@ -309,6 +309,15 @@ static inline int wagi_vreg_reg(const wagi_vreg *vreg)
     return vreg->cached >= 0 ? vreg->cached : vreg->home;
 }
 
+/* Found by liveness: a vreg is written at a position; a call, and how often its block runs. */
+typedef struct wagi_ir_def {
+    uint32_t vreg, pos;
+} wagi_ir_def;
+typedef struct wagi_ir_call_at {
+    uint32_t pos;
+    float weight;
+} wagi_ir_call_at;
+
 /* One function. Reused for the next one: capacities stay. */
 typedef struct wagi_ir {
     const wagi_module_data *data;
@@ -324,6 +333,8 @@ typedef struct wagi_ir {
     WAGI_VEC(wagi_ir_call) calls;
     WAGI_VEC(wagi_inlined) inlined;
     WAGI_VEC(wagi_handler) handlers;
+    WAGI_VEC(wagi_ir_def) defs;         /* after liveness, from the last one to the first */
+    WAGI_VEC(wagi_ir_call_at) call_ats; /* the same */
     uint32_t ins_room, vreg_room; /* so many instructions and vregs before growing or a cap has to be looked at */
     uint32_t local_count;
     uint32_t live_vregs; /* after liveness: those that have an interval */

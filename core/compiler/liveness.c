@@ -29,6 +29,7 @@ typedef struct walk {
     uint32_t nobody; /* the vreg behind the last one */
     uint32_t pos;
     float weight;
+    wagi_ir_def *def; /* the next one to write */
 } walk;
 
 void wagi_liveness_init(wagi_liveness *liveness)
@@ -183,11 +184,12 @@ static inline void use(const walk *w, uint32_t vreg)
     see(w, v, w->pos);
 }
 
-static inline void define(const walk *w, uint32_t vreg)
+static inline void define(walk *w, uint32_t vreg)
 {
     uint32_t bit = bit_of(w, vreg);
     w->l->live.p[bit / 64] &= ~(1ull << (bit & 63));
     see(w, &w->ir->vregs.p[vreg], w->pos + 1);
+    *w->def++ = (wagi_ir_def){vreg, w->pos + 1};
 }
 
 static inline void hint(wagi_ir *ir, uint32_t x, uint32_t y)
@@ -203,7 +205,7 @@ static void use_call(walk *w, const wagi_ir_call *call)
 {
     wagi_ir *ir = w->ir;
     uint32_t ints = 0, floats = 0;
-    for (uint32_t i = 0; i < call->result_count; i++)
+    for (uint32_t i = call->result_count; i-- > 0;)
         if (ir->vregs.p[ir->pool.p[call->results + i]].read)
             define(w, ir->pool.p[call->results + i]);
     for (uint32_t i = 0; i < wagi_call_operands(call); i++) {
@@ -255,6 +257,8 @@ static inline void walk_ins(walk *w, uint32_t index)
         return;
     }
     if (uses & WAGI_IR_IS_CALL) {
+        if (ins->op == WAGI_IR_CALL)
+            ir->call_ats.p[ir->call_ats.n++] = (wagi_ir_call_at){w->pos, w->weight};
         use_call(w, &ir->calls.p[ins->imm]);
         return;
     }
@@ -415,17 +419,28 @@ static void hint_parameters(walk *w)
     }
 }
 
+static bool reserve_findings(wagi_ir *ir)
+{
+    size_t results = 0;
+    ir->defs.n = ir->call_ats.n = 0;
+    for (size_t i = 0; i < ir->calls.n; i++)
+        results += ir->calls.p[i].result_count;
+    return WAGI_VEC_RESERVE(&ir->defs, ir->ins.n + results) && WAGI_VEC_RESERVE(&ir->call_ats, ir->calls.n);
+}
+
 bool wagi_liveness_run(wagi_liveness *liveness, wagi_ir *ir, const wagi_machine *machine)
 {
     walk w = {.l = liveness, .ir = ir, .machine = machine};
-    if (!choose_tracked(&w) || !WAGI_VEC_RESERVE(&ir->vregs, 1))
+    if (!choose_tracked(&w) || !WAGI_VEC_RESERVE(&ir->vregs, 1) || !reserve_findings(ir))
         return false;
+    w.def = ir->defs.p;
     w.nobody = (uint32_t)ir->vregs.n;
     ir->vregs.p[w.nobody] = (wagi_vreg){.read = true};
     cover_loop_params(ir);
     hint_parameters(&w);
     if (!walk_blocks(&w))
         return false;
+    ir->defs.n = (size_t)(w.def - ir->defs.p);
     finish_locals(&w);
     return true;
 }

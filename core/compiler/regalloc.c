@@ -94,60 +94,48 @@ float wagi_homes_call_weight(const wagi_homes *homes, uint32_t start, uint32_t e
     return first >= last ? 0 : homes->call_weight.p[last] - homes->call_weight.p[first];
 }
 
-/* ---- one walk: the calls, and the order of the starts ---- */
+/* ---- what liveness found, from the first one on: the calls, and the order of the starts ---- */
 
-/* The next place in the order, and its end. */
-typedef struct order {
-    uint32_t *at, *end;
-} order;
-
-static inline void put_in_order(const wagi_ir *ir, order *order, uint32_t vreg, uint32_t start)
-{
-    const wagi_vreg *v = &ir->vregs.p[vreg];
-    *order->at = vreg;
-    order->at += (v->start == start) & (v->end != 0) & (order->at < order->end);
-}
-
-static bool note_call(wagi_homes *homes, order *order, uint32_t ins, float *sum, float weight)
+static bool take_calls(wagi_homes *homes)
 {
     const wagi_ir *ir = homes->ir;
-    const wagi_ir_call *call = &ir->calls.p[ir->ins.p[ins].imm];
-    for (uint32_t i = 0; i < call->result_count; i++)
-        put_in_order(ir, order, ir->pool.p[call->results + i], wagi_ir_pos(ins) + 1);
-    if (!WAGI_VEC_PUSH(&homes->call_pos, wagi_ir_pos(ins)) || !WAGI_VEC_PUSH(&homes->call_weight, *sum))
+    size_t count = ir->call_ats.n;
+    float sum = 0;
+    homes->call_pos.n = homes->call_weight.n = 0;
+    if (!WAGI_VEC_RESERVE(&homes->call_pos, count) || !WAGI_VEC_RESERVE(&homes->call_weight, count + 1))
         return false;
-    *sum += weight;
+    for (size_t i = 0; i < count; i++) {
+        const wagi_ir_call_at *call = &ir->call_ats.p[count - 1 - i];
+        homes->call_pos.p[i] = call->pos;
+        homes->call_weight.p[i] = sum;
+        sum += call->weight;
+    }
+    homes->call_weight.p[count] = sum;
+    homes->call_pos.n = count;
+    homes->call_weight.n = count + 1;
     return true;
 }
 
 /* Intervals start at the entry or where an instruction writes their vreg. */
-static bool walk_code(wagi_homes *homes)
+static bool take_order(wagi_homes *homes)
 {
-    wagi_ir *ir = homes->ir;
-    float sum = 0;
-    homes->order.n = homes->call_pos.n = homes->call_weight.n = 0;
-    if (!WAGI_VEC_RESERVE(&homes->order, ir->vregs.n + 1) || !WAGI_VEC_RESERVE(&ir->vregs, 1))
+    const wagi_ir *ir = homes->ir;
+    homes->order.n = 0;
+    if (!WAGI_VEC_RESERVE(&homes->order, ir->vregs.n + 1))
         return false;
-    order order = {homes->order.p, homes->order.p + ir->vregs.n};
-    uint32_t nobody = (uint32_t)ir->vregs.n; /* for those that write nothing: never put in order */
-    ir->vregs.p[nobody].end = 0;
-    for (uint32_t x = 0; x < ir->local_count; x++)
-        put_in_order(ir, &order, x, 0);
-    for (uint32_t b = 0; b < ir->blocks.n; b++) {
-        const wagi_block *block = &ir->blocks.p[b];
-        for (uint32_t i = block->first; i < block->last; i++) {
-            const wagi_ins *ins = &ir->ins.p[i];
-            if (ins->op == WAGI_IR_CALL) {
-                if (!note_call(homes, &order, i, &sum, wagi_block_weight(ir, b)))
-                    return false;
-                continue;
-            }
-            uint32_t has_d = 0u - ((wagi_ir_uses[ins->op] & WAGI_IR_D) != 0);
-            put_in_order(ir, &order, nobody + ((ins->dst - nobody) & has_d), wagi_ir_pos(i) + 1);
-        }
+    uint32_t *at = homes->order.p, *end = at + ir->vregs.n;
+    for (uint32_t x = 0; x < ir->local_count; x++) {
+        *at = x;
+        at += (ir->vregs.p[x].start == 0) & (ir->vregs.p[x].end != 0);
     }
-    homes->order.n = (size_t)(order.at - homes->order.p);
-    return WAGI_VEC_PUSH(&homes->call_weight, sum);
+    for (size_t i = ir->defs.n; i-- > 0;) {
+        wagi_ir_def def = ir->defs.p[i];
+        const wagi_vreg *v = &ir->vregs.p[def.vreg];
+        *at = def.vreg;
+        at += (v->start == def.pos) & (v->end != 0) & (at < end);
+    }
+    homes->order.n = (size_t)(at - homes->order.p);
+    return true;
 }
 
 /* For code in which some interval starts elsewhere. */
@@ -387,7 +375,7 @@ bool wagi_homes_run(wagi_homes *homes, wagi_ir *ir, const wagi_machine *machine)
     memset(s.place, MAX_PLACES, sizeof s.place);
     begin_class(&s, &s.classes[0], machine->int_regs, machine->int_count);
     begin_class(&s, &s.classes[1], machine->float_regs, machine->float_count);
-    if (!walk_code(homes) || (homes->order.n != ir->live_vregs && !sort_by_start(homes)))
+    if (!take_calls(homes) || !take_order(homes) || (homes->order.n != ir->live_vregs && !sort_by_start(homes)))
         return false;
     for (size_t i = 0; i < homes->order.n; i++)
         if (!place_vreg(&s, homes->order.p[i]))
