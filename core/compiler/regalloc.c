@@ -18,10 +18,7 @@
 enum { MAX_PLACES = 16, LANES = 4 };
 typedef int32_t lanes __attribute__((vector_size(LANES * 4)));
 typedef struct reg_class {
-    union {
-        lanes busy[MAX_PLACES / LANES];
-        int32_t busy_until[MAX_PLACES]; /* by place; positions fit */
-    };
+    lanes busy_until[MAX_PLACES / LANES]; /* by place; positions fit */
     uint32_t occupant[MAX_PLACES]; /* vreg or NONE */
     uint32_t all, saved;
     uint32_t used_saved;
@@ -193,10 +190,20 @@ static inline uint32_t free_places(const reg_class *c, uint32_t start)
                                  {1 << 12, 1 << 13, 1 << 14, 1 << 15}};
     int32_t from = (int32_t)start + 1;
     lanes at = {from, from, from, from};
-    lanes found = ((at > c->busy[0]) & bits[0]) | ((at > c->busy[1]) & bits[1]) | ((at > c->busy[2]) & bits[2]) |
-                  ((at > c->busy[3]) & bits[3]);
+    const lanes *busy = c->busy_until;
+    lanes found = ((at > busy[0]) & bits[0]) | ((at > busy[1]) & bits[1]) | ((at > busy[2]) & bits[2]) |
+                  ((at > busy[3]) & bits[3]);
     uint32_t places = (uint32_t)(found[0] | found[1] | found[2] | found[3]);
     return places & c->all;
+}
+
+/* In whole vectors: what is stored in parts cannot be loaded at once for a while. */
+static inline void set_busy(reg_class *c, int place, uint32_t end)
+{
+    static const lanes masks[LANES] = {{-1, 0, 0, 0}, {0, -1, 0, 0}, {0, 0, -1, 0}, {0, 0, 0, -1}};
+    lanes mask = masks[place % LANES], until = {(int32_t)end, (int32_t)end, (int32_t)end, (int32_t)end};
+    lanes *busy = &c->busy_until[place / LANES];
+    *busy = (*busy & ~mask) | (until & mask);
 }
 
 /* The place of a hint among those, or none of them. */
@@ -262,7 +269,7 @@ static bool place_vreg(scan *s, uint32_t vreg)
     }
     v->home = (int8_t)c->regs[place];
     c->occupant[place] = vreg;
-    c->busy_until[place] = (int32_t)v->end;
+    set_busy(c, place, v->end);
     c->used_saved |= c->saved & 1u << place;
     return true;
 }
