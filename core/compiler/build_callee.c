@@ -14,8 +14,9 @@
 #include "compiler/build.h"
 #include "compiler/build_entry.h"
 
-#define MAX_CALLEE 40         /* bytes of code, in a loop */
-#define MAX_CALLEE_OUTSIDE 40 /* and elsewhere: compiling more costs a twentieth and gains nothing that can be measured */
+#define MAX_CALLEE 40 /* bytes of code, in a loop */
+#define MAX_CALLEE_OUTSIDE                                                                                             \
+    16 /* and elsewhere: compiling more costs a twentieth and gains nothing that can be measured */
 #define MAX_DEPTH 4
 /* Bytes that inlining may add to a function, besides half of its size: so many, or where functions are tiny so many
  * times their mean size, so that a module grows to four and a half times of its size at the very most. */
@@ -125,8 +126,8 @@ static const wagi_func_body *candidate(const wagi_builder *b, uint32_t index)
 {
     const wagi_func_body *callee = &b->data->bodies[index - b->data->func_import_count];
     uint32_t size = size_of(callee);
-    if (size > (b->loop == WAGI_NIL ? MAX_CALLEE_OUTSIDE : MAX_CALLEE) || size > b->growth_left || callee->uses_v128 || callee->local_count > 64 ||
-        b->callees.n >= MAX_DEPTH || is_active(b, callee))
+    if (size > (b->loop == WAGI_NIL ? MAX_CALLEE_OUTSIDE : MAX_CALLEE) || size > b->growth_left || callee->uses_v128 ||
+        callee->local_count > 64 || b->callees.n >= MAX_DEPTH || is_active(b, callee))
         return NULL;
     return callee;
 }

@@ -45,8 +45,7 @@ static inline void wagi_build_push(wagi_builder *b, wagi_entry entry)
 
 static inline void wagi_build_push_const(wagi_builder *b, unsigned type, uint64_t bits)
 {
-    wagi_entry entry = {
-        .kind = WAGI_ENTRY_CONST, .type = (uint8_t)type, .vreg = WAGI_NIL, .bits = bits};
+    wagi_entry entry = {.kind = WAGI_ENTRY_CONST, .type = (uint8_t)type, .vreg = WAGI_NIL, .bits = bits};
     wagi_build_push(b, entry);
 }
 

@@ -9,9 +9,9 @@
  * Caps: sets are cut to the first locals when sets, blocks or loops are too many; the other locals then get the whole
  * function as their interval.
  *
- * What an instruction reads and writes follows no pattern, so that branches on it are mispredicted: there is one jump by
- * what it has, locals that are not tracked are a bit behind the set, and a result that is needed in any case is that of
- * a vreg behind the last one.
+ * What an instruction reads and writes follows no pattern, so that branches on it are mispredicted: there is one jump
+ * by what it has, locals that are not tracked are a bit behind the set, and a result that is needed in any case is that
+ * of a vreg behind the last one.
  */
 #include "compiler/liveness.h"
 

@@ -19,7 +19,7 @@ enum { MAX_PLACES = 16, LANES = 4 };
 typedef int32_t lanes __attribute__((vector_size(LANES * 4)));
 typedef struct reg_class {
     lanes busy_until[MAX_PLACES / LANES]; /* by place; positions fit */
-    uint32_t occupant[MAX_PLACES]; /* vreg or NONE */
+    uint32_t occupant[MAX_PLACES];        /* vreg or NONE */
     uint32_t all, saved;
     uint32_t used_saved;
     const uint8_t *regs;
@@ -29,8 +29,8 @@ typedef struct scan {
     wagi_homes *homes;
     wagi_ir *ir;
     const wagi_machine *machine;
-    size_t next_call;             /* the first at or behind the start of the vreg at hand */
-    reg_class classes[2];         /* of integers, of floats */
+    size_t next_call;              /* the first at or behind the start of the vreg at hand */
+    reg_class classes[2];          /* of integers, of floats */
     uint8_t place[WAGI_REG_COUNT]; /* in its class; MAX_PLACES: none */
 } scan;
 
