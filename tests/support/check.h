@@ -9,7 +9,8 @@
 #include "tests/support/wat.h"
 #include "waggle.h"
 
-/* Memcheck reports what guard mode is about, accesses to guard pages: there the tests run with bounds checks instead. */
+/* Memcheck reports what guard mode is about, accesses to guard pages: there the tests run with bounds checks instead.
+ */
 #ifdef WAG_TEST_VALGRIND
 #define WAG_TIER_NATIVE_GUARD WAG_TIER_NATIVE_CHECKED
 #endif
