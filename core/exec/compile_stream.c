@@ -18,6 +18,7 @@ struct wagi_compile_stream {
 
 wagi_compile_stream *wagi_compile_stream_new(const wagi_growing *bytes, wag_cluster *cluster, wag_tier tier)
 {
+    static const uint8_t none;
     wagi_compile_stream *stream = WAGI_NEW(wagi_compile_stream);
     if (!stream)
         return NULL;
@@ -25,8 +26,8 @@ wagi_compile_stream *wagi_compile_stream_new(const wagi_growing *bytes, wag_clus
     stream->tier = tier;
     stream->parallel = wagi_compile_pool_parallel(cluster);
     stream->no_draft = tier == WAG_TIER_INTERP || !wagi_native_available();
-    stream->decoder =
-        wagi_decoder_new(bytes->base, bytes->mapped, cluster, cluster->registry, &cluster->limits, &stream->parallel);
+    stream->decoder = wagi_decoder_new(bytes->base ? bytes->base : &none, bytes->mapped, cluster, cluster->registry,
+                                       &cluster->limits, &stream->parallel);
     if (stream->decoder)
         return stream;
     wagi_free(stream);
