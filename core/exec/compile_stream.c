@@ -62,7 +62,8 @@ static void feed_draft(wagi_compile_stream *stream)
         return;
     }
     if (!stream->draft) {
-        bool guarded = stream->tier != WAG_TIER_NATIVE_CHECKED && wagi_native_can_guard();
+        bool guarded =
+            stream->tier != WAG_TIER_NATIVE_CHECKED && wagi_native_may_guard(module->data, stream->cluster->signals);
         stream->draft = wagi_native_draft_new(module, guarded);
     }
     if (!stream->draft || !wagi_native_draft_add(stream->draft, bodies))

@@ -5,6 +5,7 @@
  * hold each other iterative, and lets finalizers call anything: what they kill is queued behind.
  */
 #include "base/alloc.h"
+#include "runtime/buffer.h"
 #include "runtime/pool.h"
 #include "runtime/store.h"
 
@@ -17,12 +18,8 @@ enum {
 
 void wagi_unit_init(wagi_unit *unit, wag_agent *agent, wagi_object_kind kind)
 {
-    *unit = (wagi_unit){.agent = agent, .next = agent->units, .handles = 1, .kind = (uint8_t)kind};
-    unit->marked = agent->gc.marking; /* a trace finds what was there when it began */
-    if (unit->next)
-        unit->next->previous = unit;
-    agent->units = unit;
-    agent->unit_count++;
+    *unit = (wagi_unit){.agent = agent, .kind = (uint8_t)kind};
+    wagi_unit_begin(unit);
 }
 
 void *wagi_object_new(wag_agent *agent, wagi_object_kind kind, size_t object_size)
@@ -59,6 +56,10 @@ size_t wagi_unit_block_size(const wagi_unit *unit)
     case WAGI_OBJECT_LINKED:
         return sizeof *unit + sizeof(wag_linked) +
                ((const wag_linked *)(const void *)(unit + 1))->count * sizeof(void *);
+    case WAGI_OBJECT_BUFFER:
+        return sizeof *unit + sizeof(wag_buffer);
+    case WAGI_OBJECT_FOREIGN:
+        return sizeof *unit + ((const wagi_foreign *)(const void *)(unit + 1))->size;
     case WAGI_OBJECT_INSTANCE:
         break;
     }
@@ -96,6 +97,7 @@ void wagi_unit_bury(wagi_unit *unit)
 {
     wag_agent *agent = unit->agent;
     unlink_unit(unit);
+    wagi_buffer_unlink(wagi_unit_object(unit));
     wagi_proxy_forget(agent, wagi_unit_object(unit));
     unit->previous = NULL;
     unit->next = agent->dying;
@@ -163,8 +165,8 @@ void wagi_unit_drop_arg(wagi_unit *unit)
 static bool drop_lone_instance(wagi_unit *unit)
 {
     wag_agent *agent = unit->agent;
-    if (unit->kind != WAGI_OBJECT_INSTANCE || unit->handles != 1 || unit->refs || unit->escaped || unit->dying ||
-        agent->gc.marking || agent->draining)
+    if (unit->kind != WAGI_OBJECT_INSTANCE || unit->handles != 1 || unit->refs || unit->infos || unit->escaped ||
+        unit->dying || agent->gc.marking || agent->draining)
         return false;
     wag_instance *instance = (wag_instance *)wagi_unit_object(unit);
     wagi_unit *linked = instance->linked->object.unit;
@@ -250,6 +252,10 @@ void wagi_unit_strong_edges(wagi_unit *unit, wagi_unit_visitor visit, void *cont
         wag_linked *linked = (wag_linked *)object;
         for (uint32_t i = 0; i < linked->count; i++)
             visit(linked->objects[i]->unit, context);
+    } else if (object->kind == WAGI_OBJECT_BUFFER) {
+        wag_buffer *buffer = (wag_buffer *)object;
+        if (buffer->memory)
+            visit(buffer->memory->object.unit, context);
     }
 }
 
@@ -292,6 +298,8 @@ static void unit_finalize(wagi_unit *unit)
         finalize = ext->finalize;
         argument = ext->host;
         ext->finalize = NULL;
+    } else if (object->kind == WAGI_OBJECT_FOREIGN) {
+        ((wagi_foreign *)object)->finalize((wagi_foreign *)object);
     }
     run_finalizer(unit, finalize, argument);
 }
@@ -323,9 +331,13 @@ static void unit_free(wagi_unit *unit)
     case WAGI_OBJECT_EXTERN:
     case WAGI_OBJECT_ANY:
     case WAGI_OBJECT_EXCEPTION:
+    case WAGI_OBJECT_FOREIGN:
         break;
     case WAGI_OBJECT_LINKED:
         wagi_linked_close((wag_linked *)object);
+        break;
+    case WAGI_OBJECT_BUFFER:
+        wagi_buffer_close((wag_buffer *)object);
         break;
     case WAGI_OBJECT_INSTANCE:
         wagi_pool_give((wag_instance *)object);
@@ -361,6 +373,8 @@ void wagi_store_free_all(wag_agent *agent)
         agent->unit_count = 0;
         for (wagi_unit *unit = all; unit; unit = unit->next)
             unit->dying = true;
+        for (wagi_unit *unit = all; unit; unit = unit->next)
+            wagi_buffer_unlink(wagi_unit_object(unit));
         /* All finalizers come before the first block goes: a context may own handles and release them. */
         for (wagi_unit *unit = all; unit; unit = unit->next)
             unit_finalize(unit);

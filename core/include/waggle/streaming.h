@@ -18,6 +18,7 @@ extern "C" {
 
 /* ---- push ---- */
 
+/* Bytes on their way to a module. Any thread. */
 typedef struct wag_module_stream wag_module_stream;
 
 /* A stream of bytes that will be a module. Owner thread of the promise; the stream itself is for any thread.
@@ -31,18 +32,19 @@ WAG_API wag_err wag_module_stream_new(const wag_compile_options *options, wag_mo
 /* The next bytes; copied. Any thread, one call at a time in the order of the bytes. WAG_OK; WAG_CLOSED after finish or
  * abort, or when the agent has ended; else the code with which the module is bound to fail (a hint to stop sending:
  * what is written later is not kept, finish gives the error). Never waits for compilation. */
-WAG_API wag_err wag_module_stream_write(wag_module_stream *stream, wag_bytes chunk);
+WAG_API_ANY_THREAD wag_err wag_module_stream_write(wag_module_stream *stream, wag_bytes chunk);
 /* That was all: the promise settles with the module, or with the error that wag_compile gives for these bytes. WAG_OK,
  * WAG_CLOSED. Any thread. */
-WAG_API wag_err wag_module_stream_finish(wag_module_stream *stream);
+WAG_API_ANY_THREAD wag_err wag_module_stream_finish(wag_module_stream *stream);
 /* There will be no module: the promise is rejected with this error (own; NULL: an AbortError). WAG_OK; WAG_CLOSED after
  * finish or abort, where the error is released. Any thread. */
-WAG_API wag_err wag_module_stream_abort(wag_module_stream *stream, wag_error *error);
+WAG_API_ANY_THREAD wag_err wag_module_stream_abort(wag_module_stream *stream, wag_error *error);
 /* Let go of the stream; aborts one that is neither finished nor aborted. NULL is a no-op. Any thread. */
-WAG_API void wag_module_stream_free(wag_module_stream *stream);
+WAG_API_ANY_THREAD void wag_module_stream_free(wag_module_stream *stream);
 
 /* ---- responses ---- */
 
+/* What a reader of a body has. */
 typedef enum wag_body_event {
     WAG_BODY_CHUNK, /* *ret_chunk has bytes; borrowed until the reader is called again or closed */
     WAG_BODY_END,   /* that was all */
@@ -69,22 +71,22 @@ typedef struct wag_response_options {
 } wag_response_options;
 
 /* own; NULL without memory (close is called). options: borrowed; content_type is copied. Any thread. */
-WAG_API wag_response *wag_response_new(const wag_response_options *options);
-WAG_API wag_response *wag_response_ref(wag_response *response); /* returns its argument; NULL is a no-op. Any thread */
-WAG_API void wag_response_unref(wag_response *response);        /* NULL is a no-op. Any thread */
+WAG_API_ANY_THREAD wag_response *wag_response_new(const wag_response_options *options);
+WAG_API_ANY_THREAD wag_response *
+wag_response_ref(wag_response *response); /* returns its argument; NULL is a no-op. Any thread */
+WAG_API_ANY_THREAD void wag_response_unref(wag_response *response); /* NULL is a no-op. Any thread */
 /* The reader has said WAG_BODY_LATER, or is about to: there is something now. Any thread. */
-WAG_API void wag_response_wake(wag_response *response);
+WAG_API_ANY_THREAD void wag_response_wake(wag_response *response);
 /* Cancel: the body is closed; whoever reads it rejects with this error (own; NULL: an AbortError), now or when it is
  * given the response. Thread that reads it. WAG_OK; WAG_CLOSED when it has been read or aborted (the error is
  * released); WAG_WRONG_AGENT. */
 WAG_API wag_err wag_response_abort(wag_response *response, wag_error *error);
 
-/* A promise of a response (what fetch() returns), and how it is settled: a promise settles once, later calls are
- * WAG_CLOSED. Owner thread. */
+/* A promise of a response (what fetch() returns), pending. Owner thread. */
 WAG_API wag_promise_response *wag_promise_response_new(void); /* own; NULL without memory */
-/* response: borrow. */
+/* Settle it with a response (borrow). A promise settles once, later calls are WAG_CLOSED. WAG_TYPE, WAG_WRONG_AGENT. */
 WAG_API wag_err wag_promise_response_resolve(wag_promise_response *promise, wag_response *response);
-/* error: own. */
+/* The same with an error (own). */
 WAG_API wag_err wag_promise_response_reject(wag_promise_response *promise, wag_error *error);
 
 /* WebAssembly.compileStreaming(source, options). Never fails synchronously. Rejects with a TypeError, in this order,
@@ -94,13 +96,17 @@ WAG_API wag_err wag_promise_response_reject(wag_promise_response *promise, wag_e
  * a body is not read to its end when its bytes cannot become a module any more.
  * response: borrow; its body belongs to this call from now on. returns own; NULL without memory. Owner thread. */
 WAG_API wag_promise_module *wag_compile_streaming_response(wag_response *response, const wag_compile_options *options);
+/* The same with a promise of a response (borrow). */
 WAG_API wag_promise_module *wag_compile_streaming_promise(wag_promise_response *promise,
                                                           const wag_compile_options *options);
-/* WebAssembly.instantiateStreaming(source, imports): the imports are read when the module is there. */
+/* WebAssembly.instantiateStreaming(source, imports): as wag_compile_streaming, then the imports are read and the
+ * instance is made. response, imports (NULL is `undefined`): borrow. returns own; NULL without memory. Owner thread. */
 WAG_API wag_promise_source *wag_instantiate_streaming_response(wag_response *response, wag_imports *imports);
+/* The same with a promise of a response (borrow). */
 WAG_API wag_promise_source *wag_instantiate_streaming_promise(wag_promise_response *promise, wag_imports *imports);
 
 #ifndef __cplusplus
+/* The JS API's functions: source is a response or a promise of one. */
 #define wag_compile_streaming(source, options)                                                                         \
     _Generic((source), wag_response *                                                                                  \
              : wag_compile_streaming_response, wag_promise_response *                                                  \
