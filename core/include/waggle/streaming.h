@@ -6,6 +6,23 @@
  * compile threads as soon as those that it calls are; so when the last byte comes little is left to do. The Module, and
  * an error with its byte offset, are those of wag_compile with all the bytes. Source: WebAssembly Web API, "Streaming
  * Module Compilation and Instantiation".
+ *
+ * Example:
+ *     wag_module_stream *stream;
+ *     wag_promise_module *promise;
+ *     if (wag_module_stream_new(NULL, &stream, &promise) != WAG_OK)
+ *         return 1;
+ *     for (size_t at = 0; at < bytes.size; at += 100) { // as they come from the network
+ *         size_t left = bytes.size - at;
+ *         wag_module_stream_write(stream, (wag_bytes){bytes.data + at, left < 100 ? left : 100});
+ *     }
+ *     wag_module_stream_finish(stream);
+ *     wag_module_stream_free(stream);
+ *     wag_module *streamed;
+ *     if (wag_await(promise, &streamed, NULL) != WAG_OK)
+ *         return 1;
+ *     wag_module_unref(streamed);
+ *     wag_promise_unref(promise);
  */
 #ifndef WAGGLE_STREAMING_H
 #define WAGGLE_STREAMING_H
