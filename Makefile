@@ -63,6 +63,7 @@ SPEC_SRC := $(sort $(wildcard tests/spec/*.c))
 DEMO_SRC := $(sort $(wildcard demos/*/*.c))
 # What the programs of a folder share: its files that are no program themselves.
 UNIT_HELP := $(filter-out $(UNIT_SRC),$(sort $(wildcard tests/unit/*.c)))
+LOAD_HELP := $(sort $(wildcard tests/load/harness/*.c)) tests/bench/measure.c
 API_HELP := $(filter-out $(API_SRC),$(sort $(wildcard tests/api/*.c)))
 BENCH_HELP := $(filter-out $(BENCH_SRC),$(sort $(wildcard tests/bench/*.c)))
 FUZZ_HELP := $(filter-out $(FUZZ_SRC) tests/fuzz/replay.c,$(sort $(wildcard tests/fuzz/*.c)))
@@ -185,7 +186,7 @@ $(UNIT_BIN): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(UNIT_HELP)) $(LIB)
 	$(LINK) -lcmocka $(LIBS)
 $(API_BIN): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(API_HELP)) $(LIB)
 	$(LINK) -lcmocka $(LIBS)
-$(LOAD_BIN): $(BUILD)/%: $(BUILD)/%.o $(LIB) | $(filter $(BUILD)/tests/load/%,$(WASM))
+$(LOAD_BIN): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(LOAD_HELP)) $(LIB) | $(filter $(BUILD)/tests/load/%,$(WASM))
 	$(LINK) -ljansson $(LIBS)
 $(BENCH_BIN): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(BENCH_HELP)) $(LIB) | $(filter $(BUILD)/tests/bench/%,$(WASM))
 	$(LINK) -ljansson $(LIBS)
@@ -208,9 +209,10 @@ SPEC_RUN += $(SPEC_BIN:%='% $(SPEC) --tier guard --few-registers --check')
 # Instantiations per worker of the short load test.
 LOAD_COUNT ?= 2000
 LOAD_OPTIONS ?=
-LOAD = $(BUILD)/tests/load/load $(BUILD)/tests/load/load.wasm $(LOAD_OPTIONS)
-# A thousand threads, each with imports of its own: not one value may cross over.
-LOAD_RUN = '$(LOAD) -n 8 -m $(LOAD_COUNT)' '$(LOAD) -n 1000 -m 100 -p 0'
+LOAD = $(BUILD)/tests/load/load $(LOAD_OPTIONS) --only
+# Every reset compared; then a thousand threads, each with imports of its own: not one value may cross over.
+LOAD_RUN = '$(LOAD) --workers 8 --count $(LOAD_COUNT) --posts 2000 own' '$(LOAD) --workers 2 --count $(LOAD_COUNT) --check a b c' \
+  '$(LOAD) --workers 1000 --count 100 --warm-up 0 own'
 # Modules of binaryen's fuzzer that are compared between the tiers.
 TTF_SEEDS ?= 32
 REPLAY_RUN = $(foreach r,$(REPLAY_BIN),'$r tests/fuzz/corpus/$(r:$(BUILD)/tests/fuzz/replay_%=%)') \
@@ -278,7 +280,7 @@ ubsan:
 ## tsan: unit, api, demos, the suites with threads and a small load under ThreadSanitizer
 tsan:
 	@TSAN_OPTIONS="halt_on_error=0 second_deadlock_stack=1 suppressions=$(CURDIR)/tests/tsan.supp $$TSAN_OPTIONS" \
-	  WRAP='setarch -R' $(MAKE) BUILD=build/tsan CFLAGS='-O1 -g' SAN='-fsanitize=thread' LOAD_COUNT=200 LOAD_OPTIONS='-t checked' check-tsan
+	  WRAP='setarch -R' $(MAKE) BUILD=build/tsan CFLAGS='-O1 -g' SAN='-fsanitize=thread' LOAD_COUNT=200 LOAD_OPTIONS='--tier checked' check-tsan
 
 ## valgrind: unit, api and demos under memcheck
 valgrind:
