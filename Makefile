@@ -60,6 +60,7 @@ LOAD_SRC := $(sort $(wildcard tests/load/*.c))
 BENCH_SRC := $(sort $(wildcard tests/bench/bench_*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 SPEC_SRC := $(sort $(wildcard tests/spec/*.c))
+SOAK_SRC := $(sort $(wildcard tests/soak/*.c))
 DEMO_SRC := $(sort $(wildcard demos/*/*.c))
 # What the programs of a folder share: its files that are no program themselves.
 UNIT_HELP := $(filter-out $(UNIT_SRC),$(sort $(wildcard tests/unit/*.c)))
@@ -80,6 +81,7 @@ BENCH_BIN = $(BENCH_SRC:%.c=$(BUILD)/%)
 FUZZ_BIN = $(FUZZ_SRC:%.c=$(BUILD)/%)
 REPLAY_BIN = $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/tests/fuzz/replay_%)
 SPEC_BIN = $(sort $(SPEC_SRC:%=$(BUILD)/tests/spec/spec))
+SOAK_BIN = $(BUILD)/tests/soak/soak
 DEMO_BIN = $(sort $(foreach d,$(DEMO_SRC:demos/%=%),$(BUILD)/demos/$(firstword $(subst /, ,$d))/$(firstword $(subst /, ,$d))))
 WASM = $(WAT:%.wat=$(BUILD)/%.wasm)
 
@@ -192,6 +194,8 @@ $(BENCH_BIN): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(BENCH_HELP)) $(LIB) | $(filt
 	$(LINK) -ljansson $(LIBS)
 $(SPEC_BIN): $(call obj,$(SPEC_SRC)) $(LIB)
 	$(LINK) -ljansson $(LIBS)
+$(SOAK_BIN): $(call obj,$(SOAK_SRC)) $(LIB) | $(BUILD)/tests/soak/soak.wasm
+	$(LINK) $(LIBS)
 $(REPLAY_BIN): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o \
   $(call obj,$(FUZZ_HELP)) $(LIB)
 	$(LINK) $(LIBS)
@@ -202,8 +206,8 @@ $(FUZZ_BIN): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(FUZZ_HELP)) $(LIB)
 $(BUILD)/tests/%.o: DEFINES = -DWAG_TEST_BUILD='"$(abspath $(BUILD))"'
 
 # Commands for tests/run, one word each (quoted).
-# In every tier and memory mode.
-SPEC_RUN = $(foreach t,interp guard checked,$(SPEC_BIN:%='% $(SPEC) --tier $t'))
+# In every tier and memory mode; bounds checks as in a host that allows no signal handlers.
+SPEC_RUN = $(foreach t,interp guard no-signals,$(SPEC_BIN:%='% $(SPEC) --tier $t'))
 # The compiler with three registers, so that everything spills, and its allocation checker on.
 SPEC_RUN += $(SPEC_BIN:%='% $(SPEC) --tier guard --few-registers --check')
 # Instantiations per worker of the short load test.
@@ -213,6 +217,10 @@ LOAD = $(BUILD)/tests/load/load $(LOAD_OPTIONS) --only
 # Every reset compared; then a thousand threads, each with imports of its own: not one value may cross over.
 LOAD_RUN = '$(LOAD) --workers 8 --count $(LOAD_COUNT) --posts 2000 own' '$(LOAD) --workers 2 --count $(LOAD_COUNT) --check a b c' \
   '$(LOAD) --workers 1000 --count 100 --warm-up 0 own'
+# Seconds of `make soak`, and what it is told; the tests soak for some seconds.
+SOAK_TIME ?= 600
+SOAK_OPTIONS ?=
+SOAK_RUN = '$(SOAK_BIN) 5 $(SOAK_OPTIONS)'
 # Modules of binaryen's fuzzer that are compared between the tiers.
 TTF_SEEDS ?= 32
 REPLAY_RUN = $(foreach r,$(REPLAY_BIN),'$r tests/fuzz/corpus/$(r:$(BUILD)/tests/fuzz/replay_%=%)') \
@@ -220,13 +228,13 @@ REPLAY_RUN = $(foreach r,$(REPLAY_BIN),'$r tests/fuzz/corpus/$(r:$(BUILD)/tests/
 DEMO_RUN = $(DEMO_BIN)
 LINT = $(sort $(wildcard tests/lint/*.sh))
 LINT_RUN = $(LINT:%='sh % $(BUILD)')
-PROGRAMS = $(UNIT_BIN) $(API_BIN) $(SPEC_BIN) $(LOAD_BIN) $(REPLAY_BIN) $(DEMO_BIN) $(WASM)
+PROGRAMS = $(UNIT_BIN) $(API_BIN) $(SPEC_BIN) $(LOAD_BIN) $(SOAK_BIN) $(REPLAY_BIN) $(DEMO_BIN) $(WASM)
 # $(call run_tests,programs,commands): build all that can be built, run all one at a time, sum up.
 run_tests = +@CC='$(CC)' CXX='$(CXX)' ; export CC CXX; built=0; $(MAKE) -k $(1) || built=$$?; sh tests/run -b $$built $(2)
 
 ## test: install what is missing, build, run everything; ends with "N passed, N failed"
 test: deps
-	$(call run_tests,$(PROGRAMS) $(SHARED),$(UNIT_BIN) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN) $(REPLAY_RUN) $(SPEC_RUN) $(LINT_RUN))
+	$(call run_tests,$(PROGRAMS) $(SHARED),$(UNIT_BIN) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN) $(SOAK_RUN) $(REPLAY_RUN) $(SPEC_RUN) $(LINT_RUN))
 
 ## unit: the unit tests
 unit:
@@ -247,6 +255,10 @@ load: deps-bench
 	  '$(LOAD) -n 2 -m $(LOAD_COUNT)' $(LOAD_RUN) '$(BUILD)/tests/bench/bench_churn' '$(BUILD)/tests/bench/bench_churn --check' \
 	  '$(BUILD)/tests/bench/bench_churn --tier checked --check')
 
+## soak: interrupts, traps, growth, ending workers, broken modules for SOAK_TIME seconds (600); then nothing may be left
+soak:
+	$(call run_tests,$(SOAK_BIN),'$(SOAK_BIN) $(SOAK_TIME) $(SOAK_OPTIONS)')
+
 ## lint: layers, exported symbols, headers, banned calls, file lengths, README's examples, format
 lint:
 	$(call run_tests,$(LIB) $(SHARED) $(SPEC_BIN),$(LINT_RUN))
@@ -257,13 +269,13 @@ fuzz-replay:
 
 # The builds with a sanitizer: the tests below run in each of them, in a folder of its own.
 check-asan check-ubsan:
-	$(call run_tests,$(PROGRAMS),$(UNIT_BIN) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN) $(REPLAY_RUN) $(SPEC_RUN))
+	$(call run_tests,$(PROGRAMS),$(UNIT_BIN) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN) $(SOAK_RUN) $(REPLAY_RUN) $(SPEC_RUN))
 # Long, and of one thread: nothing to see for ThreadSanitizer.
 TSAN_UNIT = $(filter-out %/test_native_ops %/test_x64_encode %/test_compile_bounds %/test_num,$(UNIT_BIN))
 # The litmus tests and the other scripts with threads; all of what the interpreter accesses can be seen.
 TSAN_SPEC = $(foreach t,interp checked,$(SPEC_BIN:%='% $(SPEC) --tier $t --filter threads*/*'))
 check-tsan:
-	$(call run_tests,$(TSAN_UNIT) $(API_BIN) $(LOAD_BIN) $(DEMO_BIN) $(SPEC_BIN) $(WASM),$(TSAN_UNIT) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN) $(TSAN_SPEC))
+	$(call run_tests,$(TSAN_UNIT) $(API_BIN) $(LOAD_BIN) $(SOAK_BIN) $(DEMO_BIN) $(SPEC_BIN) $(WASM),$(TSAN_UNIT) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN) $(SOAK_RUN) $(TSAN_SPEC))
 check-valgrind:
 	$(call run_tests,$(UNIT_BIN) $(API_BIN) $(DEMO_BIN) $(WASM),$(UNIT_BIN) $(API_BIN) $(DEMO_RUN))
 
@@ -280,7 +292,8 @@ ubsan:
 ## tsan: unit, api, demos, the suites with threads and a small load under ThreadSanitizer
 tsan:
 	@TSAN_OPTIONS="halt_on_error=0 second_deadlock_stack=1 suppressions=$(CURDIR)/tests/tsan.supp $$TSAN_OPTIONS" \
-	  WRAP='setarch -R' $(MAKE) BUILD=build/tsan CFLAGS='-O1 -g' SAN='-fsanitize=thread' LOAD_COUNT=200 LOAD_OPTIONS='--tier checked' check-tsan
+	  WRAP='setarch -R' $(MAKE) BUILD=build/tsan CFLAGS='-O1 -g' SAN='-fsanitize=thread' LOAD_COUNT=200 LOAD_OPTIONS='--tier checked' \
+	  SOAK_OPTIONS='--tier checked' check-tsan
 
 ## valgrind: unit, api and demos under memcheck
 valgrind:
@@ -387,7 +400,7 @@ clean:
 	rm -rf build compile_commands.json
 
 force:
-.PHONY: help deps deps-dev lib shared install uninstall demos demo test unit api spec load lint fuzz-replay asan ubsan tsan \
+.PHONY: help deps deps-dev lib shared install uninstall demos demo test unit api spec load soak lint fuzz-replay asan ubsan tsan \
   valgrind clang switch check-switch fuzzers fuzz deps-bench benches bench fetch-modules bench-modules \
   bench-instructions bench-peers bench-churn format format-check clean force check-asan check-ubsan check-tsan check-modules \
   asan-modules \

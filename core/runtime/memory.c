@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/os.h"
+#include "runtime/buffer.h"
 #include "runtime/pool.h"
 #include "runtime/quota.h"
 #include "runtime/slot.h"
@@ -239,10 +240,8 @@ static bool grow_to(wag_memory *memory, size_t old_size, size_t size)
     return true;
 }
 
-uint64_t wagi_memory_grow(wag_memory *memory, uint64_t delta_pages)
+static uint64_t grow_unshared(wag_memory *memory, uint64_t delta_pages)
 {
-    if (memory->shared)
-        return wagi_shared_memory_grow(memory->shared, delta_pages);
     uint64_t old_pages = memory->pages;
     if (delta_pages > memory->max_pages - old_pages)
         return UINT64_MAX;
@@ -261,6 +260,15 @@ uint64_t wagi_memory_grow(wag_memory *memory, uint64_t delta_pages)
     return old_pages;
 }
 
+uint64_t wagi_memory_grow(wag_memory *memory, uint64_t delta_pages)
+{
+    uint64_t old_pages =
+        memory->shared ? wagi_shared_memory_grow(memory->shared, delta_pages) : grow_unshared(memory, delta_pages);
+    if (memory->buffer && old_pages != UINT64_MAX)
+        wagi_buffer_grown(memory);
+    return old_pages;
+}
+
 bool wagi_memory_guard(wag_memory *memory)
 {
     if (memory->is_guarded || memory->shared)
@@ -268,8 +276,11 @@ bool wagi_memory_guard(wag_memory *memory)
     uint8_t *base = reserve(memory->object.unit->agent, memory->size);
     if (!base)
         return false;
-    memcpy(base, memory->base, (size_t)memory->size);
-    release_bytes(memory->base, memory->size, memory->is_mapped);
+    /* Copying would give every page of a new memory bytes of its own, and read them all. */
+    if (!memory->is_mapped || !wagi_os_move(memory->base, (size_t)memory->size, base)) {
+        memcpy(base, memory->base, (size_t)memory->size);
+        release_bytes(memory->base, memory->size, memory->is_mapped);
+    }
     memory->base = base;
     memory->is_mapped = memory->is_guarded = true;
     memory->generation++;
