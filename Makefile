@@ -94,7 +94,7 @@ help:
 PACKAGES = gcc libc6-dev libnng-dev libmbedtls-dev libcmocka-dev libjansson-dev wabt pkg-config
 PACKAGES_DEV = g++ clang clang-format libclang-rt-14-dev valgrind binaryen git
 # The benchmarks: a C compiler to wasm with its library, and a plotter.
-PACKAGES_BENCH = clang lld wasi-libc libclang-rt-14-dev-wasm32 gnuplot-nox valgrind
+PACKAGES_BENCH = clang lld wasi-libc libclang-rt-14-dev-wasm32 gnuplot-nox valgrind strace
 
 ## deps: install what the build and the tests need (Debian packages; quiet when all is there)
 deps:
@@ -248,12 +248,11 @@ api:
 spec:
 	$(call run_tests,$(SPEC_BIN),$(SPEC_RUN))
 
-## load: the load test at full length: throughput, latencies, leak verdict; and bench_churn, with every reset compared
-load: LOAD_COUNT = 1000000
+## load: the load test at full length, beside wasmtime and V8 when they are here: instances a second, percentiles, memory,
+## : system calls, wrong values, what is left over; a table, JSON and a plot in $(BUILD)/load (ROUNDS=5)
 load: deps-bench
-	$(call run_tests,$(LOAD_BIN) $(WASM) $(BUILD)/tests/bench/bench_churn $(BENCH_PROGRAMS),'$(LOAD) -n 1 -m $(LOAD_COUNT)' \
-	  '$(LOAD) -n 2 -m $(LOAD_COUNT)' $(LOAD_RUN) '$(BUILD)/tests/bench/bench_churn' '$(BUILD)/tests/bench/bench_churn --check' \
-	  '$(BUILD)/tests/bench/bench_churn --tier checked --check')
+	@$(MAKE) $(LOAD_BIN) $(WASM) $(BENCH_PROGRAMS)
+	BUILD=$(BUILD) CC='$(CC)' sh tests/load/load.sh
 
 ## soak: interrupts, traps, growth, ending workers, broken modules for SOAK_TIME seconds (600); then nothing may be left
 soak:
@@ -367,11 +366,6 @@ bench-instructions: deps-bench
 	@$(MAKE) benches
 	sh tests/bench/instructions.sh $(BUILD)
 
-## bench-churn: instances a second beside wasmtime's pooling allocator and V8, one interleaved run (ROUNDS=5)
-bench-churn: deps-bench
-	@$(MAKE) $(BUILD)/tests/bench/bench_churn
-	BUILD=$(BUILD) CC='$(CC)' sh tests/bench/churn.sh
-
 ## bench-peers: side by side with the peers that are on this machine, as ratios of one run
 bench-peers: deps-bench
 	@$(MAKE) benches
@@ -402,7 +396,7 @@ clean:
 force:
 .PHONY: help deps deps-dev lib shared install uninstall demos demo test unit api spec load soak lint fuzz-replay asan ubsan tsan \
   valgrind clang switch check-switch fuzzers fuzz deps-bench benches bench fetch-modules bench-modules \
-  bench-instructions bench-peers bench-churn format format-check clean force check-asan check-ubsan check-tsan check-modules \
+  bench-instructions bench-peers format format-check clean force check-asan check-ubsan check-tsan check-modules \
   asan-modules \
   check-valgrind
 .SECONDARY:

@@ -2,6 +2,7 @@
  *
  *   load [--workers N] [--only] [--seconds S | --count M] [--warm-up M] [--posts P] [--alive K] [--check]
  *        [--tier NAME] [--json FILE] [--line FILE] SUBJECT...
+ *   load --write FOLDER SUBJECT...
  *
  * A SUBJECT is a, b or c (harness/shapes.h: no memory; a page; 17 pages with 100 KB of data), own (load.wat: imports of
  * each worker's own), a module that tests/bench/fetch_modules.sh has fetched, or a C program of tests/bench/programs.
@@ -10,7 +11,7 @@
  * (one life of 16 is measured in parts); of K instances alive at once, resident kilobytes each; the 4 KiB pages that
  * instances usually write (they stay writable), and in the note, how many of 400 lives wrote others. With --posts also
  * how long a Module takes to a worker and back. --check: the library compares every memory with its image after each
- * reset. --line: a run's numbers and its percentiles, for load.sh; "load.sh" is also where the peers come in.
+ * reset. --line: a run's numbers and its percentiles, and --write: the modules, for load.sh, where the peers come in.
  *
  * Exit status 1 when a value was wrong or something is left over: objects, modules, descriptors, threads.
  */
@@ -38,7 +39,7 @@ typedef struct load_options {
     double seconds;
     long count; /* lives of each worker; 0: as many as the seconds hold */
     long warm_up, posts, alive;
-    const char *line;
+    const char *line, *folder;
 } load_options;
 
 /* What was learned of the memory of a module's instances. */
@@ -322,6 +323,7 @@ static void use_nng(void)
     wag_worker *worker = NULL;
     must(wag_worker_new(&options, &worker, NULL), NULL, "worker");
     wag_worker_free(worker);
+    must(wag_agent_close(), NULL, "agent");
 }
 
 /* ---- the report ---- */
@@ -335,21 +337,6 @@ typedef struct sums {
     left left;
     histogram *round_trip;
 } sums;
-
-/* The run's line for load.sh, then "at SHARE NANOSECONDS" for the plot: one life of SHARE takes longer. */
-static void write_line(const char *path, const double *values, const histogram *life, uint64_t wrong)
-{
-    FILE *file = fopen(path, "w");
-    if (file == NULL) {
-        fail("cannot write %s", path);
-    }
-    fprintf(file, "%.1f %.1f %.0f %.0f %.0f %.0f %.1f %llu\n", values[0] * 1e3, values[1] * 1e3, values[2], values[3],
-            values[4], values[5], values[6], (unsigned long long)wrong);
-    for (double share = 1; share <= (double)life->total; share *= 2) {
-        fprintf(file, "at %.0f %llu\n", share, (unsigned long long)histogram_at(life, 100 - 100 / share));
-    }
-    fclose(file);
-}
 
 /* Nanoseconds for copying what an instance of the shape writes: the least that a reset can cost. */
 static double copy_ns(size_t size)
@@ -412,7 +399,12 @@ static void add_up(run *r, report *report, sums *sums)
     }
     report_row(report, name, values, note[0] != '\0' ? note : NULL);
     if (r->options->line != NULL) {
-        write_line(r->options->line, values, life, wrong);
+        FILE *file = fopen(r->options->line, "w");
+        if (file == NULL) {
+            fail("cannot write %s", r->options->line);
+        }
+        histogram_line(life, making, rate, (double)done / r->cpu, s->alive_kb, wrong, file);
+        fclose(file);
     }
     histogram_free(life);
     histogram_free(making);
@@ -423,10 +415,9 @@ static void measure(const load_options *o, const subject *s, long count, report 
 {
     run r = {.options = o, .subject = s, .count = count, .round_trip = sums->round_trip};
     wag_error *error = NULL;
+    left before = count_all();
     must(wag_cluster_new(&(wag_cluster_options){.check_resets = o->check}, &r.cluster), NULL, "cluster");
     must(wag_agent_open(r.cluster), NULL, "agent");
-    use_nng();
-    left before = count_all();
     r.handles = calloc((size_t)count, sizeof *r.handles);
     r.workers = calloc((size_t)count, sizeof *r.workers);
     if (r.handles == NULL || r.workers == NULL) {
@@ -439,12 +430,12 @@ static void measure(const load_options *o, const subject *s, long count, report 
     wag_module_unref(r.module);
     free(r.handles);
     free(r.workers);
+    must(wag_agent_close(), NULL, "agent");
+    wag_cluster_unref(r.cluster);
     left after = count_all();
     sums->left.modules += after.modules - before.modules;
     sums->left.descriptors += after.descriptors - before.descriptors;
     sums->left.threads += after.threads - before.threads;
-    must(wag_agent_close(), NULL, "agent");
-    wag_cluster_unref(r.cluster);
 }
 
 static load_options read_options(int argc, char **argv)
@@ -466,6 +457,8 @@ static load_options read_options(int argc, char **argv)
             o.seconds = strtod(value, NULL);
         } else if (strcmp(option, "--line") == 0) {
             o.line = value;
+        } else if (strcmp(option, "--write") == 0) {
+            o.folder = value;
         } else {
             if (strcmp(option, "--check") == 0) {
                 o.check = true;
@@ -488,14 +481,34 @@ static load_options read_options(int argc, char **argv)
     return o;
 }
 
+static void write_modules(const load_options *o)
+{
+    for (int i = 0; i < o->common.rest_count; i++) {
+        subject s;
+        char path[4096];
+        subject_init(&s, o->common.rest[i]);
+        snprintf(path, sizeof path, "%s/%s.wasm", o->folder, s.name);
+        FILE *file = fopen(path, "wb");
+        if (file == NULL || fwrite(s.bytes.data, 1, s.bytes.size, file) != s.bytes.size || fclose(file) != 0) {
+            fail("cannot write %s", path);
+        }
+        subject_fini(&s);
+    }
+}
+
 int main(int argc, char **argv)
 {
     load_options o = read_options(argc, argv);
+    if (o.folder != NULL) {
+        write_modules(&o);
+        return 0;
+    }
     report *report = report_new(&o.common, o.check ? "load, resets compared" : "load", columns, COLUMNS);
     sums sums = {.round_trip = histogram_new()};
     if (sums.round_trip == NULL) {
         fail("out of memory");
     }
+    use_nng();
     for (int i = 0; i < o.common.rest_count; i++) {
         subject s;
         subject_init(&s, o.common.rest[i]);

@@ -22,7 +22,7 @@ static bool is_there(const char *path)
 
 static wag_bytes find_module(const char *name)
 {
-    static const char *const places[] = {WAG_TEST_BUILD "/modules/%s.wasm",
+    static const char *const places[] = {WAG_TEST_BUILD "/load/modules/%s.wasm",
                                          WAG_TEST_BUILD "/tests/bench/programs/%s.wasm"};
     char path[4096];
     if (strcmp(name, "own") == 0) {

@@ -15,8 +15,8 @@ typedef struct subject {
     size_t written; /* bytes of the pages that an instance of a shape writes; 0: not known */
 } subject;
 
-/* name: a, b, c (shapes.h), own (load.wat), a C program of the benchmarks, or a module of $(BUILD)/modules. Its script
- * is tests/load/scripts/NAME.calls. The program ends with a message when there is none. */
+/* name: a, b, c (shapes.h), own (load.wat), a C program of the benchmarks, or a module of $(BUILD)/load/modules. Its
+ * script is tests/load/scripts/NAME.calls. The program ends with a message when there is none. */
 void subject_init(subject *s, const char *name);
 void subject_fini(subject *s);
 
