@@ -91,8 +91,10 @@ help:
 
 # ---- what has to be installed ----
 
-PACKAGES = gcc libc6-dev libnng-dev libmbedtls-dev libcmocka-dev libjansson-dev wabt pkg-config
-PACKAGES_DEV = g++ clang clang-format libclang-rt-14-dev valgrind binaryen git
+PACKAGES = gcc libc6-dev libnng-dev libmbedtls-dev libcmocka-dev libjansson-dev wabt pkg-config g++
+PACKAGES_DEV = clang clang-format libclang-rt-14-dev valgrind binaryen git $(PACKAGES_DOCS)
+# The API reference.
+PACKAGES_DOCS = doxygen
 # The benchmarks: a C compiler to wasm with its library, and a plotter.
 PACKAGES_BENCH = clang lld wasi-libc libclang-rt-14-dev-wasm32 gnuplot-nox valgrind strace
 
@@ -103,6 +105,9 @@ deps:
 ## deps-dev: what only clang builds, fuzzing, valgrind, lint, benchmarks and CI need on top
 deps-dev:
 	@DEPS=$(DEPS) sh .ci/deps $(PACKAGES) $(PACKAGES_DEV) $(PACKAGES_BENCH)
+
+deps-docs:
+	@DEPS=$(DEPS) sh .ci/deps $(PACKAGES_DOCS)
 
 deps-bench:
 	@DEPS=$(DEPS) sh .ci/deps $(PACKAGES) $(PACKAGES_BENCH)
@@ -143,7 +148,9 @@ $(SHARED): $(call obj,$(LIB_SRC))
 	@ln -sf $(@F) $(BUILD)/libwaggle.so.$(SOVERSION)
 	@ln -sf $(@F) $(BUILD)/libwaggle.so
 
-$(BUILD)/waggle.pc: $(BUILD)/flags Makefile
+# Anew each time: PREFIX may be another one.
+$(BUILD)/waggle.pc: force
+	@mkdir -p $(@D)
 	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$(INCLUDEDIR)' '' 'Name: waggle' \
 	  'Description: WebAssembly runtime: compile once, post the Module, instantiate in each worker' \
 	  'Version: $(VERSION)' 'Libs: -L$${libdir} -lwaggle' 'Libs.private: $(LIBS)' 'Cflags: -I$${includedir}' >$@
@@ -159,9 +166,26 @@ install: $(LIB) $(SHARED) $(BUILD)/waggle.pc
 	ln -sf libwaggle.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libwaggle.so
 	install -m 644 $(BUILD)/waggle.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
 
-## uninstall: remove what install put there
+# Where each kind of build has its own; the reference is one for all.
+DOCS ?= build/docs
+MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/waggle
+
+## docs: the API reference by Doxygen: build/docs/html/index.html and man pages; a warning is an error
+docs: deps-docs
+	@sh core/include/reference $(DOCS) $(VERSION)
+	@echo "  DOCS  $(DOCS)/html/index.html"
+
+## install-docs: the reference: HTML into share/doc/waggle/html, man pages (man 3 waggle, wag_call ...) into share/man/man3
+install-docs: docs
+	install -d $(DESTDIR)$(DOCDIR)/html $(DESTDIR)$(MANDIR)/man3
+	cp -R $(DOCS)/html/. $(DESTDIR)$(DOCDIR)/html/
+	install -m 644 $(DOCS)/man/man3/*.3 $(DESTDIR)$(MANDIR)/man3/
+
+## uninstall: remove what install and install-docs put there
 uninstall:
-	rm -rf $(DESTDIR)$(INCLUDEDIR)/waggle
+	rm -rf $(DESTDIR)$(INCLUDEDIR)/waggle $(DESTDIR)$(DOCDIR)
+	rm -f $(foreach p,waggle wag_ WAG_ wasm.h wasm_ WASM_,$(DESTDIR)$(MANDIR)/man3/$p*.3)
 	rm -f $(DESTDIR)$(INCLUDEDIR)/waggle.h $(DESTDIR)$(INCLUDEDIR)/wasm.h $(DESTDIR)$(LIBDIR)/libwaggle.a $(DESTDIR)$(LIBDIR)/libwaggle.so \
 	  $(DESTDIR)$(LIBDIR)/libwaggle.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libwaggle.so.$(VERSION) \
 	  $(DESTDIR)$(LIBDIR)/pkgconfig/waggle.pc
@@ -258,7 +282,7 @@ load: deps-bench
 soak:
 	$(call run_tests,$(SOAK_BIN),'$(SOAK_BIN) $(SOAK_TIME) $(SOAK_OPTIONS)')
 
-## lint: layers, exported symbols, headers, banned calls, file lengths, README's examples, format
+## lint: layers, exported symbols, headers, C++, thread contract, docs and their examples, installation, banned calls, format ...
 lint:
 	$(call run_tests,$(LIB) $(SHARED) $(SPEC_BIN),$(LINT_RUN))
 
