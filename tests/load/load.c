@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "harness/guest.h"
 #include "harness/histogram.h"
@@ -273,13 +274,15 @@ static void on_answer(void *context, wag_value message)
     }
 }
 
-/* Entries of a folder of /proc; 0 when there is none. */
+/* Entries of a folder of /proc; 0 when there is none. Not counted: /proc/self/pagemap, which the process keeps open. */
 static long count_entries(const char *path)
 {
     long count = 0;
     DIR *folder = opendir(path);
-    while (folder != NULL && readdir(folder) != NULL) {
-        count++;
+    for (const struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+        char target[64] = "";
+        ssize_t size = readlinkat(dirfd(folder), entry->d_name, target, sizeof target - 1);
+        count += size < 8 || strcmp(target + size - 8, "/pagemap") != 0;
     }
     if (folder != NULL) {
         closedir(folder);
@@ -388,13 +391,13 @@ static void add_up(run *r, report *report, sums *sums)
                               s->sealed ? s->hot : NAN};
     char name[64], note[160] = "";
     snprintf(name, sizeof name, "%s, %ld worker%s", r->subject->name, r->count, r->count == 1 ? "" : "s");
-    int at = 0;
     if (s->sealed) {
-        at = snprintf(note, sizeof note, "%u runs, %u revisions, %d of %d lives wrote other pages; ", s->runs,
-                      s->revisions, s->cold, STUDIED);
+        snprintf(note, sizeof note, "%u runs, %u revisions, %d of %d lives wrote other pages", s->runs, s->revisions,
+                 s->cold, STUDIED);
     }
     if (r->subject->written > 0) {
-        snprintf(note + at, sizeof note - (size_t)at, "a copy of what it writes: %.0f ns",
+        size_t at = strlen(note);
+        snprintf(note + at, sizeof note - at, "%sa copy of what it writes: %.0f ns", at > 0 ? "; " : "",
                  copy_ns(r->subject->written));
     }
     report_row(report, name, values, note[0] != '\0' ? note : NULL);
