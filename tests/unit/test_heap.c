@@ -231,7 +231,8 @@ typedef struct other_agent {
     wag_err at, above;
 } other_agent;
 
-/* Tries to make arrays of half the limit, and of a byte more, while another agent of the cluster has half. */
+/* Tries to make arrays while another agent of the cluster has half of the limit: one that is too large by a byte, and
+ * one that leaves what that agent may keep for later. */
 static void *try_in_another_agent(void *argument)
 {
     other_agent *other = argument;
@@ -239,7 +240,7 @@ static void *try_in_another_agent(void *argument)
     other->at = wag_agent_open(other->cluster);
     if (other->at == WAG_OK && (other->at = wag_instance_new(other->module, NULL, &instance, NULL)) == WAG_OK) {
         other->above = try_bytes(instance, 50000 - 15);
-        other->at = try_bytes(instance, 50000 - 16);
+        other->at = try_bytes(instance, 48000 - 16);
         wag_instance_unref(instance);
     }
     wag_agent_close();
