@@ -1,5 +1,16 @@
 /* The agent: one thread's store and event loop. It is implicit: every thread has one, made on first use of anything
  * that needs it and freed with the thread (or by wag_agent_close). JS: agent, event loop, task queue, microtasks.
+ *
+ * Example:
+ *     static void later(void *context)
+ *     {
+ *         *(bool *)context = true;
+ *     }
+ *
+ *     bool has_run = false;
+ *     wag_timer_start(1, later, &has_run, NULL);
+ *     if (wag_agent_run() != WAG_OK || !has_run) // until nothing is left to do
+ *         return 1;
  */
 #ifndef WAGGLE_AGENT_H
 #define WAGGLE_AGENT_H
@@ -10,6 +21,7 @@
 extern "C" {
 #endif
 
+/* Opaque; needed only to interrupt it, and to compare. */
 typedef struct wag_agent wag_agent;
 
 /* This thread's agent, in the default cluster unless wag_agent_open was called. borrow. NULL when memory is out. */
@@ -32,7 +44,7 @@ WAG_API int wag_agent_fd(void);
 
 /* Stop what the agent runs: wasm code ends with WAG_INTERRUPTED, wag_agent_run and wag_await return it. Any thread,
  * also from a signal handler. Cleared when the outermost call or run has returned it. The agent must be alive. */
-WAG_API void wag_agent_interrupt(wag_agent *agent);
+WAG_API_ANY_THREAD void wag_agent_interrupt(wag_agent *agent);
 /* May this agent's thread be blocked by memory.atomic.wait? When not, that traps with WAG_CANNOT_BLOCK: for a thread
  * that serves an event loop. The default is true. Owner thread. ECMAScript: [[CanBlock]]. */
 WAG_API wag_err wag_agent_set_can_block(bool can_block);
@@ -56,7 +68,7 @@ WAG_API void wag_agent_collect(void);
  */
 WAG_API size_t wag_agent_live_objects(void);
 /* Live modules of the process. Any thread. For leak tests. */
-WAG_API size_t wag_live_modules(void);
+WAG_API_ANY_THREAD size_t wag_live_modules(void);
 
 #ifdef __cplusplus
 }
