@@ -8,12 +8,9 @@
  * unless given, in pieces of 16 KiB. Without a file: the C programs of the benchmark. The process has two threads at
  * work, the one that sends and a compile thread: on a machine with one processor they share it.
  */
-#define _GNU_SOURCE
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "measure.h"
 
@@ -45,35 +42,47 @@ static double compile_whole(const wag_compile_options *how, wag_bytes bytes)
     return wall_seconds() - start;
 }
 
-static void wait_until(double when)
+/* A body that arrives: the agent's timer writes what is due, each millisecond. */
+typedef struct body {
+    wag_module_stream *stream;
+    wag_bytes bytes;
+    size_t at;
+    double pace, start, last;
+} body;
+
+static void write_piece(body *b)
 {
-    double left = when - wall_seconds();
-    if (left > 0) {
-        struct timespec time = {(time_t)left, (long)((left - floor(left)) * 1e9)};
-        nanosleep(&time, NULL);
+    size_t left = b->bytes.size - b->at, size = left < PIECE ? left : PIECE;
+    must(wag_module_stream_write(b->stream, (wag_bytes){b->bytes.data + b->at, size}), NULL, "writing");
+    b->at += size;
+}
+
+static void arrive(void *context)
+{
+    body *b = context;
+    double due = b->pace > 0 ? (wall_seconds() - b->start) * b->pace : (double)b->bytes.size;
+    while (b->at < b->bytes.size && (double)b->at < due) {
+        write_piece(b);
     }
+    if (b->at < b->bytes.size) {
+        must(wag_timer_start(1, arrive, b, NULL), NULL, "a timer");
+        return;
+    }
+    b->last = wall_seconds();
+    wag_module_stream_finish(b->stream);
 }
 
 /* pace: bytes a second, 0: as fast as they can be written. Last byte to Module; *ret_arrival: first byte to last. */
 static double compile_streamed(const wag_compile_options *how, wag_bytes bytes, double pace, double *ret_arrival)
 {
-    wag_module_stream *stream;
     wag_promise_module *promise;
-    must(wag_module_stream_new(how, &stream, &promise), NULL, "a stream");
-    double start = wall_seconds();
-    for (size_t at = 0; at < bytes.size; at += PIECE) {
-        size_t size = bytes.size - at < PIECE ? bytes.size - at : PIECE;
-        if (pace > 0) {
-            wait_until(start + (double)(at + size) / pace);
-        }
-        must(wag_module_stream_write(stream, (wag_bytes){bytes.data + at, size}), NULL, "writing");
-    }
-    double last = wall_seconds();
-    wag_module_stream_finish(stream);
+    body b = {.bytes = bytes, .pace = pace, .start = wall_seconds()};
+    must(wag_module_stream_new(how, &b.stream, &promise), NULL, "a stream");
+    arrive(&b);
     settle(promise);
-    wag_module_stream_free(stream);
-    *ret_arrival = last - start;
-    return wall_seconds() - last;
+    wag_module_stream_free(b.stream);
+    *ret_arrival = b.last - b.start;
+    return wall_seconds() - b.last;
 }
 
 static void measure(const options *o, const wag_compile_options *how, double pace, const char *path, report *r)
