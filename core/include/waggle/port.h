@@ -30,16 +30,16 @@ typedef void (*wag_error_handler)(void *context, const wag_error *error);
 
 /* MessageEvent. All borrow, as above. */
 typedef struct wag_message_event {
-    wag_value data;
+    wag_value data;         /* the message */
     const wag_value *ports; /* that the message has transferred, in the order of its transfer list, wherever they are */
-    size_t port_count;
+    size_t port_count;      /* of ports */
 } wag_message_event;
 typedef void (*wag_message_event_handler)(void *context, const wag_message_event *event);
 
 /* Zero-initialised it means the defaults. */
 typedef struct wag_channel_options {
-    size_t queue_messages; /* messages that may wait in each direction; 0: 1024 */
-    wag_queue_policy queue_policy;
+    size_t queue_messages;         /* messages that may wait in each direction; 0: 1024 */
+    wag_queue_policy queue_policy; /* of both directions */
 } wag_channel_options;
 
 /* new MessageChannel(). options: borrow, may be NULL. ret_port1, ret_port2: own, not NULL; both belong to this agent.
