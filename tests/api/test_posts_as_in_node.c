@@ -185,7 +185,7 @@ static void run_command(char *words[4], int count)
         wag_port_on_close(first->port, closed, first);
         ASSERT_OK(wag_port_on_message_event(first->port, arrived, first));
     } else if (strcmp(what, "wait") == 0) {
-        wait_for(first, atoi(words[2]));
+        wait_for(first, (int)strtol(words[2], NULL, 10));
     } else if (strcmp(what, "post") == 0) {
         post(first, wag_string(words[2]));
     } else if (strcmp(what, "move") == 0) {
@@ -211,9 +211,9 @@ static void run_script(void)
     FILE *script = fopen(SCRIPT, "r");
     assert_non_null(script);
     while (fgets(line, sizeof line, script)) {
-        char *words[4];
+        char *words[4], *rest = NULL;
         int count = 0;
-        for (char *word = strtok(line, " \n"); word && count < 4; word = strtok(NULL, " \n"))
+        for (char *word = strtok_r(line, " \n", &rest); word && count < 4; word = strtok_r(NULL, " \n", &rest))
             words[count++] = word;
         if (count > 1 && words[0][0] != '#')
             run_command(words, count);
