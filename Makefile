@@ -325,7 +325,8 @@ tsan:
 # In so few addresses there are no guard pages.
 ## valgrind: unit, api and demos under memcheck
 valgrind:
-	@WRAP='prlimit --as=8000000000 valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite' TEST_TIMEOUT=1800 \
+	@WRAP='prlimit --as=8000000000 valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
+	  --suppressions=$(CURDIR)/tests/valgrind.supp' TEST_TIMEOUT=1800 \
 	  $(MAKE) BUILD=build/valgrind CFLAGS='-O1 -g' CPPFLAGS=-DWAG_TEST_VALGRIND check-valgrind
 
 check-switch:
