@@ -463,6 +463,7 @@ void wagi_builder_fini(wagi_builder *builder)
     WAGI_VEC_FREE(&builder->last_access);
     WAGI_VEC_FREE(&builder->pending);
     WAGI_VEC_FREE(&builder->not_null);
+    WAGI_VEC_FREE(&builder->never_inlined);
 }
 
 bool wagi_build(wagi_builder *b, wagi_ir *ir, const wagi_machine *machine, const wagi_module_data *data,
@@ -471,9 +472,8 @@ bool wagi_build(wagi_builder *b, wagi_ir *ir, const wagi_machine *machine, const
     wagi_ir_reset(ir, data, body);
     b->ir = ir;
     b->machine = machine;
-    if (b->data != data)
-        memset(b->known_callees, 0, sizeof b->known_callees);
-    b->data = data;
+    if (b->data != data && !wagi_build_begin_module(b, data))
+        return false;
     b->body = body;
     b->in = wagi_reader_make(data->bytes.data, body->code, body->end);
     b->source = (uint32_t)wagi_reader_offset(&b->in);

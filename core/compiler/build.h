@@ -106,6 +106,7 @@ typedef struct wagi_builder {
     uint32_t handler;            /* of the innermost try, 1 + index, or 0 */
     uint32_t epoch;              /* the same as long as no other path has joined */
     WAGI_VEC(uint32_t) not_null; /* per vreg, as far as it goes: the epoch in which it is known not to be null */
+    WAGI_VEC(bool) never_inlined; /* of this module, per function: it is known to be too large, or not plain */
     wagi_callee_facts known_callees[WAGI_KNOWN_CALLEES]; /* of this module; by function index, the latest */
 } wagi_builder;
 
@@ -191,6 +192,8 @@ bool wagi_build_simd(wagi_builder *b, wagi_op op);
 /* Start to inline the function of this index. False: it stays a call. */
 bool wagi_build_inline(wagi_builder *b, uint32_t index);
 void wagi_build_leave_callee(wagi_builder *b);
+/* Forget what is known of callees. False without memory. */
+bool wagi_build_begin_module(wagi_builder *b, const wagi_module_data *data);
 /* Bytes that inlining may add to a body. */
 uint32_t wagi_build_growth(const wagi_module_data *data, const wagi_func_body *body);
 /* local.get, and local.set or local.tee, in a callee. The latter is false when the local is the vreg *ret_vreg. */
