@@ -451,6 +451,7 @@ static void build_ops(wagi_builder *b)
 void wagi_builder_init(wagi_builder *builder)
 {
     memset(builder, 0, sizeof *builder);
+    builder->valid_bodies = UINT32_MAX;
 }
 
 void wagi_builder_fini(wagi_builder *builder)
@@ -472,6 +473,7 @@ bool wagi_build(wagi_builder *b, wagi_ir *ir, const wagi_machine *machine, const
     wagi_ir_reset(ir, data, body);
     b->ir = ir;
     b->machine = machine;
+    b->missing = WAGI_NO_INDEX;
     if (b->data != data && !wagi_build_begin_module(b, data))
         return false;
     b->body = body;

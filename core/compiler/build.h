@@ -74,7 +74,7 @@ typedef struct wagi_callee {
 
 /* What the body of a callee says about its locals, one bit each, and whether it is one that can be inlined. */
 typedef struct wagi_callee_facts {
-    const wagi_func_body *body; /* of which this is known */
+    uint32_t function; /* 1 + the index of the one of which this is known */
     uint64_t written, read, read_again;
     bool branches, plain;
 } wagi_callee_facts;
@@ -97,15 +97,17 @@ typedef struct wagi_builder {
     WAGI_VEC(wagi_entry) bindings;  /* what their locals are: constants, temporaries, locals */
     uint32_t bindings_at;           /* of the innermost one */
     uint32_t growth_left;           /* bytes that may still be inlined */
+    uint32_t valid_bodies;          /* own functions whose bodies are there, the first ones; UINT32_MAX unless set */
+    uint32_t missing;               /* why the building failed: one that is not, or WAGI_NO_INDEX */
     uint32_t tracked;               /* vregs that last_access and pending have entries for: all locals are below */
     WAGI_VEC(uint32_t) last_access; /* per local: no instruction before this one may be redirected to it */
     WAGI_VEC(uint32_t) pending;     /* per local: 1 + stack index of the topmost reference, or 0 */
     uint32_t block_start;           /* first instruction of the block at hand */
     uint32_t loop;                  /* innermost loop or NONE */
     uint32_t edge_serial;
-    uint32_t handler;            /* of the innermost try, 1 + index, or 0 */
-    uint32_t epoch;              /* the same as long as no other path has joined */
-    WAGI_VEC(uint32_t) not_null; /* per vreg, as far as it goes: the epoch in which it is known not to be null */
+    uint32_t handler;             /* of the innermost try, 1 + index, or 0 */
+    uint32_t epoch;               /* the same as long as no other path has joined */
+    WAGI_VEC(uint32_t) not_null;  /* per vreg, as far as it goes: the epoch in which it is known not to be null */
     WAGI_VEC(bool) never_inlined; /* of this module, per function: it is known to be too large, or not plain */
     wagi_callee_facts known_callees[WAGI_KNOWN_CALLEES]; /* of this module; by function index, the latest */
 } wagi_builder;

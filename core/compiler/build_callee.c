@@ -70,9 +70,9 @@ static void see_local(wagi_callee_facts *facts, wagi_op op, uint32_t x)
     }
 }
 
-static void scan(wagi_builder *b, const wagi_func_body *callee, wagi_callee_facts *ret_facts)
+static void scan(wagi_builder *b, const wagi_func_body *callee, uint32_t index, wagi_callee_facts *ret_facts)
 {
-    wagi_callee_facts facts = {.body = callee};
+    wagi_callee_facts facts = {.function = index + 1};
     wagi_reader in = b->in;
     bool plain = true;
     b->in = wagi_reader_make(b->data->bytes.data, callee->code, callee->end);
@@ -96,8 +96,8 @@ static void scan(wagi_builder *b, const wagi_func_body *callee, wagi_callee_fact
 static const wagi_callee_facts *facts_of(wagi_builder *b, const wagi_func_body *callee, uint32_t index)
 {
     wagi_callee_facts *facts = &b->known_callees[index % WAGI_KNOWN_CALLEES];
-    if (facts->body != callee)
-        scan(b, callee, facts);
+    if (facts->function != index + 1)
+        scan(b, callee, index, facts);
     return facts;
 }
 
@@ -128,12 +128,17 @@ static bool may_be_inlined(const wagi_func_body *callee)
 }
 
 /* Bodies lie far apart in memory: of one that is never inlined nothing is looked at again. */
-static const wagi_func_body *candidate(const wagi_builder *b, uint32_t index)
+static const wagi_func_body *candidate(wagi_builder *b, uint32_t index)
 {
     bool *never = &b->never_inlined.p[index];
     if (*never)
         return NULL;
     const wagi_func_body *callee = &b->data->bodies[index - b->data->func_import_count];
+    if (index - b->data->func_import_count >= b->valid_bodies) {
+        b->missing = index - b->data->func_import_count;
+        b->ir->failed = true;
+        return NULL;
+    }
     *never = !may_be_inlined(callee);
     uint32_t size = size_of(callee), most = b->loop == WAGI_NIL ? MAX_CALLEE_OUTSIDE : MAX_CALLEE;
     if (*never || size > most || size > b->growth_left || b->callees.n >= MAX_DEPTH || is_active(b, callee))
