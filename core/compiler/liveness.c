@@ -9,8 +9,8 @@
  * Caps: sets are cut to the first locals when sets, blocks or loops are too many; the other locals then get the whole
  * function as their interval.
  *
- * What an instruction reads and writes follows no pattern, so that branches on it are mispredicted: there is one jump by
- * what it has, and locals that are not tracked are a bit behind the set.
+ * What an instruction reads and writes follows no pattern, so that branches on it are mispredicted: there is one jump
+ * by what it has, and locals that are not tracked are a bit behind the set.
  */
 #include "compiler/liveness.h"
 
