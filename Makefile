@@ -323,10 +323,11 @@ tsan:
 	  SOAK_OPTIONS='--tier checked' check-tsan
 
 # In so few addresses there are no guard pages.
+MEMCHECK = prlimit --as=8000000000 valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
+  --errors-for-leak-kinds=definite --suppressions=$(CURDIR)/tests/valgrind.supp
 ## valgrind: unit, api and demos under memcheck
 valgrind:
-	@WRAP='prlimit --as=8000000000 valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite' TEST_TIMEOUT=1800 \
-	  $(MAKE) BUILD=build/valgrind CFLAGS='-O1 -g' CPPFLAGS=-DWAG_TEST_VALGRIND check-valgrind
+	@WRAP='$(MEMCHECK)' TEST_TIMEOUT=1800 $(MAKE) BUILD=build/valgrind CFLAGS='-O1 -g' CPPFLAGS=-DWAG_TEST_VALGRIND check-valgrind
 
 check-switch:
 	$(call run_tests,$(SPEC_BIN) $(BUILD)/tests/unit/test_interp $(BUILD)/tests/unit/test_interp_ops,$(BUILD)/tests/unit/test_interp $(BUILD)/tests/unit/test_interp_ops '$(SPEC_BIN) $(SPEC) --tier interp')
