@@ -102,10 +102,9 @@ static WAGI_COLD wag_error *host_func_ended(wagi_unit *unit, wag_error *error)
 {
     wag_agent *agent = unit->agent;
     wagi_unit_drop(unit);
+    error = wagi_call_stopped(agent, error);
     if (error)
         return error;
-    if (wagi_agent_poll(agent))
-        return wagi_error_new(WAG_INTERRUPTED, NULL);
     wagi_store_poll(agent); /* what the callers work with is in native frames, which are scanned */
     return NULL;
 }

@@ -139,7 +139,7 @@ static wag_error *begin(wagi_interp_state *state, wag_instance *instance, const 
     state->ip = body->code;
     state->stp = body->side;
     state->sp = (wagi_slot *)(void *)(wagi_interp_record_of(locals, body) + 1);
-    return wagi_agent_poll(state->agent) ? wagi_error_new(WAG_INTERRUPTED, NULL) : NULL;
+    return wagi_agent_poll(state->agent) ? wagi_error_new(wagi_agent_stop(state->agent), NULL) : NULL;
 }
 
 static wag_error *call_body(wagi_interp_state *state, wag_instance *instance, const wagi_func_body *body)
@@ -271,8 +271,9 @@ static wag_error *drive(wagi_interp_state *state)
         switch (run(state)) {
         case WAGI_INTERP_DONE:
             return NULL;
-        case WAGI_INTERP_TRAP:
-            error = wagi_error_new(state->trap, NULL);
+        case WAGI_INTERP_TRAP: /* the loop says INTERRUPTED for every reason to stop */
+            trap = state->trap == WAG_INTERRUPTED ? wagi_agent_stop(state->agent) : state->trap;
+            error = wagi_error_new(trap, NULL);
             break;
         case WAGI_INTERP_OP:
             trap = wagi_interp_slow_op(state);

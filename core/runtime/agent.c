@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/os.h"
+#include "runtime/deadline.h"
 #include "runtime/loop.h"
 #include "runtime/pool.h"
 #include "runtime/promise.h"
@@ -39,6 +40,7 @@ int32_t wagi_stop_limit_offset(void)
 static void agent_free(wag_agent *agent)
 {
     agent->closing = true;
+    wagi_deadline_close(agent);
     wagi_agent_run_teardowns(agent);
     if (agent->loop)
         wagi_loop_close(agent->loop);
@@ -86,8 +88,8 @@ wag_err wagi_agent_open(wag_cluster *cluster)
     agent->collect_threshold = FIRST_COLLECT;
     uint64_t depth_limit = cluster->limits.host_call_depth;
     agent->depth_limit = depth_limit < UINT32_MAX ? (uint32_t)depth_limit : UINT32_MAX;
-    atomic_init(&agent->interrupt, false);
-    atomic_init(&agent->terminated, false);
+    atomic_init(&agent->notified, false);
+    atomic_init(&agent->deadline.at, UINT64_MAX);
     wagi_parker_init(&agent->parker);
     agent->can_block = true;
     agent->native_limit = native_limit();
@@ -128,8 +130,12 @@ wag_agent *wag_agent_current(void)
     return wagi_agent_of_thread;
 }
 
-void wagi_agent_interrupt_taken(wag_agent *agent)
+void wagi_agent_stop_taken(wag_agent *agent, wag_err err)
 {
-    if (agent->host_depth == 0 && agent->run_depth == 0)
-        wagi_agent_clear_interrupt(agent);
+    if (agent->host_depth != 0 || agent->run_depth != 0)
+        return;
+    if (err == WAG_INTERRUPTED)
+        wagi_agent_clear_stop(agent, WAGI_STOP_INTERRUPT);
+    else if (err == WAG_DEADLINE)
+        wagi_deadline_set(agent, UINT64_MAX);
 }

@@ -1,7 +1,7 @@
 /* The agent cluster: limits, types, compile threads. The default one is made by the first thread that wants it. */
 #include "base/alloc.h"
 #include "base/os.h"
-#include "runtime/agent.h"
+#include "runtime/deadline.h"
 
 enum { DEFAULT_COMPILE_THREADS = 4 };
 
@@ -56,6 +56,7 @@ void wag_cluster_unref(wag_cluster *cluster)
         return;
     if (cluster->pool)
         cluster->pool_free(cluster->pool);
+    wagi_watchdog_free(cluster->watchdog);
     wagi_registry_unref(cluster->registry);
     wagi_mutex_fini(&cluster->lock);
     wagi_free(cluster);

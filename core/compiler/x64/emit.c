@@ -255,20 +255,9 @@ static void branch_table(wagi_x64_emitter *e, const wagi_ins *ins)
     wagi_x64_rr(&e->code, 0xFF, 4, RAX);
 }
 
-/* cmp reg, fs:[stop limit] */
-void wagi_x64_compare_stop_limit(wagi_x64_emitter *e, int reg)
-{
-    wagi_x64_u8(&e->code, 0x64);
-    wagi_x64_u8(&e->code, reg >= 8 ? 0x4C : 0x48);
-    wagi_x64_u8(&e->code, 0x3B);
-    wagi_x64_u8(&e->code, (unsigned)(reg & 7) << 3 | 4);
-    wagi_x64_u8(&e->code, 0x25); /* no base, no index */
-    wagi_x64_u32(&e->code, (uint32_t)e->context->stop_limit);
-}
-
 static void poll(wagi_x64_emitter *e)
 {
-    wagi_x64_compare_stop_limit(e, RSP);
+    wagi_x64_compare_stop_limit(&e->code, e->context, RSP);
     wagi_x64_trap_if(e, CC_B, WAG_INTERRUPTED);
 }
 
