@@ -128,10 +128,13 @@ wag_err wag_memory_grow(wag_memory *memory, uint64_t delta_pages, uint64_t *ret_
     wag_err err = wagi_mine_err((const wagi_object *)memory);
     if (err != WAG_OK)
         return wagi_fail(wagi_error_new(err, NULL), reterr_error);
-    uint64_t old_pages = wagi_memory_grow(memory, delta_pages);
+    /* Its buffer object may be all that holds it, and gives it up now. */
+    wagi_unit_hold(memory->object.unit);
+    uint64_t old_pages = wagi_memory_grow(memory, delta_pages), pages = wagi_memory_pages(memory);
+    wagi_unit_release(memory->object.unit);
     if (old_pages == UINT64_MAX)
         return wagi_fail(wagi_error_new(WAG_RANGE, "a memory of %llu pages cannot grow by %llu",
-                                        (unsigned long long)wagi_memory_pages(memory), (unsigned long long)delta_pages),
+                                        (unsigned long long)pages, (unsigned long long)delta_pages),
                          reterr_error);
     if (ret_old_pages)
         *ret_old_pages = old_pages;

@@ -1,4 +1,5 @@
-/* Memory faults: the process's SIGSEGV and SIGBUS, chained. Installed when somebody needs it, never removed. */
+/* Memory faults: the process's SIGSEGV and SIGBUS, chained. Installed when somebody needs it, never removed; or the
+ * host's own handler shows us its faults (wag_handle_fault, which is defined here). */
 #ifndef WAGI_BASE_FAULT_H
 #define WAGI_BASE_FAULT_H
 
@@ -18,10 +19,21 @@ typedef struct wagi_fault {
 typedef bool (*wagi_fault_handler)(wagi_fault *fault);
 
 bool wagi_fault_available(void); /* this system can do it */
-/* Install, or install again in front of a handler that somebody put in our place. There is one wagi_fault_handler in a
- * process. A fault that is not ours goes to the handler that was there before, with the signals blocked that it asked
- * for and once only if it asked for that (SA_RESETHAND), or ends the process as it would have. Ours runs on the
- * thread's alternate stack, if it has one. False when this system cannot do it. Any thread. */
+/* There is one handler in a process, from now on this one. False when there is another one. Any thread. */
+bool wagi_fault_choose(wagi_fault_handler handler);
+/* Choose it, and install it, or install it again in front of a handler that somebody put in our place. A fault that is
+ * not ours goes to the handler that was there before, with the signals blocked that it asked for and once only if it
+ * asked for that (SA_RESETHAND), or ends the process as it would have. False when this cannot be done here: then the
+ * signals may still be somebody else's alone. Any thread. */
 bool wagi_fault_install(wagi_fault_handler handler);
+
+/* What this thread needs so that its faults arrive: the two signals unblocked (one that is blocked ends the process),
+ * and an alternate stack, unless it has one: the thread's own may be full. False when memory is out. `end` on the same
+ * thread takes the stack away. */
+typedef struct wagi_fault_thread {
+    void *stack; /* NULL: none of ours */
+} wagi_fault_thread;
+bool wagi_fault_thread_begin(wagi_fault_thread *thread);
+void wagi_fault_thread_end(wagi_fault_thread *thread);
 
 #endif

@@ -64,7 +64,8 @@ static wag_err compile_by(wag_module *module, const wagi_tier *tier, bool guarde
 static wag_err compile_by_default(wag_module *module, wag_error **reterr_error)
 {
     if (wagi_native_available()) {
-        wag_err err = compile_by(module, &wagi_tier_native, wagi_native_can_guard(), NULL);
+        bool guarded = wagi_native_may_guard(module->data, module->cluster->signals);
+        wag_err err = compile_by(module, &wagi_tier_native, guarded, NULL);
         if (err != WAG_UNSUPPORTED)
             return err == WAG_OK ? err : wagi_fail(wagi_error_new(err, NULL), reterr_error);
     }
@@ -87,9 +88,13 @@ static wag_err compile_as(wag_module *module, wag_tier tier, wag_error **reterr_
     }
     if (!wagi_native_available())
         return wagi_fail(wagi_error_new(WAG_UNSUPPORTED, "no native tier on this machine"), reterr_error);
-    bool guarded = tier != WAG_TIER_NATIVE_CHECKED && wagi_native_can_guard();
+    wag_signals signals = module->cluster->signals;
+    bool guarded = tier != WAG_TIER_NATIVE_CHECKED && wagi_native_may_guard(module->data, signals);
     if (tier == WAG_TIER_NATIVE_GUARD && !guarded)
-        return wagi_fail(wagi_error_new(WAG_UNSUPPORTED, "no guard pages in this process"), reterr_error);
+        return wagi_fail(wagi_error_new(WAG_UNSUPPORTED, signals == WAG_SIGNALS_NONE
+                                                             ? "no guard pages in a cluster without signals"
+                                                             : "no guard pages in this process"),
+                         reterr_error);
     return compile_by(module, &wagi_tier_native, guarded, reterr_error);
 }
 

@@ -32,6 +32,18 @@ bool wagi_native_can_guard(void)
     return answer == 1;
 }
 
+/* The process's signal handlers are changed only for a module that needs it. Each time: the host may have replaced them
+ * since. */
+bool wagi_native_may_guard(const wagi_module_data *data, wag_signals signals)
+{
+    if (signals == WAG_SIGNALS_NONE || !wagi_native_can_guard())
+        return false;
+    for (uint32_t i = 0; i < data->memory_count; i++)
+        if (wagi_memory_can_be_guarded(data->memories[i]))
+            return (signals == WAG_SIGNALS_HOST ? wagi_fault_choose : wagi_fault_install)(wagi_native_on_fault);
+    return true;
+}
+
 /* ---- calls ---- */
 
 static bool native_stack_is_low(const wag_agent *agent)
@@ -140,16 +152,6 @@ const wagi_code_abi wagi_native_abi = {
 
 /* ---- the tier ---- */
 
-/* The process's signal handlers are changed only for a module that needs it. Each time: the host may have replaced them
- * since. */
-static bool ready_for_faults(const wagi_code_context *context)
-{
-    for (uint32_t i = 0; i < context->data->memory_count; i++)
-        if (wagi_memory_is_guarded(context, i))
-            return wagi_fault_install(wagi_native_on_fault);
-    return true;
-}
-
 /* The module is not sealed yet. */
 static void set_entries(wag_module *module)
 {
@@ -186,8 +188,6 @@ static wag_err native_compile(wag_module *module, wag_error **reterr_error)
     wagi_image image;
     uint32_t func_index;
     bool forbidden = false;
-    if (!ready_for_faults(&context))
-        return wagi_fail(wagi_error_new(WAG_UNSUPPORTED, "this process has another fault handler"), reterr_error);
     wagi_parallel parallel;
     if (module->cluster) {
         parallel = wagi_compile_pool_parallel(module->cluster);

@@ -9,9 +9,10 @@
 extern const wagi_tier wagi_tier_native;
 /* This process can run native modules. */
 bool wagi_native_available(void);
-/* Guard pages can be used: there is address space for at least one memory, and there can be a fault handler. It is put
- * in place when a module with a guarded memory is compiled. */
+/* Guard pages can be used: there is address space for at least one memory, and there can be a fault handler. */
 bool wagi_native_can_guard(void);
+/* This module may have them. The fault handler has been put in place, if it needs one and `signals` allow it. */
+bool wagi_native_may_guard(const wagi_module_data *data, wag_signals signals);
 
 /* ---- between the tier's files ---- */
 void wagi_native_trap(wag_instance *instance, const void *pc, const void *sp, wag_err trap);

@@ -4,6 +4,7 @@
 
 #include "waggle/agent.h"
 #include "waggle/base.h"
+#include "waggle/buffer.h"
 #include "waggle/coerce.h"
 #include "waggle/error.h"
 #include "waggle/imports.h"

@@ -54,6 +54,7 @@ static void agent_free(wag_agent *agent)
     wagi_loop_free(agent->loop);
     if (agent->stack)
         wagi_os_unmap(agent->stack, 2 * (size_t)((char *)agent->stack_end - (char *)agent->stack));
+    wagi_fault_thread_end(&agent->fault_thread);
     wag_cluster_unref(agent->cluster);
     wagi_agent_of_thread = NULL;
     wagi_free(agent);
@@ -101,7 +102,8 @@ wag_err wagi_agent_open(wag_cluster *cluster)
     agent->stack_end = agent->stack ? agent->stack + slots : NULL;
     agent->stack_top = agent->stack;
     agent->loop = wagi_loop_new(agent);
-    if (!agent->stack || !agent->loop || !wagi_thread_on_exit(&agent->hook)) {
+    bool fine = cluster->signals != WAG_SIGNALS_CHAIN || wagi_fault_thread_begin(&agent->fault_thread);
+    if (!fine || !agent->stack || !agent->loop || !wagi_thread_on_exit(&agent->hook)) {
         agent_free(agent);
         return WAG_NOMEM;
     }

@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "base/fault.h"
 #include "base/park.h"
 #include "base/sync.h"
 #include "runtime/heap.h"
@@ -28,6 +29,7 @@ struct wag_cluster {
     wagi_registry *registry;
     uint32_t compile_threads;
     wag_reset_strategy reset;
+    wag_signals signals;
     bool check_resets;
     atomic_size_t reset_mismatches;
     atomic_uint_least64_t taken[WAGI_QUOTA_COUNT]; /* granted to agents */
@@ -131,9 +133,10 @@ struct wag_agent {
 
     struct wagi_loop *loop;          /* runtime/loop.h */
     struct wagi_teardown *teardowns; /* newest first */
-    uint32_t run_depth;    /* runs and awaits of the loop that are open: they will return why it was stopped */
-    bool closing;          /* the agent is being freed */
-    wagi_thread_hook hook; /* frees the agent with its thread */
+    uint32_t run_depth;             /* runs and awaits of the loop that are open: they will return why it was stopped */
+    bool closing;                   /* the agent is being freed */
+    wagi_thread_hook hook;          /* frees the agent with its thread */
+    wagi_fault_thread fault_thread; /* begun where the cluster chains signals */
 
     struct {                            /* runtime/promise.c only */
         struct wagi_promise *all;       /* newest first */

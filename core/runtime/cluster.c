@@ -9,6 +9,8 @@ _Static_assert(sizeof(wagi_limits) == WAG_LIMIT_COUNT * sizeof(uint64_t), "limit
 
 wag_err wag_cluster_new(const wag_cluster_options *options, wag_cluster **ret_cluster)
 {
+    if (options && (unsigned)options->signals > WAG_SIGNALS_NONE)
+        return WAG_TYPE;
     wag_cluster *cluster = WAGI_NEW(wag_cluster);
     if (!cluster)
         return WAG_NOMEM;
@@ -22,6 +24,7 @@ wag_err wag_cluster_new(const wag_cluster_options *options, wag_cluster **ret_cl
     cluster->compile_threads = options ? options->compile_threads : 0;
     cluster->reset = options ? options->reset : WAG_RESET_DEFAULT;
     cluster->check_resets = options && options->check_resets;
+    cluster->signals = options ? options->signals : WAG_SIGNALS_CHAIN;
     atomic_init(&cluster->reset_mismatches, 0);
     cluster->features = ((uint64_t)1 << WAGI_FEATURE_COUNT) - 1;
     if (!options || !options->custom_page_sizes)

@@ -33,6 +33,10 @@ wagi_object *wagi_value_object(wag_value value)
         return (wagi_object *)value.of.any;
     case WAG_VALUE_EXCEPTION:
         return (wagi_object *)value.of.exception;
+    case WAG_VALUE_BUFFER:
+        return (wagi_object *)value.of.buffer;
+    case WAG_VALUE_PORT:
+        return (wagi_object *)value.of.port; /* it begins with one (ipc/port.h) */
     default:
         return NULL;
     }

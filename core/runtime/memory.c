@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/os.h"
+#include "runtime/buffer.h"
 #include "runtime/pool.h"
 #include "runtime/quota.h"
 #include "runtime/slot.h"
@@ -239,10 +240,8 @@ static bool grow_to(wag_memory *memory, size_t old_size, size_t size)
     return true;
 }
 
-uint64_t wagi_memory_grow(wag_memory *memory, uint64_t delta_pages)
+static uint64_t grow_unshared(wag_memory *memory, uint64_t delta_pages)
 {
-    if (memory->shared)
-        return wagi_shared_memory_grow(memory->shared, delta_pages);
     uint64_t old_pages = memory->pages;
     if (delta_pages > memory->max_pages - old_pages)
         return UINT64_MAX;
@@ -258,6 +257,15 @@ uint64_t wagi_memory_grow(wag_memory *memory, uint64_t delta_pages)
     }
     memory->pages = pages;
     memory->generation++;
+    return old_pages;
+}
+
+uint64_t wagi_memory_grow(wag_memory *memory, uint64_t delta_pages)
+{
+    uint64_t old_pages =
+        memory->shared ? wagi_shared_memory_grow(memory->shared, delta_pages) : grow_unshared(memory, delta_pages);
+    if (memory->buffer && old_pages != UINT64_MAX)
+        wagi_buffer_grown(memory);
     return old_pages;
 }
 

@@ -61,6 +61,8 @@ typedef enum wagi_object_kind {
     WAGI_OBJECT_ANY,
     WAGI_OBJECT_EXCEPTION,
     WAGI_OBJECT_LINKED, /* imports that have been read (pool.h): no value */
+    WAGI_OBJECT_BUFFER,
+    WAGI_OBJECT_FOREIGN, /* of another folder (ipc/port.h); a wagi_foreign */
 } wagi_object_kind;
 
 /* What a host has attached to an object (wasm.h's host info). */
@@ -130,6 +132,7 @@ struct wag_memory {
     wagi_slot_state slot;
     uint64_t generation;       /* changes when pointers into it may have become wrong */
     wag_shared_memory *shared; /* what a shared memory aliases, one reference; else NULL */
+    struct wag_buffer *buffer; /* its buffer object while there is one (buffer.h); that holds the memory */
 };
 
 /* What a guarded memory reserves: every 32-bit index plus every 32-bit offset plus an access. */
@@ -186,6 +189,14 @@ struct wag_exception {
     wagi_object object;
     wagi_slot slot; /* of a wagi_gc_exception */
 };
+
+/* An object that another folder has made: what is behind the head is its maker's. */
+typedef struct wagi_foreign {
+    wagi_object object;
+    size_t size;
+    /* It dies: once, on the owner thread. The other objects that its unit refers to may be dead. */
+    void (*finalize)(struct wagi_foreign *self);
+} wagi_foreign;
 
 typedef struct wagi_elem_instance {
     uint32_t count; /* 0 once dropped */

@@ -5,6 +5,7 @@
  * hold each other iterative, and lets finalizers call anything: what they kill is queued behind.
  */
 #include "base/alloc.h"
+#include "runtime/buffer.h"
 #include "runtime/pool.h"
 #include "runtime/store.h"
 
@@ -59,6 +60,10 @@ size_t wagi_unit_block_size(const wagi_unit *unit)
     case WAGI_OBJECT_LINKED:
         return sizeof *unit + sizeof(wag_linked) +
                ((const wag_linked *)(const void *)(unit + 1))->count * sizeof(void *);
+    case WAGI_OBJECT_BUFFER:
+        return sizeof *unit + sizeof(wag_buffer);
+    case WAGI_OBJECT_FOREIGN:
+        return sizeof *unit + ((const wagi_foreign *)(const void *)(unit + 1))->size;
     case WAGI_OBJECT_INSTANCE:
         break;
     }
@@ -96,6 +101,7 @@ void wagi_unit_bury(wagi_unit *unit)
 {
     wag_agent *agent = unit->agent;
     unlink_unit(unit);
+    wagi_buffer_unlink(wagi_unit_object(unit));
     wagi_proxy_forget(agent, wagi_unit_object(unit));
     unit->previous = NULL;
     unit->next = agent->dying;
@@ -250,6 +256,10 @@ void wagi_unit_strong_edges(wagi_unit *unit, wagi_unit_visitor visit, void *cont
         wag_linked *linked = (wag_linked *)object;
         for (uint32_t i = 0; i < linked->count; i++)
             visit(linked->objects[i]->unit, context);
+    } else if (object->kind == WAGI_OBJECT_BUFFER) {
+        wag_buffer *buffer = (wag_buffer *)object;
+        if (buffer->memory)
+            visit(buffer->memory->object.unit, context);
     }
 }
 
@@ -292,6 +302,8 @@ static void unit_finalize(wagi_unit *unit)
         finalize = ext->finalize;
         argument = ext->host;
         ext->finalize = NULL;
+    } else if (object->kind == WAGI_OBJECT_FOREIGN) {
+        ((wagi_foreign *)object)->finalize((wagi_foreign *)object);
     }
     run_finalizer(unit, finalize, argument);
 }
@@ -323,9 +335,13 @@ static void unit_free(wagi_unit *unit)
     case WAGI_OBJECT_EXTERN:
     case WAGI_OBJECT_ANY:
     case WAGI_OBJECT_EXCEPTION:
+    case WAGI_OBJECT_FOREIGN:
         break;
     case WAGI_OBJECT_LINKED:
         wagi_linked_close((wag_linked *)object);
+        break;
+    case WAGI_OBJECT_BUFFER:
+        wagi_buffer_close((wag_buffer *)object);
         break;
     case WAGI_OBJECT_INSTANCE:
         wagi_pool_give((wag_instance *)object);
@@ -361,6 +377,8 @@ void wagi_store_free_all(wag_agent *agent)
         agent->unit_count = 0;
         for (wagi_unit *unit = all; unit; unit = unit->next)
             unit->dying = true;
+        for (wagi_unit *unit = all; unit; unit = unit->next)
+            wagi_buffer_unlink(wagi_unit_object(unit));
         /* All finalizers come before the first block goes: a context may own handles and release them. */
         for (wagi_unit *unit = all; unit; unit = unit->next)
             unit_finalize(unit);

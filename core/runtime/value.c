@@ -433,10 +433,11 @@ wag_bytes wag_value_bytes(wag_value value)
 
 const char *wag_value_kind_name(wag_value_kind kind)
 {
-    static const char *const names[] = {"undefined", "null",   "boolean", "number", "bigint",   "string",   "bytes",
-                                        "array",     "map",    "error",   "module", "instance", "function", "memory",
-                                        "table",     "global", "tag",     "extern", "object",   "exception"};
-    _Static_assert(sizeof names / sizeof *names == WAG_VALUE_EXCEPTION + 1, "one name a kind");
+    static const char *const names[] = {"undefined", "null",      "boolean", "number", "bigint", "string",
+                                        "bytes",     "array",     "map",     "error",  "module", "instance",
+                                        "function",  "memory",    "table",   "global", "tag",    "extern",
+                                        "object",    "exception", "buffer",  "port"};
+    _Static_assert(sizeof names / sizeof *names == WAG_VALUE_PORT + 1, "one name a kind");
     return (size_t)kind < sizeof names / sizeof *names ? names[kind] : "?";
 }
 

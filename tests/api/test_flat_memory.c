@@ -1,19 +1,9 @@
 /* A worker that instantiates, calls and drops a million times neither grows nor leaks. */
 #define _GNU_SOURCE
 #include "tests/support/check.h"
+#include "tests/support/sanitized.h"
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || defined(WAG_TEST_VALGRIND)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
-enum { ROUNDS = SANITIZED ? 20000 : 1000000, MOST_GROWTH_KIB = 1024 };
+enum { ROUNDS = SANITIZED || UNDER_VALGRIND ? 20000 : 1000000, MOST_GROWTH_KIB = 1024 };
 
 typedef struct loop {
     const char *text;
@@ -98,7 +88,7 @@ static void run_in_worker(const char *text, long rounds)
     assert_int_equal(run.failed, 0);
     assert_true(run.rss_early > 0);
     assert_int_equal(run.live_early, run.live_late);
-    if (!SANITIZED && run.rss_late > run.rss_early + MOST_GROWTH_KIB)
+    if (!(SANITIZED || UNDER_VALGRIND) && run.rss_late > run.rss_early + MOST_GROWTH_KIB)
         fail_msg("%s: resident memory grew from %ld to %ld KiB", text, run.rss_early, run.rss_late);
 }
 

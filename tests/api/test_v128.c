@@ -2,6 +2,7 @@
  * typed layer adds to the JS API: there v128 passes in calls, in both directions. */
 #include "tests/support/check.h"
 
+#include "tests/support/bytes.h"
 #include "tests/support/text.h"
 
 static const wag_tier tiers[] = {WAG_TIER_DEFAULT, WAG_TIER_INTERP};
@@ -280,6 +281,81 @@ static void test_exceptions_of_the_host_have_vectors(void **state)
     wag_tag_unref(tag);
 }
 
+/* In text (wat2wasm of Debian 12 knows no try_table):
+ *   (import "m" "t" (tag $t (param i32 v128 f64 v128)))   (import "m" "host" (func $host))
+ *   throw (i32 v128 f64 v128)                             throw $t
+ *   catch () -> (i32 v128 f64 v128)                       call $host; what $t carries
+ *   nested (i32 v128 f64 v128) -> (the same)              call throw; what $t carries */
+static wag_module *thrower(wag_tier tier)
+{
+    build b = {0};
+    build_preamble(&b);
+    BUILD_WHOLE(&b, 1,
+                "\x04\x60\x04\x7F\x7B\x7C\x7B\x00\x60\x00\x00\x60\x00\x04\x7F\x7B\x7C\x7B"
+                "\x60\x04\x7F\x7B\x7C\x7B\x04\x7F\x7B\x7C\x7B");
+    BUILD_WHOLE(&b, 2, "\x02\x01m\x01t\x04\x00\x00\x01m\x04host\x00\x01");
+    BUILD_WHOLE(&b, 3, "\x03\x00\x02\x03");
+    BUILD_WHOLE(&b, 7,
+                "\x03\x05throw\x00\x01\x05"
+                "catch\x00\x02\x06nested\x00\x03");
+    BUILD_WHOLE(&b, 10,
+                "\x03\x0C\x00\x20\x00\x20\x01\x20\x02\x20\x03\x08\x00\x0B"
+                "\x0F\x00\x02\x02\x1F\x40\x01\x00\x00\x00\x10\x00\x0B\x00\x0B\x0B"
+                "\x17\x00\x02\x02\x1F\x40\x01\x00\x00\x00\x20\x00\x20\x01\x20\x02\x20\x03\x10\x01\x0B\x00\x0B\x0B");
+    wag_compile_options options = {.tier = tier};
+    wag_module *module = NULL;
+    wag_error *error = NULL;
+    if (wag_module_new(build_bytes(&b), &options, &module, &error) != WAG_OK)
+        fail_msg("%s", wag_error_message(error));
+    build_free(&b);
+    return module;
+}
+
+static wag_error *throws(void *context, const wag_val *args, wag_val *results)
+{
+    (void)args, (void)results;
+    return wag_exception_error(context);
+}
+
+static void test_exceptions_carry_vectors_between_host_and_wasm(void **state)
+{
+    (void)state;
+    wag_tag *tag = NULL;
+    wag_exception *exception = NULL;
+    ASSERT_OK(wag_tag_new("(i32 v128 f64 v128)", &tag, NULL));
+    wag_val args[] = {WAG_VAL_I32(1), vector(5), WAG_VAL_F64(2.5), vector(9)}, got[4];
+    ASSERT_OK(wag_exception_new(tag, args, 4, &exception, NULL));
+    for (size_t t = 0; t < TIERS; t++) {
+        wag_module *module = thrower(tiers[t]);
+        wag_imports *imports = wag_imports_new();
+        ASSERT_OK(wag_imports_set(imports, "m", "t", WAG_TAG(tag)));
+        ASSERT_OK(wag_imports_set_func(imports, "m", "host", NULL, throws, exception, NULL));
+        wag_instance *instance = NULL;
+        ASSERT_OK(wag_instance_new(module, imports, &instance, NULL));
+
+        ASSERT_OK(wag_call(export_of(instance, "catch"), NULL, 0, got, 4, NULL));
+        for (size_t i = 0; i < 4; i++)
+            assert_same(&got[i], &args[i]);
+        memset(got, 0, sizeof got);
+        ASSERT_OK(wag_call(export_of(instance, "nested"), args, 4, got, 4, NULL));
+        for (size_t i = 0; i < 4; i++)
+            assert_same(&got[i], &args[i]);
+
+        wag_error *error = NULL;
+        ASSERT_ERR(wag_call(export_of(instance, "throw"), args, 4, NULL, 0, &error), WAG_UNCAUGHT_EXCEPTION);
+        for (size_t i = 0; i < 4; i++) {
+            ASSERT_OK(wag_exception_arg(wag_error_exception(error), tag, i, &got[0]));
+            assert_same(&got[0], &args[i]);
+        }
+        wag_error_unref(error);
+        wag_instance_unref(instance);
+        wag_imports_unref(imports);
+        wag_module_unref(module);
+    }
+    wag_exception_unref(exception);
+    wag_tag_unref(tag);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +367,7 @@ int main(void)
         cmocka_unit_test(test_G_04_a_vector_global_passes_between_instances_and_is_hidden_from_the_host),
         cmocka_unit_test(test_G_01_the_host_makes_no_vector_global),
         cmocka_unit_test(test_exceptions_of_the_host_have_vectors),
+        cmocka_unit_test(test_exceptions_carry_vectors_between_host_and_wasm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -444,6 +444,7 @@ static bool compare(const subject *what)
     unsigned wanted = 0, calls = 0;
     wag_cluster_default()->reset = WAG_RESET_SEALED;
     wag_cluster_default()->check_resets = true;
+    wag_cluster_default()->features = ((uint64_t)1 << WAGI_FEATURE_COUNT) - 1;
     if (!run(what, &forms[0], want, &wanted))
         return false;
     for (size_t i = 1; i < sizeof forms / sizeof *forms; i++) {

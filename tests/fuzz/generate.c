@@ -103,9 +103,12 @@ static void table_and_memory_sections(maker *m)
     build_leb(m->b, m->memories - m->imports_memory);
     for (unsigned i = m->imports_memory; i < m->memories; i++) {
         m->memory_is_64[i] = gen_choose(m, 4) == 0;
-        build_u8(m->b, m->memory_is_64[i] ? 5 : 1);
-        build_leb(m->b, 1);
-        build_leb(m->b, 3);
+        bool tiny = i && m->tiny_pages;
+        build_u8(m->b, (m->memory_is_64[i] ? 5u : 1u) | (tiny ? 8u : 0u));
+        build_leb(m->b, tiny ? 65533 : 1);
+        build_leb(m->b, tiny ? 65536 : 3);
+        if (tiny)
+            build_leb(m->b, 0);
     }
     build_end(m->b, section);
 }
@@ -251,6 +254,8 @@ static maker *begin(const uint8_t *data, size_t size, uint64_t seed)
     m.size = size;
     m.random = seed ? seed : 1;
     m.vectors = (WAGI_NATIVE_FEATURES >> WAGI_FEATURE_SIMD & 1) && seed >> 33 & 1;
+    m.wide = seed >> 34 & 1;
+    m.tiny_pages = seed >> 35 & 1;
     return &m;
 }
 

@@ -101,30 +101,13 @@ static void integer(maker *m, bool is_64)
 
 static void real(maker *m, bool is_64)
 {
-    static const double edges[24] = {0,
-                                     -0.0,
-                                     1,
-                                     -1,
-                                     0.5,
-                                     1.5,
-                                     2147483647,
-                                     -2147483648.0,
-                                     2147483648.0,
-                                     4294967296.0,
-                                     1e300,
-                                     9223372036854775808.0,
-                                     -9223372036854775808.0,
-                                     18446744073709551616.0,
-                                     1e-310,
-                                     3.25,
-                                     -7.75,
-                                     1.0 / 0.0,
-                                     -1.0 / 0.0,
-                                     123456.789,
-                                     2.5,
-                                     -0.5,
-                                     1e-40,
-                                     16777217.0};
+    /* clang-format off */
+    static const double edges[24] = {
+        0, -0.0, 1, -1, 0.5, 1.5, 2147483647, -2147483648.0, 2147483648.0, 4294967296.0, 1e300,
+        9223372036854775808.0, -9223372036854775808.0, 18446744073709551616.0, 1e-310, 3.25, -7.75,
+        1.0 / 0.0, -1.0 / 0.0, 123456.789, 2.5, -0.5, 1e-40, 16777217.0,
+    };
+    /* clang-format on */
     double value = edges[gen_choose(m, 24)];
     float single = (float)value;
     gen_put_op(m, is_64 ? WAGI_OP_f64_const : WAGI_OP_f32_const);
@@ -286,6 +269,10 @@ static bool is_trapping_truncation(wagi_op op)
 static void scalar(maker *m)
 {
     enum { PLAIN = WAGI_OP_i64_extend32_s - WAGI_OP_i32_eqz + 1, SATURATING = 8 };
+    if (m->wide && gen_once_in(m, 12)) {
+        gen_wide(m);
+        return;
+    }
     unsigned pick = gen_choose(m, PLAIN + SATURATING);
     wagi_op op = pick < PLAIN ? WAGI_OP_i32_eqz + pick : WAGI_OP_i32_trunc_sat_f32_s + (pick - PLAIN);
     const char *signature = wagi_ops[op].signature;

@@ -1,5 +1,5 @@
 /* Between the generator's files: generate.c makes sections, generate_body.c what is in a function, generate_exception.c
- * what of that throws and catches, generate_vector.c what computes with vectors, generate_gc.c what works on the heap,
+ * what of that throws and catches, generate_vector.c what computes with 128 bits, generate_gc.c what works on the heap,
  * generate_atomic.c the atomic accesses. */
 #ifndef TESTS_FUZZ_GENERATE_BODY_H
 #define TESTS_FUZZ_GENERATE_BODY_H
@@ -68,6 +68,8 @@ typedef struct maker {
     int budget; /* instructions left for the body */
     unsigned memories;
     bool memory_is_64[2], plain_floats, vectors;
+    bool wide;       /* 128-bit arithmetic */
+    bool tiny_pages; /* the second memory's are a byte each */
 } maker;
 
 static inline bool is_leaf(const maker *m, unsigned func)
@@ -106,6 +108,7 @@ void gen_address(maker *m, unsigned memory); /* mostly inside the first page; pu
 void gen_memarg(maker *m, unsigned memory, unsigned align);
 void gen_vector_constant(maker *m);
 void gen_vector(maker *m); /* an op of vectors, when m->vectors */
+void gen_wide(maker *m);   /* 128-bit arithmetic, when m->wide */
 void gen_atomic(maker *m); /* an atomic access */
 /* try_table, throw or throw_ref. deep: nothing that nests. */
 void gen_exception(maker *m, bool deep);

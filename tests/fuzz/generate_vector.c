@@ -1,5 +1,5 @@
-/* Vectors in the generator's function bodies: every row of op.def behind prefix 0xFD, by its signature and immediate.
- */
+/* What computes with 128 bits in the generator's function bodies: vectors, every row of op.def behind prefix 0xFD by
+ * its signature and immediate; and wide arithmetic. */
 #include "tests/fuzz/generate_body.h"
 
 enum { FIRST = WAGI_OP_v128_load, COUNT = WAGI_OP_i32x4_relaxed_dot_i8x16_i7x16_add_s - WAGI_OP_v128_load + 1 };
@@ -132,4 +132,16 @@ void gen_vector(maker *m)
         return;
     if (result == 'v' && may_choose_nan(info->text))
         canonical_nans(m, info->text[1] == '6');
+}
+
+/* ---- wide arithmetic ---- */
+
+void gen_wide(maker *m)
+{
+    unsigned pick = gen_choose(m, 4);
+    kinds operands = gen_kinds_of(pick < 2 ? "IIII" : "II");
+    gen_take(m, &operands);
+    gen_put_op(m, WAGI_OP_i64_add128 + pick);
+    gen_push(m, 'I');
+    gen_push(m, 'I');
 }

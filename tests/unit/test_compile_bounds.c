@@ -13,22 +13,12 @@
 #include "compiler/compile.h"
 #include "exec/native.h"
 #include "tests/support/bytes.h"
+#include "tests/support/sanitized.h"
 #include "waggle.h"
 
 /* What the compiler may take: a fixed part, which holds liveness' sets and tables of positions, and a part for each
  * byte of the body. Time is a plain upper bound against quadratic behaviour; the usual is a tenth of it. */
 enum { FIXED_MIB = 64, AT_CAP_MIB = 320, BYTES_PER_BYTE = 64, SECONDS = 12 };
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 
 /* ---- modules: type 0 is [] -> [], 1 [i32] -> [i32], 2 [i32] -> [WIDE i32]; function 0 has type 1 ---- */
 

@@ -1,12 +1,9 @@
 /* Guard mode and the process's signals: what is ours becomes a trap, what is not goes where it went before. Everything
  * that touches a handler runs in a child process, whose exit code or deadly signal is the result. */
-#include "tests/support/check.h"
+#include "tests/support/child.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 
 #include "exec/native.h"
 
@@ -18,7 +15,7 @@ static wag_bytes with_memory, without_memory;
 
 /* ---- in the child: no asserts ---- */
 
-enum { GOOD = 0, BAD_COMPILE = 10, BAD_TRAP, BAD_GO_ON, BAD_HANDLER, BAD_STACK, BAD_MASK, SURVIVED, HANDLED = 42 };
+enum { GOOD = 0, BAD_COMPILE = 10, BAD_TRAP, BAD_GO_ON, BAD_HANDLER, BAD_STACK, BAD_MASK, HANDLED = 42 };
 
 static wag_instance *instance;
 
@@ -63,53 +60,6 @@ static bool is_default(int signal_number)
            action.sa_handler == SIG_DFL;
 }
 
-static void set_action(void (*handler)(int), int flags)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = handler;
-    action.sa_flags = flags;
-    sigaddset(&action.sa_mask, SIGUSR1);
-    sigaction(SIGSEGV, &action, NULL);
-    sigaction(SIGBUS, &action, NULL);
-}
-
-/* ---- in the parent ---- */
-
-/* The status of a child that runs scene. */
-static int status_of(void (*scene)(void))
-{
-    fflush(NULL);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        alarm(60); /* a handler that loops is a failure, not a hang */
-        set_action(SIG_DFL, 0);
-        scene();
-        _exit(SURVIVED);
-    }
-    int status;
-    while (waitpid(pid, &status, 0) < 0)
-        assert_int_equal(errno, EINTR);
-    return status;
-}
-
-static void assert_exit(void (*scene)(void), int code)
-{
-    int status = status_of(scene);
-    if (!WIFEXITED(status))
-        fail_msg("killed by signal %d, wanted exit code %d", WTERMSIG(status), code);
-    assert_int_equal(WEXITSTATUS(status), code);
-}
-
-static void assert_killed(void (*scene)(void), int signal_number)
-{
-    int status = status_of(scene);
-    if (!WIFSIGNALED(status))
-        fail_msg("exit code %d, wanted signal %d", WEXITSTATUS(status), signal_number);
-    assert_int_equal(WTERMSIG(status), signal_number);
-}
-
 /* ---- the scenes ---- */
 
 static void on_info(int signal_number, siginfo_t *info, void *context)
@@ -121,11 +71,7 @@ static void on_info(int signal_number, siginfo_t *info, void *context)
 
 static void scene_fault_with_handler(void)
 {
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_sigaction = on_info;
-    action.sa_flags = SA_SIGINFO;
-    sigaction(SIGSEGV, &action, NULL);
+    set_info_action(on_info, 0);
     use_guard_mode();
     make_fault();
 }
@@ -308,13 +254,10 @@ static void on_pass(int signal_number, siginfo_t *info, void *context)
 
 static void scene_circle(void)
 {
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_sigaction = on_pass;
-    action.sa_flags = SA_SIGINFO;
-    sigaction(SIGSEGV, &action, NULL);
+    set_info_action(on_pass, 0);
     use_guard_mode();
-    sigaction(SIGSEGV, &action, &found); /* on_pass -> ours -> on_pass -> ours */
+    sigaction(SIGSEGV, NULL, &found);
+    set_info_action(on_pass, 0); /* on_pass -> ours -> on_pass -> ours */
     make_fault();
 }
 

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "base/pages.h"
+#include "tests/support/sanitized.h"
 
 enum { GOOD = 0, BAD_COMPILE = 10, BAD_INSTANCE, BAD_CALL, BAD_ERROR, BAD_TIER, BAD_COUNT, BAD_MEMORY, BAD_PROMISE };
 
@@ -71,27 +72,6 @@ static void assert_good(void (*scene)(void))
         fail_msg("killed by signal %d", WTERMSIG(status));
     assert_int_equal(WEXITSTATUS(status), GOOD);
 }
-
-#if defined(__SANITIZE_THREAD__)
-#define THREAD_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define THREAD_SANITIZED 1
-#endif
-#endif
-#ifndef THREAD_SANITIZED
-#define THREAD_SANITIZED 0
-#endif
-#if THREAD_SANITIZED || defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 
 /* ---- limits ---- */
 

@@ -120,6 +120,23 @@ typedef enum wag_reset_strategy {
     WAG_RESET_SEALED,  /* protect the pages that the first instance has not written; only for tests */
 } wag_reset_strategy;
 
+/* What a cluster does with the process's signals. Guard pages need SIGSEGV and SIGBUS; nothing else needs any signal,
+ * and the library never sends one (an interrupt is seen by the code that it interrupts). Without guard pages code has
+ * bounds checks. */
+typedef enum wag_signals {
+    /* A handler is installed with the first module that needs guard pages, and put in front again, with a later one, if
+     * another has been put in its place. What is not ours goes to the handler that was there before, as the kernel
+     * would have called it, or ends the process as it would have. Threads that run wasm get an alternate stack, if they
+     * have none, and both signals are unblocked on them: leave them so. */
+    WAG_SIGNALS_CHAIN,
+    /* The host has handlers (Go, the JVM, a sanitizer) and calls wag_handle_fault first in those of both signals.
+     * Nothing is installed or changed. Without that call an access out of bounds ends the process. */
+    WAG_SIGNALS_HOST,
+    /* Nothing is installed or changed, and nothing needs to be: no module has guard pages. WAG_TIER_NATIVE_GUARD is
+     * WAG_UNSUPPORTED then. */
+    WAG_SIGNALS_NONE,
+} wag_signals;
+
 /* Zero-initialised it means the defaults. */
 typedef struct wag_cluster_options {
     uint32_t compile_threads; /* 0: one per processor, 4 at the most; 1: a module is compiled by one thread */
@@ -130,10 +147,11 @@ typedef struct wag_cluster_options {
     /* Proposals beyond WebAssembly 3.0. A module that uses one that is off is invalid. */
     bool custom_page_sizes; /* memories with pages of one byte */
     bool wide_arithmetic;   /* i64.add128, sub128, mul_wide_s, mul_wide_u */
+    wag_signals signals;
 } wag_cluster_options;
 
 /* A cluster of its own: compile threads, limits, types. Objects of two clusters do not mix. Any thread.
- * ret_cluster: own. Fails with WAG_NOMEM. */
+ * ret_cluster: own. Fails with WAG_NOMEM, WAG_TYPE (signals that there are not). */
 WAG_API wag_err wag_cluster_new(const wag_cluster_options *options, wag_cluster **ret_cluster);
 WAG_API wag_cluster *wag_cluster_ref(wag_cluster *cluster);
 WAG_API void wag_cluster_unref(wag_cluster *cluster);
@@ -147,6 +165,12 @@ WAG_API wag_err wag_cluster_set_limit(wag_cluster *cluster, wag_limit limit, uin
  * a bug of the library. Any thread. */
 WAG_API size_t wag_cluster_reset_mismatches(const wag_cluster *cluster);
 WAG_API uint64_t wag_cluster_get_limit(const wag_cluster *cluster, wag_limit limit);
+
+/* For handlers of the host: what a handler with SA_SIGINFO was called with. True when the fault was ours: context says
+ * now where the thread goes on, so return from the handler at once, and leave it neither by a jump nor by an exception.
+ * False: it is not ours, nothing was changed. Right with every wag_signals, also when a host puts a handler in front of
+ * the library's. siginfo, context: borrow; siginfo_t and ucontext_t. Any thread, in a signal handler. */
+WAG_API bool wag_handle_fault(int signal_number, const void *siginfo, void *context);
 
 #ifdef __cplusplus
 }

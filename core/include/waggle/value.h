@@ -16,6 +16,8 @@ typedef struct wag_instance wag_instance;
 typedef struct wag_func wag_func;
 typedef struct wag_memory wag_memory;
 typedef struct wag_shared_memory wag_shared_memory;
+typedef struct wag_buffer wag_buffer;
+typedef struct wag_port wag_port;
 typedef struct wag_table wag_table;
 typedef struct wag_global wag_global;
 typedef struct wag_tag wag_tag;
@@ -78,7 +80,7 @@ typedef enum wag_value_kind {
     WAG_VALUE_NUMBER,
     WAG_VALUE_BIGINT, /* 64 bits, signed */
     WAG_VALUE_STRING,
-    WAG_VALUE_BYTES, /* the ArrayBuffer's role */
+    WAG_VALUE_BYTES, /* that never change; WAG_VALUE_BUFFER is the ArrayBuffer */
     WAG_VALUE_ARRAY,
     WAG_VALUE_MAP, /* string keys, insertion order: the plain object's role */
     WAG_VALUE_ERROR,
@@ -92,6 +94,8 @@ typedef enum wag_value_kind {
     WAG_VALUE_EXTERN, /* an opaque host reference */
     WAG_VALUE_ANY,    /* a struct or an array of wasm, opaque */
     WAG_VALUE_EXCEPTION,
+    WAG_VALUE_BUFFER, /* ArrayBuffer, SharedArrayBuffer (waggle/buffer.h) */
+    WAG_VALUE_PORT,   /* MessagePort (waggle/port.h) */
 } wag_value_kind;
 
 /* A JavaScript value, by value. Kinds from STRING on hold one reference to a counted object; copying the struct does
@@ -115,6 +119,8 @@ typedef struct wag_value {
         wag_extern *ext;
         wag_any *any;
         wag_exception *exception;
+        wag_buffer *buffer;
+        wag_port *port;
     } of;
 } wag_value;
 
@@ -134,6 +140,8 @@ typedef struct wag_value {
 #define WAG_EXTERN(x) ((wag_value){.kind = WAG_VALUE_EXTERN, .of = {.ext = (x)}})
 #define WAG_ANY(x) ((wag_value){.kind = WAG_VALUE_ANY, .of = {.any = (x)}})
 #define WAG_EXCEPTION(x) ((wag_value){.kind = WAG_VALUE_EXCEPTION, .of = {.exception = (x)}})
+#define WAG_BUFFER(x) ((wag_value){.kind = WAG_VALUE_BUFFER, .of = {.buffer = (x)}})
+#define WAG_PORT(x) ((wag_value){.kind = WAG_VALUE_PORT, .of = {.port = (x)}})
 #define WAG_ERROR_VALUE(x) ((wag_value){.kind = WAG_VALUE_ERROR, .of = {.error = (x)}})
 
 /* Constructors of counted kinds; each returns own, or undefined when memory is out. Any thread. */
