@@ -60,6 +60,7 @@ LOAD_SRC := $(sort $(wildcard tests/load/*.c))
 BENCH_SRC := $(sort $(wildcard tests/bench/bench_*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 SPEC_SRC := $(sort $(wildcard tests/spec/*.c))
+SOAK_SRC := $(sort $(wildcard tests/soak/*.c))
 DEMO_SRC := $(sort $(wildcard demos/*/*.c))
 # What the programs of a folder share: its files that are no program themselves.
 UNIT_HELP := $(filter-out $(UNIT_SRC),$(sort $(wildcard tests/unit/*.c)))
@@ -79,6 +80,7 @@ BENCH_BIN = $(BENCH_SRC:%.c=$(BUILD)/%)
 FUZZ_BIN = $(FUZZ_SRC:%.c=$(BUILD)/%)
 REPLAY_BIN = $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/tests/fuzz/replay_%)
 SPEC_BIN = $(sort $(SPEC_SRC:%=$(BUILD)/tests/spec/spec))
+SOAK_BIN = $(BUILD)/tests/soak/soak
 DEMO_BIN = $(sort $(foreach d,$(DEMO_SRC:demos/%=%),$(BUILD)/demos/$(firstword $(subst /, ,$d))/$(firstword $(subst /, ,$d))))
 WASM = $(WAT:%.wat=$(BUILD)/%.wasm)
 
@@ -88,8 +90,10 @@ help:
 
 # ---- what has to be installed ----
 
-PACKAGES = gcc libc6-dev libnng-dev libmbedtls-dev libcmocka-dev libjansson-dev wabt pkg-config
-PACKAGES_DEV = g++ clang clang-format libclang-rt-14-dev valgrind binaryen git
+PACKAGES = gcc libc6-dev libnng-dev libmbedtls-dev libcmocka-dev libjansson-dev wabt pkg-config g++
+PACKAGES_DEV = clang clang-format libclang-rt-14-dev valgrind binaryen git $(PACKAGES_DOCS)
+# The API reference.
+PACKAGES_DOCS = doxygen
 # The benchmarks: a C compiler to wasm with its library, and a plotter.
 PACKAGES_BENCH = clang lld wasi-libc libclang-rt-14-dev-wasm32 gnuplot-nox valgrind
 
@@ -100,6 +104,9 @@ deps:
 ## deps-dev: what only clang builds, fuzzing, valgrind, lint, benchmarks and CI need on top
 deps-dev:
 	@DEPS=$(DEPS) sh .ci/deps $(PACKAGES) $(PACKAGES_DEV) $(PACKAGES_BENCH)
+
+deps-docs:
+	@DEPS=$(DEPS) sh .ci/deps $(PACKAGES_DOCS)
 
 deps-bench:
 	@DEPS=$(DEPS) sh .ci/deps $(PACKAGES) $(PACKAGES_BENCH)
@@ -140,7 +147,9 @@ $(SHARED): $(call obj,$(LIB_SRC))
 	@ln -sf $(@F) $(BUILD)/libwaggle.so.$(SOVERSION)
 	@ln -sf $(@F) $(BUILD)/libwaggle.so
 
-$(BUILD)/waggle.pc: $(BUILD)/flags Makefile
+# Anew each time: PREFIX may be another one.
+$(BUILD)/waggle.pc: force
+	@mkdir -p $(@D)
 	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$(INCLUDEDIR)' '' 'Name: waggle' \
 	  'Description: WebAssembly runtime: compile once, post the Module, instantiate in each worker' \
 	  'Version: $(VERSION)' 'Libs: -L$${libdir} -lwaggle' 'Libs.private: $(LIBS)' 'Cflags: -I$${includedir}' >$@
@@ -156,9 +165,26 @@ install: $(LIB) $(SHARED) $(BUILD)/waggle.pc
 	ln -sf libwaggle.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libwaggle.so
 	install -m 644 $(BUILD)/waggle.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
 
-## uninstall: remove what install put there
+# Where each kind of build has its own; the reference is one for all.
+DOCS ?= build/docs
+MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/waggle
+
+## docs: the API reference by Doxygen: build/docs/html/index.html and man pages; a warning is an error
+docs: deps-docs
+	@sh core/include/reference $(DOCS) $(VERSION)
+	@echo "  DOCS  $(DOCS)/html/index.html"
+
+## install-docs: the reference: HTML into share/doc/waggle/html, man pages (man 3 waggle, wag_call ...) into share/man/man3
+install-docs: docs
+	install -d $(DESTDIR)$(DOCDIR)/html $(DESTDIR)$(MANDIR)/man3
+	cp -R $(DOCS)/html/. $(DESTDIR)$(DOCDIR)/html/
+	install -m 644 $(DOCS)/man/man3/*.3 $(DESTDIR)$(MANDIR)/man3/
+
+## uninstall: remove what install and install-docs put there
 uninstall:
-	rm -rf $(DESTDIR)$(INCLUDEDIR)/waggle
+	rm -rf $(DESTDIR)$(INCLUDEDIR)/waggle $(DESTDIR)$(DOCDIR)
+	rm -f $(foreach p,waggle wag_ WAG_ wasm.h wasm_ WASM_,$(DESTDIR)$(MANDIR)/man3/$p*.3)
 	rm -f $(DESTDIR)$(INCLUDEDIR)/waggle.h $(DESTDIR)$(INCLUDEDIR)/wasm.h $(DESTDIR)$(LIBDIR)/libwaggle.a $(DESTDIR)$(LIBDIR)/libwaggle.so \
 	  $(DESTDIR)$(LIBDIR)/libwaggle.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libwaggle.so.$(VERSION) \
 	  $(DESTDIR)$(LIBDIR)/pkgconfig/waggle.pc
@@ -191,6 +217,8 @@ $(BENCH_BIN): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(BENCH_HELP)) $(LIB) | $(filt
 	$(LINK) -ljansson $(LIBS)
 $(SPEC_BIN): $(call obj,$(SPEC_SRC)) $(LIB)
 	$(LINK) -ljansson $(LIBS)
+$(SOAK_BIN): $(call obj,$(SOAK_SRC)) $(LIB) | $(BUILD)/tests/soak/soak.wasm
+	$(LINK) $(LIBS)
 $(REPLAY_BIN): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o \
   $(call obj,$(FUZZ_HELP)) $(LIB)
 	$(LINK) $(LIBS)
@@ -211,6 +239,10 @@ LOAD_OPTIONS ?=
 LOAD = $(BUILD)/tests/load/load $(BUILD)/tests/load/load.wasm $(LOAD_OPTIONS)
 # A thousand threads, each with imports of its own: not one value may cross over.
 LOAD_RUN = '$(LOAD) -n 8 -m $(LOAD_COUNT)' '$(LOAD) -n 1000 -m 100 -p 0'
+# Seconds of `make soak`, and what it is told; the tests soak for some seconds.
+SOAK_TIME ?= 600
+SOAK_OPTIONS ?=
+SOAK_RUN = '$(SOAK_BIN) 5 $(SOAK_OPTIONS)'
 # Modules of binaryen's fuzzer that are compared between the tiers.
 TTF_SEEDS ?= 32
 REPLAY_RUN = $(foreach r,$(REPLAY_BIN),'$r tests/fuzz/corpus/$(r:$(BUILD)/tests/fuzz/replay_%=%)') \
@@ -218,13 +250,13 @@ REPLAY_RUN = $(foreach r,$(REPLAY_BIN),'$r tests/fuzz/corpus/$(r:$(BUILD)/tests/
 DEMO_RUN = $(DEMO_BIN)
 LINT = $(sort $(wildcard tests/lint/*.sh))
 LINT_RUN = $(LINT:%='sh % $(BUILD)')
-PROGRAMS = $(UNIT_BIN) $(API_BIN) $(SPEC_BIN) $(LOAD_BIN) $(REPLAY_BIN) $(DEMO_BIN) $(WASM)
+PROGRAMS = $(UNIT_BIN) $(API_BIN) $(SPEC_BIN) $(LOAD_BIN) $(SOAK_BIN) $(REPLAY_BIN) $(DEMO_BIN) $(WASM)
 # $(call run_tests,programs,commands): build all that can be built, run all one at a time, sum up.
 run_tests = +@CC='$(CC)' CXX='$(CXX)' ; export CC CXX; built=0; $(MAKE) -k $(1) || built=$$?; sh tests/run -b $$built $(2)
 
 ## test: install what is missing, build, run everything; ends with "N passed, N failed"
 test: deps
-	$(call run_tests,$(PROGRAMS) $(SHARED),$(UNIT_BIN) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN) $(REPLAY_RUN) $(SPEC_RUN) $(LINT_RUN))
+	$(call run_tests,$(PROGRAMS) $(SHARED),$(UNIT_BIN) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN) $(SOAK_RUN) $(REPLAY_RUN) $(SPEC_RUN) $(LINT_RUN))
 
 ## unit: the unit tests
 unit:
@@ -245,7 +277,11 @@ load: deps-bench
 	  '$(LOAD) -n 2 -m $(LOAD_COUNT)' $(LOAD_RUN) '$(BUILD)/tests/bench/bench_churn' '$(BUILD)/tests/bench/bench_churn --check' \
 	  '$(BUILD)/tests/bench/bench_churn --tier checked --check')
 
-## lint: layers, exported symbols, headers, banned calls, file lengths, README's examples, format
+## soak: interrupts, traps, growth, ending workers, broken modules for SOAK_TIME seconds (600); then nothing may be left
+soak:
+	$(call run_tests,$(SOAK_BIN),'$(SOAK_BIN) $(SOAK_TIME) $(SOAK_OPTIONS)')
+
+## lint: layers, exported symbols, headers, C++, thread contract, docs and their examples, installation, banned calls, format ...
 lint:
 	$(call run_tests,$(LIB) $(SHARED) $(SPEC_BIN),$(LINT_RUN))
 
@@ -255,13 +291,13 @@ fuzz-replay:
 
 # The builds with a sanitizer: the tests below run in each of them, in a folder of its own.
 check-asan check-ubsan:
-	$(call run_tests,$(PROGRAMS),$(UNIT_BIN) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN) $(REPLAY_RUN) $(SPEC_RUN))
+	$(call run_tests,$(PROGRAMS),$(UNIT_BIN) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN) $(SOAK_RUN) $(REPLAY_RUN) $(SPEC_RUN))
 # Long, and of one thread: nothing to see for ThreadSanitizer.
 TSAN_UNIT = $(filter-out %/test_native_ops %/test_x64_encode %/test_compile_bounds %/test_num,$(UNIT_BIN))
 # The litmus tests and the other scripts with threads; all of what the interpreter accesses can be seen.
 TSAN_SPEC = $(foreach t,interp checked,$(SPEC_BIN:%='% $(SPEC) --tier $t --filter threads*/*'))
 check-tsan:
-	$(call run_tests,$(TSAN_UNIT) $(API_BIN) $(LOAD_BIN) $(DEMO_BIN) $(SPEC_BIN) $(WASM),$(TSAN_UNIT) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN) $(TSAN_SPEC))
+	$(call run_tests,$(TSAN_UNIT) $(API_BIN) $(LOAD_BIN) $(SOAK_BIN) $(DEMO_BIN) $(SPEC_BIN) $(WASM),$(TSAN_UNIT) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN) $(SOAK_RUN) $(TSAN_SPEC))
 check-valgrind:
 	$(call run_tests,$(UNIT_BIN) $(API_BIN) $(DEMO_BIN) $(WASM),$(UNIT_BIN) $(API_BIN) $(DEMO_RUN))
 
@@ -278,7 +314,8 @@ ubsan:
 ## tsan: unit, api, demos, the suites with threads and a small load under ThreadSanitizer
 tsan:
 	@TSAN_OPTIONS="halt_on_error=0 second_deadlock_stack=1 suppressions=$(CURDIR)/tests/tsan.supp $$TSAN_OPTIONS" \
-	  WRAP='setarch -R' $(MAKE) BUILD=build/tsan CFLAGS='-O1 -g' SAN='-fsanitize=thread' LOAD_COUNT=200 LOAD_OPTIONS='-t checked' check-tsan
+	  WRAP='setarch -R' $(MAKE) BUILD=build/tsan CFLAGS='-O1 -g' SAN='-fsanitize=thread' LOAD_COUNT=200 LOAD_OPTIONS='-t checked' \
+	  SOAK_OPTIONS='--tier checked' check-tsan
 
 ## valgrind: unit, api and demos under memcheck
 valgrind:
@@ -385,7 +422,7 @@ clean:
 	rm -rf build compile_commands.json
 
 force:
-.PHONY: help deps deps-dev lib shared install uninstall demos demo test unit api spec load lint fuzz-replay asan ubsan tsan \
+.PHONY: help deps deps-dev lib shared install uninstall demos demo test unit api spec load soak lint fuzz-replay asan ubsan tsan \
   valgrind clang switch check-switch fuzzers fuzz deps-bench benches bench fetch-modules bench-modules \
   bench-instructions bench-peers bench-churn format format-check clean force check-asan check-ubsan check-tsan check-modules \
   asan-modules \

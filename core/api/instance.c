@@ -10,8 +10,8 @@ wag_err wag_instance_new(wag_module *module, wag_imports *imports, wag_instance 
 {
     if (!module)
         return wagi_fail(wagi_error_new(WAG_TYPE, "there is no module"), reterr_error);
-    wag_agent *agent = wag_agent_current();
-    if (!agent)
+    wag_agent *agent = wagi_agent_peek();
+    if (!agent && (agent = wag_agent_current()) == NULL)
         return wagi_fail(wagi_error_nomem(), reterr_error);
     wag_linked *linked = wagi_link_find(agent, module, imports);
     wag_instance *instance = linked ? wagi_pool_instantiate(linked) : NULL;
@@ -52,8 +52,12 @@ wag_err wag_linked_instantiate(wag_linked *linked, wag_instance **ret_instance, 
     wag_err err = wagi_mine_err((const wagi_object *)linked);
     if (err != WAG_OK)
         return wagi_fail(wagi_error_new(err, NULL), reterr_error);
+    wag_instance *instance = wagi_pool_instantiate(linked);
+    if (instance) {
+        WAGI_GIVE(instance, ret_instance);
+        return WAG_OK;
+    }
     wagi_linked_hold(linked); /* start may drop the caller's */
-    wag_instance *instance = NULL;
     err = wagi_instantiate(linked, &instance, reterr_error);
     wagi_linked_drop(linked);
     if (err == WAG_OK)

@@ -103,7 +103,7 @@ static int pagemap(void)
 
 static bool scan_pages(int file, uintptr_t start, size_t size, size_t page, wagi_pages_visitor visit, void *context)
 {
-    struct region regions[REGIONS];
+    struct region regions[REGIONS] = {{0}}; /* memcheck does not know that the ioctl writes here */
     struct scan scan = {.size = sizeof scan,
                         .start = start,
                         .end = start + size,

@@ -10,6 +10,24 @@
  * Threads: a store and all that is made in it belong to the thread that made the store (they are its agent's; all
  * stores of a thread share one). On another thread, functions do nothing and fail. Engines, configs, types, vectors of
  * bytes and types, frames and shared modules may be used by any thread, one at a time.
+ *
+ * Example:
+ *     wasm_engine_t *engine = wasm_engine_new();
+ *     wasm_store_t *store = wasm_store_new(engine);
+ *     wasm_byte_vec_t binary;
+ *     wasm_byte_vec_new(&binary, bytes.size, (const char *)bytes.data);
+ *     wasm_module_t *compiled = wasm_module_new(store, &binary);
+ *     wasm_exporttype_vec_t exports;
+ *     wasm_module_exports(compiled, &exports);
+ *     for (size_t i = 0; i < exports.size; i++) {
+ *         const wasm_name_t *name = wasm_exporttype_name(exports.data[i]);
+ *         printf("%.*s\n", (int)name->size, name->data);
+ *     }
+ *     wasm_exporttype_vec_delete(&exports);
+ *     wasm_module_delete(compiled);
+ *     wasm_byte_vec_delete(&binary);
+ *     wasm_store_delete(store);
+ *     wasm_engine_delete(engine);
  */
 #ifndef WASM_H
 #define WASM_H
@@ -32,6 +50,7 @@
 extern "C" {
 #endif
 
+/* The names that the standard gives to C's types. */
 typedef char byte_t;
 typedef float float32_t;
 typedef double float64_t;
@@ -41,41 +60,56 @@ typedef double float64_t;
 /* ---- shapes that repeat ---- */
 
 #define WASM_DECLARE_OWN(name)                                                                                         \
+    /* Opaque. */                                                                                                      \
     typedef struct wasm_##name##_t wasm_##name##_t;                                                                    \
+    /* Give it up. NULL is a no-op. */                                                                                 \
     WASM_API_EXTERN void wasm_##name##_delete(own wasm_##name##_t *);
 
 /* Elements of an uninitialised vector are zero. vec_new takes the elements over, vec_copy copies each. */
 #define WASM_DECLARE_VEC(name, star)                                                                                   \
+    /* A vector: who owns it owns its elements. */                                                                     \
     typedef struct wasm_##name##_vec_t {                                                                               \
-        size_t size;                                                                                                   \
-        wasm_##name##_t star *data;                                                                                    \
+        size_t size;                /* of elements */                                                                  \
+        wasm_##name##_t star *data; /* NULL when size is 0 */                                                          \
     } wasm_##name##_vec_t;                                                                                             \
+    /* No elements. */                                                                                                 \
     WASM_API_EXTERN void wasm_##name##_vec_new_empty(own wasm_##name##_vec_t *out);                                    \
+    /* Elements that are zero. */                                                                                      \
     WASM_API_EXTERN void wasm_##name##_vec_new_uninitialized(own wasm_##name##_vec_t *out, size_t size);               \
+    /* The elements given, which it takes over. */                                                                     \
     WASM_API_EXTERN void wasm_##name##_vec_new(own wasm_##name##_vec_t *out, size_t size,                              \
                                                own wasm_##name##_t star const elements[]);                             \
+    /* A copy of each. */                                                                                              \
     WASM_API_EXTERN void wasm_##name##_vec_copy(own wasm_##name##_vec_t *out, const wasm_##name##_vec_t *vec);         \
+    /* Give up the elements and their array. */                                                                        \
     WASM_API_EXTERN void wasm_##name##_vec_delete(own wasm_##name##_vec_t *);
 
 #define WASM_DECLARE_TYPE(name)                                                                                        \
     WASM_DECLARE_OWN(name)                                                                                             \
     WASM_DECLARE_VEC(name, *)                                                                                          \
+    /* A copy; NULL without memory. */                                                                                 \
     WASM_API_EXTERN own wasm_##name##_t *wasm_##name##_copy(const wasm_##name##_t *);
 
 /* What can be referred to. A copy is another handle of the same thing. Host info belongs to the thing, not the handle;
  * its finalizer runs when the thing is gone, or when other info replaces it. */
 #define WASM_DECLARE_REF_BASE(name)                                                                                    \
     WASM_DECLARE_OWN(name)                                                                                             \
+    /* Another handle of the same thing. */                                                                            \
     WASM_API_EXTERN own wasm_##name##_t *wasm_##name##_copy(const wasm_##name##_t *);                                  \
+    /* Do both refer to the same thing? */                                                                             \
     WASM_API_EXTERN bool wasm_##name##_same(const wasm_##name##_t *, const wasm_##name##_t *);                         \
+    /* What set_host_info has set, or NULL. */                                                                         \
     WASM_API_EXTERN void *wasm_##name##_get_host_info(const wasm_##name##_t *);                                        \
+    /* Attach a pointer of the host to the thing. */                                                                   \
     WASM_API_EXTERN void wasm_##name##_set_host_info(wasm_##name##_t *, void *info);                                   \
+    /* The same; the finalizer is called with it when the thing is gone, or other info replaces it. */                 \
     WASM_API_EXTERN void wasm_##name##_set_host_info_with_finalizer(wasm_##name##_t *, void *info,                     \
                                                                     void (*finalizer)(void *));
 
 /* The conversions give the same handle; ref_as_x is NULL for another kind of thing. */
 #define WASM_DECLARE_REF(name)                                                                                         \
     WASM_DECLARE_REF_BASE(name)                                                                                        \
+    /* The same handle as a reference, and back: NULL for another kind of thing. Nothing is owned. */                  \
     WASM_API_EXTERN wasm_ref_t *wasm_##name##_as_ref(wasm_##name##_t *);                                               \
     WASM_API_EXTERN wasm_##name##_t *wasm_ref_as_##name(wasm_ref_t *);                                                 \
     WASM_API_EXTERN const wasm_ref_t *wasm_##name##_as_ref_const(const wasm_##name##_t *);                             \
@@ -84,10 +118,13 @@ typedef double float64_t;
 #define WASM_DECLARE_SHARABLE_REF(name)                                                                                \
     WASM_DECLARE_REF(name)                                                                                             \
     WASM_DECLARE_OWN(shared_##name)                                                                                    \
+    /* A form that any thread may have. NULL without memory. */                                                        \
     WASM_API_EXTERN own wasm_shared_##name##_t *wasm_##name##_share(const wasm_##name##_t *);                          \
+    /* A handle of it in a store. NULL when that is another thread's, or without memory. */                            \
     WASM_API_EXTERN own wasm_##name##_t *wasm_##name##_obtain(wasm_store_t *, const wasm_shared_##name##_t *);
 
-/* ---- bytes and names ---- */
+/* ---- bytes and names ----
+ * Names are vectors of bytes, UTF-8, with a terminator or without one as they were made. */
 
 typedef byte_t wasm_byte_t;
 WASM_DECLARE_VEC(byte, )
@@ -101,6 +138,7 @@ typedef wasm_byte_vec_t wasm_name_t;
 #define wasm_name_copy wasm_byte_vec_copy
 #define wasm_name_delete wasm_byte_vec_delete
 
+/* Without its terminator. */
 static inline void wasm_name_new_from_string(own wasm_name_t *out, const char *string)
 {
     wasm_name_new(out, strlen(string), string);
@@ -111,7 +149,8 @@ static inline void wasm_name_new_from_string_nt(own wasm_name_t *out, const char
     wasm_name_new(out, strlen(string) + 1, string);
 }
 
-/* ---- engine and store ---- */
+/* ---- engine and store ----
+ * An engine makes stores, a store is what a thread's objects are made in. A config has nothing to configure. */
 
 WASM_DECLARE_OWN(config)
 WASM_API_EXTERN own wasm_config_t *wasm_config_new(void);
@@ -125,14 +164,17 @@ WASM_API_EXTERN own wasm_engine_t *wasm_engine_new_with_config(own wasm_config_t
 WASM_DECLARE_OWN(store)
 WASM_API_EXTERN own wasm_store_t *wasm_store_new(wasm_engine_t *);
 
-/* ---- types ---- */
+/* ---- types ----
+ * Made from parts, which they take over; asked, they lend them. x_new gives NULL, and the parts are gone, when a part
+ * is NULL or memory is out. An externtype is one of functype, globaltype, tabletype and memorytype: the conversions
+ * give the same type, or NULL for another kind. */
 
 typedef uint8_t wasm_mutability_t;
 enum wasm_mutability_enum { WASM_CONST, WASM_VAR };
 
 typedef struct wasm_limits_t {
-    uint32_t min;
-    uint32_t max;
+    uint32_t min; /* in pages or elements */
+    uint32_t max; /* the same; wasm_limits_max_default: none */
 } wasm_limits_t;
 /* max: none. What is larger in a module (memories and tables of 64 bits) is told as this. */
 static const uint32_t wasm_limits_max_default = 0xffffffff;
@@ -221,19 +263,20 @@ WASM_API_EXTERN own wasm_exporttype_t *wasm_exporttype_new(own wasm_name_t *, ow
 WASM_API_EXTERN const wasm_name_t *wasm_exporttype_name(const wasm_exporttype_t *);
 WASM_API_EXTERN const wasm_externtype_t *wasm_exporttype_type(const wasm_exporttype_t *);
 
-/* ---- values and references ---- */
+/* ---- values and references ----
+ * A value of a number is the number; one of a reference owns a handle, which copying copies and deleting gives up. */
 
 struct wasm_ref_t;
 
 typedef struct wasm_val_t {
-    wasm_valkind_t kind;
+    wasm_valkind_t kind; /* which of the members counts */
     union {
         int32_t i32;
         int64_t i64;
         float32_t f32;
         float64_t f64;
         struct wasm_ref_t *ref; /* NULL: the null reference */
-    } of;
+    } of;                       /* the value itself */
 } wasm_val_t;
 
 WASM_API_EXTERN void wasm_val_delete(own wasm_val_t *);
@@ -242,7 +285,9 @@ WASM_DECLARE_VEC(val, )
 
 WASM_DECLARE_REF_BASE(ref)
 
-/* ---- traps ---- */
+/* ---- traps ----
+ * A trap is what a call ends with that does not return: a message, and the frames of wasm that were open, innermost
+ * first. It belongs to no store; one thread at a time may use it. */
 
 WASM_DECLARE_OWN(frame)
 WASM_DECLARE_VEC(frame, *)
@@ -263,7 +308,10 @@ WASM_API_EXTERN void wasm_trap_message(const wasm_trap_t *, own wasm_message_t *
 WASM_API_EXTERN own wasm_frame_t *wasm_trap_origin(const wasm_trap_t *); /* NULL without frames */
 WASM_API_EXTERN void wasm_trap_trace(const wasm_trap_t *, own wasm_frame_vec_t *out);
 
-/* ---- objects ---- */
+/* ---- objects ----
+ * What a store holds. x_new makes one, of a type that it copies; NULL when it cannot. x_type tells the type as it is
+ * now, as own. Indices and sizes out of range, values of another kind, and objects of another thread make a function do
+ * nothing and give NULL, 0 or false. x_as_extern and extern_as_x give the same handle, or NULL for another kind. */
 
 WASM_DECLARE_REF(foreign)
 WASM_API_EXTERN own wasm_foreign_t *wasm_foreign_new(wasm_store_t *);
@@ -352,18 +400,41 @@ WASM_API_EXTERN own wasm_instance_t *wasm_instance_new(wasm_store_t *, const was
 /* One for each of the module's exports, in its order. */
 WASM_API_EXTERN void wasm_instance_exports(const wasm_instance_t *, own wasm_extern_vec_t *out);
 
-/* ---- short forms ---- */
+/* ---- short forms ----
+ * Initialisers of vectors and values, and functions that make the types that programs need most. */
 
 /* clang-format off */
 #define WASM_EMPTY_VEC {0, NULL}
 #define WASM_ARRAY_VEC(array) {sizeof(array) / sizeof(*(array)), array}
 
+#ifndef __cplusplus
 #define WASM_I32_VAL(x) {.kind = WASM_I32, .of = {.i32 = (x)}}
 #define WASM_I64_VAL(x) {.kind = WASM_I64, .of = {.i64 = (x)}}
 #define WASM_F32_VAL(x) {.kind = WASM_F32, .of = {.f32 = (x)}}
 #define WASM_F64_VAL(x) {.kind = WASM_F64, .of = {.f64 = (x)}}
 #define WASM_REF_VAL(x) {.kind = WASM_EXTERNREF, .of = {.ref = (x)}}
 #define WASM_INIT_VAL {.kind = WASM_EXTERNREF, .of = {.ref = NULL}}
+#else
+#define WASM_I32_VAL(x) wasm_make_val(WASM_I32, &decltype(wasm_val_t::of)::i32, (x))
+#define WASM_I64_VAL(x) wasm_make_val(WASM_I64, &decltype(wasm_val_t::of)::i64, (x))
+#define WASM_F32_VAL(x) wasm_make_val(WASM_F32, &decltype(wasm_val_t::of)::f32, (x))
+#define WASM_F64_VAL(x) wasm_make_val(WASM_F64, &decltype(wasm_val_t::of)::f64, (x))
+#define WASM_REF_VAL(x) wasm_make_val(WASM_EXTERNREF, &decltype(wasm_val_t::of)::ref, (x))
+#define WASM_INIT_VAL wasm_make_val(WASM_EXTERNREF, &decltype(wasm_val_t::of)::ref, nullptr)
+extern "C++" {
+template <typename T> struct wasm_same_type {
+    typedef T type;
+};
+template <typename U, typename M>
+static inline wasm_val_t wasm_make_val(wasm_valkind_t kind, M U::*member, typename wasm_same_type<M>::type x)
+{
+    wasm_val_t made = wasm_val_t();
+    made.kind = kind;
+    made.of.*member = x;
+    return made;
+}
+}
+#endif
 /* clang-format on */
 
 static inline own wasm_valtype_t *wasm_valtype_new_i32(void)

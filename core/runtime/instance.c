@@ -218,11 +218,10 @@ static const wag_memory no_memory;
 /* The instance is alive from here on. */
 static void begin(wag_instance *instance, wag_linked *linked)
 {
-    wagi_unit_init(&instance->unit, linked->object.unit->agent, WAGI_OBJECT_INSTANCE);
+    wagi_unit_begin(&instance->unit);
     instance->unit.escaped = linked->escapes;
     instance->linked = linked;
-    instance->complete = false;
-    wagi_unit_ref(linked->object.unit);
+    linked->object.unit->refs++;
     linked->pool->instances++;
 }
 
@@ -239,7 +238,7 @@ static wag_instance *block_new(wag_linked *linked)
     if (!instance)
         return NULL;
     head_init(&instance->object, &instance->unit, WAGI_OBJECT_INSTANCE);
-    instance->block_size = (size_t)l->size;
+    instance->block_size = instance->ready_weight = (size_t)l->size;
     instance->pool = linked->pool;
     instance->module = linked->pool->module;
     instance->data = data;
@@ -252,6 +251,8 @@ static wag_instance *block_new(wag_linked *linked)
     instance->elems = at_offset(instance, l->elems);
     instance->datas = at_offset(instance, l->datas);
     instance->exports.instance = instance;
+    instance->unit.agent = linked->pool->agent;
+    instance->unit.kind = WAGI_OBJECT_INSTANCE;
     begin(instance, linked);
     init_heads(instance, l);
     link_imports(instance, linked);
@@ -377,20 +378,19 @@ static wag_error *init_segments(wag_instance *instance)
 wag_instance *wagi_pool_instantiate(wag_linked *linked)
 {
     wagi_pool *pool = linked->pool;
-    if (!pool->is_quiet || !linked->matched || pool->ready.n == 0)
-        return NULL;
-    if (wagi_quota_take(pool->agent, WAGI_QUOTA_INSTANCES, 1) != WAG_OK)
+    if (!pool->is_quiet || pool->ready.n == 0)
         return NULL;
     wag_instance *instance = pool->ready.p[pool->ready.n - 1];
     wagi_instance_wake(instance);
-    if (instance->link_serial != linked->serial || instance->stale_tables) {
+    /* With this link it has been before, so its types have been matched. */
+    if (instance->link_serial != linked->serial || instance->stale_tables ||
+        wagi_quota_take_instance(pool->agent) != WAG_OK) {
         wagi_instance_sleep(instance);
-        wagi_quota_give(pool->agent, WAGI_QUOTA_INSTANCES, 1);
         return NULL;
     }
-    wagi_pool_take(pool);
+    pool->ready.n--;
+    wagi_pool_account(pool, instance, false);
     begin(instance, linked);
-    instance->complete = true;
     return instance;
 }
 
@@ -432,17 +432,18 @@ static wag_err fill(wag_instance *instance, wag_error **reterr_error)
 wag_err wagi_instance_new(wag_linked *linked, wag_instance **ret_instance, wag_error **reterr_error)
 {
     wag_agent *agent = linked->pool->agent;
-    if (wagi_quota_take(agent, WAGI_QUOTA_INSTANCES, 1) != WAG_OK)
+    if (wagi_quota_take_instance(agent) != WAG_OK)
         return wagi_fail(wagi_quota_error(agent, WAGI_QUOTA_INSTANCES, 1), reterr_error);
     wag_instance *instance = wagi_pool_take(linked->pool);
     wag_err err;
     if (instance) {
+        instance->complete = false;
         begin(instance, linked);
         err = refill(instance, instance->link_serial != linked->serial, reterr_error);
     } else {
         instance = block_new(linked);
         if (!instance) {
-            wagi_quota_give(agent, WAGI_QUOTA_INSTANCES, 1);
+            wagi_quota_give_instance(agent);
             return wagi_fail(wagi_error_nomem(), reterr_error);
         }
         err = fill(instance, reterr_error);

@@ -111,10 +111,21 @@ wag_linked *wagi_link_find(wag_agent *agent, const wag_module *module, const wag
         wagi_pool *pool = wagi_pool_find(agent, module);
         return pool ? pool->none : NULL;
     }
-    wag_linked *linked = imports ? imports->links : NULL;
-    while (linked && linked->pool->module != module)
-        linked = linked->imports_next;
-    return linked;
+    wag_linked *of_imports = imports ? imports->links : NULL;
+    if (!of_imports || of_imports->pool->module == module)
+        return of_imports;
+    /* In both lists, of which one may be long: one import object for many modules, or one module with many. */
+    const wagi_pool *pool = wagi_pool_find(agent, module);
+    wag_linked *of_module = pool ? pool->links : NULL;
+    while (of_imports && of_module) {
+        if (of_imports->pool->module == module)
+            return of_imports;
+        if (of_module->imports == imports)
+            return of_module;
+        of_imports = of_imports->imports_next;
+        of_module = of_module->pool_next;
+    }
+    return NULL;
 }
 
 static bool exports_an_import(const wagi_module_data *data)

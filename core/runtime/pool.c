@@ -69,7 +69,7 @@ static void free_instance(wag_instance *instance)
     wagi_free(instance);
 }
 
-/* What a ready instance keeps. */
+/* What a ready instance keeps: its block, and what its memories have. */
 static void weigh(wag_instance *instance)
 {
     const wagi_module_data *data = instance->data;
@@ -81,16 +81,6 @@ static void weigh(wag_instance *instance)
     }
     instance->ready_weight = weight;
     instance->ready_guarded = guarded;
-}
-
-static void account(wagi_pool *pool, const wag_instance *instance, bool comes)
-{
-    size_t bytes = instance->ready_weight;
-    uint32_t guarded = instance->ready_guarded;
-    pool->agent->pools.ready_bytes += comes ? bytes : (size_t)0 - bytes;
-    pool->agent->pools.ready_guarded += comes ? guarded : 0u - guarded;
-    pool->ready_bytes += comes ? bytes : (size_t)0 - bytes;
-    pool->ready_guarded += comes ? guarded : 0u - guarded;
 }
 
 static void free_ready(wagi_pool *pool)
@@ -191,7 +181,7 @@ wag_instance *wagi_pool_take(wagi_pool *pool)
         return NULL;
     wag_instance *instance = pool->ready.p[--pool->ready.n];
     wagi_instance_wake(instance);
-    account(pool, instance, false);
+    wagi_pool_account(pool, instance, false);
     return instance;
 }
 
@@ -224,7 +214,7 @@ static void make_room(wag_agent *agent)
     while (is_full(agent) && (pool = largest(agent)) != NULL) {
         wag_instance *instance = pool->ready.p[0];
         wagi_instance_wake(instance);
-        account(pool, instance, false);
+        wagi_pool_account(pool, instance, false);
         memmove(pool->ready.p, pool->ready.p + 1, --pool->ready.n * sizeof *pool->ready.p);
         free_instance(instance);
     }
@@ -238,8 +228,9 @@ static bool keep(wagi_pool *pool, wag_instance *instance)
         return false;
     if (!WAGI_VEC_RESERVE(&pool->ready, 1) || !wagi_instance_reset(instance))
         return false;
-    weigh(instance);
-    account(pool, instance, true);
+    if (pool->plans)
+        weigh(instance);
+    wagi_pool_account(pool, instance, true);
     pool->ready.p[pool->ready.n++] = instance;
     wagi_instance_sleep(instance);
     if (is_full(agent))
@@ -253,10 +244,10 @@ void wagi_pool_give(wag_instance *instance)
     if (instance->space)
         wagi_gc_leave(instance);
     pool->instances--;
-    wagi_quota_give(pool->agent, WAGI_QUOTA_INSTANCES, 1);
+    wagi_quota_give_instance(pool->agent);
     if (!keep(pool, instance))
         free_instance(instance);
-    if (pool->instances == 0)
+    if (pool->instances == 0 && pool->pins == 0)
         wagi_pool_settle(pool);
 }
 

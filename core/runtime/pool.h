@@ -85,6 +85,18 @@ static inline void wagi_instance_wake(wag_instance *instance)
     WAGI_UNPOISON(instance, sizeof *instance); /* block_size is in what is poisoned */
     WAGI_UNPOISON(instance, instance->block_size);
 }
+/* A ready instance comes or goes: what it keeps is counted. */
+static inline void wagi_pool_account(wagi_pool *pool, const wag_instance *instance, bool comes)
+{
+    size_t bytes = comes ? instance->ready_weight : (size_t)0 - instance->ready_weight;
+    pool->agent->pools.ready_bytes += bytes;
+    pool->ready_bytes += bytes;
+    if (instance->ready_guarded) {
+        uint32_t guarded = comes ? instance->ready_guarded : 0u - instance->ready_guarded;
+        pool->agent->pools.ready_guarded += guarded;
+        pool->ready_guarded += guarded;
+    }
+}
 /* An instance has died: reset and keep it, or free it. */
 void wagi_pool_give(wag_instance *instance);
 /* Free what is ready in all pools; and pools that nobody needs. False when there was nothing. */

@@ -20,7 +20,7 @@ static uint64_t cluster_limit(const wag_agent *agent, wagi_quota_kind kind)
 /* What is taken from the cluster at once. */
 static uint64_t chunk_of(wagi_quota_kind kind)
 {
-    return kind == WAGI_QUOTA_INSTANCES ? 256 : kind == WAGI_QUOTA_MEMORY ? 64 << 20 : 1 << 20;
+    return kind == WAGI_QUOTA_INSTANCES ? WAGI_INSTANCE_CHUNK : kind == WAGI_QUOTA_MEMORY ? 64 << 20 : 1 << 20;
 }
 
 static bool take_of_cluster(wag_agent *agent, wagi_quota_kind kind, uint64_t amount)

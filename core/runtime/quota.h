@@ -11,6 +11,24 @@
 /* WAG_OK, or WAG_QUOTA and then nothing was taken. */
 wag_err wagi_quota_take(wag_agent *agent, wagi_quota_kind kind, uint64_t amount);
 void wagi_quota_give(wag_agent *agent, wagi_quota_kind kind, uint64_t amount);
+/* The same for one instance, of which the steady state takes and gives one after the other. */
+enum { WAGI_INSTANCE_CHUNK = 256 }; /* taken from the cluster at once */
+static inline wag_err wagi_quota_take_instance(wag_agent *agent)
+{
+    wagi_quota *quota = &agent->quotas[WAGI_QUOTA_INSTANCES];
+    if (quota->used >= quota->granted || quota->used >= agent->cluster->limits.agent_instances)
+        return wagi_quota_take(agent, WAGI_QUOTA_INSTANCES, 1);
+    quota->used++;
+    return WAG_OK;
+}
+static inline void wagi_quota_give_instance(wag_agent *agent)
+{
+    wagi_quota *quota = &agent->quotas[WAGI_QUOTA_INSTANCES];
+    if (quota->granted - quota->used >= 4 * WAGI_INSTANCE_CHUNK)
+        wagi_quota_give(agent, WAGI_QUOTA_INSTANCES, 1);
+    else
+        quota->used--;
+}
 /* An error that says which limit it was and how high it is. */
 wag_error *wagi_quota_error(const wag_agent *agent, wagi_quota_kind kind, uint64_t amount);
 /* The agent ends: all goes back to the cluster. */

@@ -7,6 +7,23 @@
 
 /* ---- units ---- */
 
+/* A unit that is new, or dead and taken out of the store, comes to life: one handle, in the agent's list. Its agent and
+ * kind are set; it has no references and no infos. */
+static inline void wagi_unit_begin(wagi_unit *unit)
+{
+    wag_agent *agent = unit->agent;
+    wagi_unit *next = agent->units;
+    unit->previous = NULL;
+    unit->next = next;
+    unit->handles = 1;
+    unit->escaped = unit->dying = false;
+    unit->marked = agent->gc.marking; /* a trace finds what was there when it began */
+    if (next)
+        next->previous = unit;
+    agent->units = unit;
+    agent->unit_count++;
+}
+
 /* A unit with one object of its own: one block, the unit first. Zeroed but for the object's head; handles 1. NULL when
  * memory is out. */
 void *wagi_object_new(wag_agent *agent, wagi_object_kind kind, size_t object_size);

@@ -18,12 +18,8 @@ enum {
 
 void wagi_unit_init(wagi_unit *unit, wag_agent *agent, wagi_object_kind kind)
 {
-    *unit = (wagi_unit){.agent = agent, .next = agent->units, .handles = 1, .kind = (uint8_t)kind};
-    unit->marked = agent->gc.marking; /* a trace finds what was there when it began */
-    if (unit->next)
-        unit->next->previous = unit;
-    agent->units = unit;
-    agent->unit_count++;
+    *unit = (wagi_unit){.agent = agent, .kind = (uint8_t)kind};
+    wagi_unit_begin(unit);
 }
 
 void *wagi_object_new(wag_agent *agent, wagi_object_kind kind, size_t object_size)
@@ -169,8 +165,8 @@ void wagi_unit_drop_arg(wagi_unit *unit)
 static bool drop_lone_instance(wagi_unit *unit)
 {
     wag_agent *agent = unit->agent;
-    if (unit->kind != WAGI_OBJECT_INSTANCE || unit->handles != 1 || unit->refs || unit->escaped || unit->dying ||
-        agent->gc.marking || agent->draining)
+    if (unit->kind != WAGI_OBJECT_INSTANCE || unit->handles != 1 || unit->refs || unit->infos || unit->escaped ||
+        unit->dying || agent->gc.marking || agent->draining)
         return false;
     wag_instance *instance = (wag_instance *)wagi_unit_object(unit);
     wagi_unit *linked = instance->linked->object.unit;

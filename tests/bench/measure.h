@@ -50,7 +50,7 @@ void must(wag_err err, wag_error *error, const char *what);
 
 /* ---- the report ---- */
 
-enum { REPORT_COLUMNS_MAX = 8 };
+enum { REPORT_COLUMNS_MAX = 12 };
 
 typedef struct column {
     const char *name;

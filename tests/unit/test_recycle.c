@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "runtime/pool.h"
+#include "wasm.h"
 
 static const wag_tier tiers[] = {WAG_TIER_INTERP, WAG_TIER_NATIVE_CHECKED, WAG_TIER_NATIVE_GUARD};
 enum { TIERS = sizeof tiers / sizeof *tiers };
@@ -415,6 +416,30 @@ static void test_a_step_that_fails_leaves_undone_what_comes_after_it(void **stat
     }
 }
 
+/* ---- what the host attaches ---- */
+
+static void count_one(void *count)
+{
+    ++*(int *)count;
+}
+
+static void test_host_info_of_an_instance_is_finalized_with_it_and_not_seen_by_the_next_one(void **state)
+{
+    (void)state;
+    wag_module *module = module_in("(module (func (export \"f\")))", WAG_TIER_DEFAULT);
+    int finalized = 0;
+    for (int i = 0; i < 10; i++) {
+        wag_instance *instance = make(module, NULL);
+        wasm_instance_t *same = (wasm_instance_t *)(void *)instance;
+        assert_null(wasm_instance_get_host_info(same));
+        wasm_instance_set_host_info_with_finalizer(same, &finalized, count_one);
+        assert_int_equal(finalized, i);
+        wag_instance_unref(instance);
+        assert_int_equal(finalized, i + 1);
+    }
+    wag_module_unref(module);
+}
+
 /* ---- links ---- */
 
 static void test_a_link_makes_many_instances_and_stays_as_it_was_read(void **state)
@@ -437,6 +462,40 @@ static void test_a_link_makes_many_instances_and_stays_as_it_was_read(void **sta
     }
     wag_linked_unref(linked);
     wag_linked_unref(NULL);
+}
+
+static void test_every_pair_of_module_and_import_object_is_read_once(void **state)
+{
+    (void)state;
+    enum { SIDE = 6 };
+    wag_module *modules[SIDE];
+    wag_imports *imports[SIDE];
+    static int32_t numbers[SIDE];
+    for (int i = 0; i < SIDE; i++) {
+        modules[i] = module_in(IMPORTER, WAG_TIER_DEFAULT);
+        numbers[i] = i;
+        imports[i] = imports_with(&numbers[i], 10 * i);
+    }
+    const wag_linked *known[SIDE][SIDE];
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < SIDE * SIDE; i++) {
+            int m = (i + i / SIDE) % SIDE, n = i / SIDE;
+            wag_instance *instance = make(modules[m], imports[n]);
+            assert_int_equal(call_i32(instance, "g"), 10 * n);
+            wag_instance_unref(instance);
+            const wag_linked *linked = wagi_link_find(wag_agent_current(), modules[m], imports[n]);
+            assert_non_null(linked);
+            if (round == 1)
+                assert_ptr_equal(linked, known[m][n]);
+            known[m][n] = linked;
+        }
+    wag_imports *unused = imports_with(&numbers[0], 0);
+    assert_null(wagi_link_find(wag_agent_current(), modules[3], unused));
+    wag_imports_unref(unused);
+    for (int i = 0; i < SIDE; i++) {
+        wag_imports_unref(imports[i]);
+        wag_module_unref(modules[i]);
+    }
 }
 
 static void *use_a_link_of_another_agent(void *argument)
@@ -574,7 +633,9 @@ int main(void)
         TEST(test_a_replaced_import_is_finalized_at_once),
         TEST(test_segments_into_imported_objects_are_written_each_time),
         TEST(test_a_step_that_fails_leaves_undone_what_comes_after_it),
+        TEST(test_host_info_of_an_instance_is_finalized_with_it_and_not_seen_by_the_next_one),
         TEST(test_a_link_makes_many_instances_and_stays_as_it_was_read),
+        TEST(test_every_pair_of_module_and_import_object_is_read_once),
         TEST(test_a_link_says_what_is_wrong),
         TEST(test_a_module_goes_with_its_last_handle_although_instances_are_kept),
         TEST(test_a_module_that_another_thread_drops_goes_when_a_pool_is_used),

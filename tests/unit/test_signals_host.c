@@ -131,12 +131,9 @@ static void scene_host_owns(void)
     run(make(module), "host", CRASH);
 }
 
-/* Sealed pages: written by wasm and by the host, through the host's handler. */
-static void scene_host_owns_sealed(void)
+/* Sealed pages: written by wasm and by the host. */
+static void write_cold_pages(wag_module *module)
 {
-    set_info_action(on_host, 0);
-    wag_cluster *cluster = cluster_with(WAG_SIGNALS_HOST, WAG_RESET_SEALED);
-    wag_module *module = compile_in(cluster, WAG_TIER_NATIVE_GUARD);
     for (int i = 0; i < 20; i++) {
         wag_instance *instance = make(module);
         const wag_memory *memory = wag_exports_memory(wag_instance_exports(instance), "m");
@@ -144,6 +141,13 @@ static void scene_host_owns_sealed(void)
         ((volatile char *)(uintptr_t)wag_memory_readable(memory, 0, 0))[(i * 7 + 3) * 4096] = 1;
         wag_instance_unref(instance);
     }
+}
+
+static void scene_host_owns_sealed(void)
+{
+    set_info_action(on_host, 0);
+    wag_cluster *cluster = cluster_with(WAG_SIGNALS_HOST, WAG_RESET_SEALED);
+    write_cold_pages(compile_in(cluster, WAG_TIER_NATIVE_GUARD));
     need(ours > 10 && wag_cluster_reset_mismatches(cluster) == 0, BAD_HANDLER);
     _exit(GOOD);
 }
@@ -310,37 +314,80 @@ static void test_no_system_call_into_a_sealed_memory_fails(void **state)
     assert_exit(scene_kernel_writes, GOOD);
 }
 
-/* ---- a sanitizer that shares its signals with nobody ---- */
+/* ---- beside a sanitizer ----
+ * AddressSanitizer reads at the start what it shall do with the signals: so the scenes are programs, this one again. */
 
-static int check_exclusive(void)
+static void run_exclusive(void)
 {
-    wasm = wat(TEXT);
     wag_module *module = compile_in(NULL, WAG_TIER_DEFAULT);
     need(wag_module_tier(module) == WAG_TIER_NATIVE_CHECKED, BAD_TIER);
-    wag_error *error = NULL;
-    need(wag_module_new(wasm, &(wag_compile_options){.tier = WAG_TIER_NATIVE_GUARD}, NULL, &error) == WAG_UNSUPPORTED,
+    need(wag_module_new(wasm, &(wag_compile_options){.tier = WAG_TIER_NATIVE_GUARD}, NULL, NULL) == WAG_UNSUPPORTED,
          BAD_TIER);
-    wag_error_unref(error);
     wag_instance *instance = make(module);
     need_traps(instance);
     wag_instance_unref(instance);
     wag_module_unref(module);
-    wat_free(wasm);
-    return GOOD;
 }
 
-static void scene_exclusive(void)
+static void run_sealed(void)
 {
-    setenv("ASAN_OPTIONS", "handle_segv=2:handle_sigbus=2:detect_leaks=0", 1);
-    execl("/proc/self/exe", "test_signals", "exclusive", (char *)NULL);
+    wag_cluster *cluster = cluster_with(WAG_SIGNALS_CHAIN, WAG_RESET_SEALED);
+    wag_module *module = compile_in(cluster, WAG_TIER_NATIVE_GUARD);
+    write_cold_pages(module);
+    use_all(module);
+    need(wag_cluster_reset_mismatches(cluster) == 0, BAD_GO_ON);
+    wag_module_unref(module);
+    need(wag_agent_close() == WAG_OK, BAD_GO_ON);
+    wag_cluster_unref(cluster);
 }
 
-static void test_where_the_signals_cannot_be_had_code_has_bounds_checks(void **state)
+static void run_crash(void)
+{
+    run(guarded(), "host", CRASH);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+    const char *options;
+    int code;
+} programs[] = {
+    {"exclusive", run_exclusive, "handle_segv=2:handle_sigbus=2", GOOD},
+    {"sealed", run_sealed, "handle_segv=0:handle_sigbus=0", GOOD},
+    {"sealed", run_sealed, "handle_segv=1:handle_sigbus=1", GOOD},
+    {"sealed", run_sealed, "use_sigaltstack=0", GOOD},
+    {"crash", run_crash, "handle_segv=1:log_path=/dev/null:exitcode=42", HANDLED}, /* its report */
+};
+enum { PROGRAMS = sizeof programs / sizeof *programs };
+static size_t program;
+
+static void scene_program(void)
+{
+    setenv("ASAN_OPTIONS", programs[program].options, 1);
+    execl("/proc/self/exe", "test_signals_host", programs[program].name, (char *)NULL);
+}
+
+static int run_program(const char *name)
+{
+    wasm = wat(TEXT);
+    for (program = 0; program < PROGRAMS; program++)
+        if (strcmp(programs[program].name, name) == 0) {
+            programs[program].run();
+            wat_free(wasm);
+            return GOOD;
+        }
+    return SURVIVED;
+}
+
+static void test_beside_address_sanitizer_faults_are_shared_or_code_has_bounds_checks(void **state)
 {
     (void)state;
     if (!ADDRESS_SANITIZED)
-        skip(); /* only AddressSanitizer can be told to keep them */
-    assert_exit(scene_exclusive, GOOD);
+        skip(); /* it is about its handlers */
+    for (program = 0; program < PROGRAMS; program++) {
+        print_message("%s\n", programs[program].options);
+        assert_exit(scene_program, programs[program].code);
+    }
 }
 
 int main(int argc, char **argv)
@@ -350,11 +397,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_in_a_cluster_of_the_hosts_signals_nothing_is_changed_and_guard_pages_work),
         cmocka_unit_test(test_without_signals_all_traps_and_interrupts_work_and_the_process_is_as_it_was),
         cmocka_unit_test(test_no_system_call_into_a_sealed_memory_fails),
-        cmocka_unit_test(test_where_the_signals_cannot_be_had_code_has_bounds_checks),
+        cmocka_unit_test(test_beside_address_sanitizer_faults_are_shared_or_code_has_bounds_checks),
         cmocka_unit_test(test_what_is_no_fault_of_ours_is_refused),
     };
-    if (argc == 2 && strcmp(argv[1], "exclusive") == 0)
-        return check_exclusive();
+    if (argc == 2)
+        return run_program(argv[1]);
     if (!wagi_native_available() || !wagi_native_can_guard()) {
         print_message("skipped: no guard mode here\n");
         return 0;

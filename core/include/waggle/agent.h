@@ -1,5 +1,16 @@
 /* The agent: one thread's store and event loop. It is implicit: every thread has one, made on first use of anything
  * that needs it and freed with the thread (or by wag_agent_close). JS: agent, event loop, task queue, microtasks.
+ *
+ * Example:
+ *     static void later(void *context)
+ *     {
+ *         *(bool *)context = true;
+ *     }
+ *
+ *     bool has_run = false;
+ *     wag_timer_start(1, later, &has_run, NULL);
+ *     if (wag_agent_run() != WAG_OK || !has_run) // until nothing is left to do
+ *         return 1;
  */
 #ifndef WAGGLE_AGENT_H
 #define WAGGLE_AGENT_H
@@ -10,6 +21,7 @@
 extern "C" {
 #endif
 
+/* Opaque; needed only to interrupt it, and to compare. */
 typedef struct wag_agent wag_agent;
 
 /* This thread's agent, in the default cluster unless wag_agent_open was called. borrow. NULL when memory is out. */
@@ -42,10 +54,10 @@ WAG_API int wag_agent_fd(void);
 /* Stop what the agent runs: calls into wasm, wag_agent_run, wag_await and waits end with WAG_INTERRUPTED. Any thread,
  * also from a signal handler. Answered when the outermost of them has returned it; when nothing runs, the next one ends
  * with it. The agent must be alive. */
-WAG_API void wag_agent_interrupt(wag_agent *agent);
+WAG_API_ANY_THREAD void wag_agent_interrupt(wag_agent *agent);
 /* The same for good: WAG_TERMINATED, now and for everything that is begun later. Objects can still be used and
  * released. wag_worker_terminate does this to a worker's agent. */
-WAG_API void wag_agent_terminate(wag_agent *agent);
+WAG_API_ANY_THREAD void wag_agent_terminate(wag_agent *agent);
 /* May this agent's thread be blocked by memory.atomic.wait? When not, that traps with WAG_CANNOT_BLOCK: for a thread
  * that serves an event loop. The default is true. Owner thread. ECMAScript: [[CanBlock]]. */
 WAG_API wag_err wag_agent_set_can_block(bool can_block);
@@ -58,9 +70,9 @@ WAG_API wag_err wag_agent_stop_reason(void);
  * one is set; setting and cancelling one is an atomic exchange. They stop the agent within about 0.1 ms. */
 #define WAG_NO_DEADLINE UINT64_MAX
 /* Now, on that clock. Any thread. */
-WAG_API uint64_t wag_clock_ns(void);
+WAG_API_ANY_THREAD uint64_t wag_clock_ns(void);
 /* The point of time that is so far away. Any thread. */
-WAG_API uint64_t wag_deadline_in(uint64_t duration_ns);
+WAG_API_ANY_THREAD uint64_t wag_deadline_in(uint64_t duration_ns);
 /* The agent's deadline, for whatever it runs then: replaces the one before, also one that has passed and is not
  * answered yet. When it passes the agent is stopped once, as by wag_agent_interrupt but with WAG_DEADLINE, and has none
  * any more. WAG_NO_DEADLINE cancels: it will not stop anything then. A host function may call it to give a guest more
@@ -88,7 +100,7 @@ WAG_API wag_err wag_agent_wait(uint64_t deadline_ns);
 WAG_API wag_err wag_agent_wait_fd(int fd, unsigned events, uint64_t deadline_ns, unsigned *ret_events);
 /* End the agent's wait, or the next one when it does not wait: notices do not add up. Any thread, also from a signal
  * handler. The agent must be alive. */
-WAG_API void wag_agent_notify(wag_agent *agent);
+WAG_API_ANY_THREAD void wag_agent_notify(wag_agent *agent);
 
 /* Run callback(context) as a task after at least `milliseconds`. ret_timer: an id for wag_timer_cancel. Owner thread.
  */
@@ -107,7 +119,7 @@ WAG_API void wag_agent_collect(void);
  */
 WAG_API size_t wag_agent_live_objects(void);
 /* Live modules of the process. Any thread. For leak tests. */
-WAG_API size_t wag_live_modules(void);
+WAG_API_ANY_THREAD size_t wag_live_modules(void);
 
 #ifdef __cplusplus
 }

@@ -4,6 +4,16 @@
  *
  * A buffer belongs to one agent; owner thread everywhere: another agent's is WAG_WRONG_AGENT, NULL, 0 or false.
  * Source: ECMAScript, ArrayBuffer and SharedArrayBuffer objects; JS API, section "Memories".
+ *
+ * Example:
+ *     wag_memory *memory = wag_exports_memory(wag_instance_exports(instance), "memory");
+ *     wag_buffer *buffer = wag_memory_buffer(memory);
+ *     if (wag_buffer_write(buffer, 16, "hello", 5) != WAG_OK)
+ *         return 1;
+ *     wag_memory_grow(memory, 1, NULL, NULL);
+ *     if (!wag_buffer_is_detached(buffer)) // it is an error now, not a pointer to what was
+ *         return 1;
+ *     wag_buffer_unref(buffer);
  */
 #ifndef WAGGLE_BUFFER_H
 #define WAGGLE_BUFFER_H
@@ -16,10 +26,10 @@ extern "C" {
 
 /* new ArrayBuffer(length, {maxByteLength}), new SharedArrayBuffer(...). In bytes. */
 typedef struct wag_buffer_descriptor {
-    uint64_t length;
+    uint64_t length;     /* now */
     uint64_t max_length; /* of a resizable (growable) one; not less than length */
-    bool resizable;
-    bool shared; /* the bytes never move; address space for max_length is reserved */
+    bool resizable;      /* growable, when shared */
+    bool shared;         /* the bytes never move; address space for max_length is reserved */
 } wag_buffer_descriptor;
 
 /* Zeroed bytes. descriptor: borrow. ret_buffer: own. WAG_RANGE when max_length < length or the memory cannot be had. */
@@ -34,7 +44,9 @@ WAG_API wag_err wag_buffer_new(wag_bytes bytes, wag_buffer **ret_buffer, wag_err
  *  ret_buffer: own. WAG_TYPE, WAG_NOMEM. */
 WAG_API wag_err wag_buffer_adopt(uint8_t *data, size_t size, void (*release)(void *context, uint8_t *data),
                                  void *context, wag_buffer **ret_buffer, wag_error **reterr_error);
+/* One more reference; returns its argument. NULL is a no-op. */
 WAG_API wag_buffer *wag_buffer_ref(wag_buffer *buffer);
+/* One reference less. NULL is a no-op. */
 WAG_API void wag_buffer_unref(wag_buffer *buffer);
 
 /* byteLength, maxByteLength; 0 when detached. */

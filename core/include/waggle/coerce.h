@@ -16,6 +16,14 @@
  * integer for an i64) this layer gives a TypeError.
  * All: owner thread; WAG_WRONG_AGENT otherwise, and for values that hold an object of another agent. Source: JS API,
  * "ToWebAssemblyValue", "ToJSValue", "DefaultValue", and the constructors of Memory, Table, Global, Tag, Exception.
+ *
+ * Example:
+ *     wag_value args[2] = {WAG_NUMBER(40.9), wag_string("2")}, sum;
+ *     wag_error *error;
+ *     wag_func *add = wag_exports_func(wag_instance_exports(instance), "add");
+ *     if (wag_call_value(add, args, 2, &sum, &error) != WAG_OK || sum.of.number != 42)
+ *         return 1;
+ *     wag_value_unref(args[1]);
  */
 #ifndef WAGGLE_COERCE_H
 #define WAGGLE_COERCE_H

@@ -1,6 +1,23 @@
 /* Import objects: namespace -> field -> value. JS API, "read the imports".
  * An import object belongs to the agent that made it. It is read when the JS API reads it: inside wag_instantiate for a
  * module, after compilation for bytes; it may be changed and dropped after the call (the call keeps what it needs).
+ *
+ * Example:
+ *     static wag_error *refuse(void *context, const wag_val *args, wag_val *results)
+ *     {
+ *         (void)context, (void)args, (void)results;
+ *         return wag_error_new(WAG_CLASS_RANGE_ERROR, "no more of these");
+ *     }
+ *
+ *     wag_imports *imports = wag_imports_new();
+ *     wag_imports_set_func(imports, "host", "next", "(i64) -> ()", refuse, NULL, NULL);
+ *     wag_error **errors;
+ *     size_t count;
+ *     if (wag_imports_check(module, imports, &errors, &count) != WAG_OK || count != 1)
+ *         return 1;
+ *     printf("%s\n", wag_error_message(errors[0])); // which import, what was wanted, what was given
+ *     wag_error_list_free(errors, count);
+ *     wag_imports_unref(imports);
  */
 #ifndef WAGGLE_IMPORTS_H
 #define WAGGLE_IMPORTS_H
@@ -11,6 +28,7 @@
 extern "C" {
 #endif
 
+/* An import object. */
 typedef struct wag_imports wag_imports;
 
 /* A host function. args are of the function's parameter types, results has room for its result types with kind already
@@ -34,7 +52,9 @@ WAG_API wag_imports *wag_imports_new_getter(wag_imports_getter getter, void *con
 /* Any value as import object, as in JavaScript: a map of maps (or instances) works, everything else is a TypeError when
  * it is used. value: borrow. own; NULL when memory is out. */
 WAG_API wag_imports *wag_imports_from_value(wag_value value);
+/* One more reference; returns its argument. NULL is a no-op. */
 WAG_API wag_imports *wag_imports_ref(wag_imports *imports);
+/* One reference less. NULL is a no-op. */
 WAG_API void wag_imports_unref(wag_imports *imports);
 
 /* imports[module][field] = value. value: borrow (a reference is taken). Replaces. WAG_NOMEM, WAG_WRONG_AGENT;
@@ -58,7 +78,8 @@ WAG_API wag_err wag_imports_set_func(wag_imports *imports, const char *module, c
  * Owner thread. WAG_NOMEM, WAG_WRONG_AGENT. imports may be NULL. */
 WAG_API wag_err wag_imports_check(const wag_module *module, wag_imports *imports, wag_error ***ret_errors,
                                   size_t *ret_count);
-WAG_API void wag_error_list_free(wag_error **errors, size_t count);
+/* Free what wag_imports_check has given: the array, and one reference of each error. */
+WAG_API_ANY_THREAD void wag_error_list_free(wag_error **errors, size_t count);
 
 #ifdef __cplusplus
 }

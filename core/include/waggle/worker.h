@@ -1,5 +1,25 @@
 /* Workers: a thread with an agent, and a pair of ports (an nng channel) between it and the thread that made it.
  * HTML: dedicated workers, postMessage, terminate.
+ *
+ * Example:
+ *     static void on_message(void *self, wag_value message)
+ *     {
+ *         printf("%zu imports\n", wag_module_import_count(message.of.module));
+ *         wag_scope_close(self);
+ *     }
+ *     static void worker_main(wag_worker_scope *self, void *context)
+ *     {
+ *         (void)context;
+ *         wag_scope_on_message(self, on_message, self);
+ *     }
+ *
+ *     wag_worker *worker;
+ *     wag_worker_options options = {.entry = worker_main, .name = "example"};
+ *     if (wag_worker_new(&options, &worker, NULL) != WAG_OK)
+ *         return 1;
+ *     wag_worker_post_message(worker, WAG_MODULE(module), NULL);
+ *     wag_agent_run(); // until the worker has ended
+ *     wag_worker_free(worker);
  */
 #ifndef WAGGLE_WORKER_H
 #define WAGGLE_WORKER_H
@@ -10,8 +30,10 @@
 extern "C" {
 #endif
 
-typedef struct wag_worker wag_worker;             /* the outside: belongs to the agent that made it */
-typedef struct wag_worker_scope wag_worker_scope; /* the inside: belongs to the worker's agent */
+/* A worker from outside: belongs to the agent that made it. */
+typedef struct wag_worker wag_worker;
+/* A worker from inside: belongs to the worker's agent. */
+typedef struct wag_worker_scope wag_worker_scope;
 
 /* What a post does while the queue is full. A message waits from the post until the other side's loop takes it.
  * BLOCK ends with WAG_CLOSED when the other side ends meanwhile, with WAG_INTERRUPTED when this agent is interrupted or
@@ -28,12 +50,12 @@ typedef void (*wag_worker_entry)(wag_worker_scope *self, void *context);
 
 /* Zero-initialised it means the defaults, except entry. */
 typedef struct wag_worker_options {
-    wag_worker_entry entry;
-    void *context;
-    const char *name;      /* borrow, copied; thread name and messages; NULL: "worker" */
-    size_t stack_bytes;    /* 0: the system's default */
-    size_t queue_messages; /* messages that may wait in each direction; 0: 1024 */
-    wag_queue_policy queue_policy;
+    wag_worker_entry entry;        /* not NULL */
+    void *context;                 /* given to entry */
+    const char *name;              /* borrow, copied; thread name and messages; NULL: "worker" */
+    size_t stack_bytes;            /* 0: the system's default */
+    size_t queue_messages;         /* messages that may wait in each direction; 0: 1024 */
+    wag_queue_policy queue_policy; /* of both directions */
 } wag_worker_options;
 
 /* message: borrow, gone when the handler returns (wag_value_ref keeps it). */
