@@ -1,4 +1,4 @@
-/* waggle/agent.h: stopping an agent, deadlines, and waits that a stop ends. */
+/* waggle/agent.h: stopping an agent, deadlines, fuel, and waits that a stop ends. */
 #include "api/check.h"
 #include "base/os.h"
 #include "runtime/deadline.h"
@@ -72,6 +72,52 @@ wag_err wag_call_until(wag_func *func, const wag_val *args, size_t arg_count, wa
     err = wag_call(func, args, arg_count, results, result_count, reterr_error);
     wagi_deadline_set(agent, outer); /* cannot fail: the agent is watched already, or nothing is to be watched */
     return err;
+}
+
+/* ---- fuel ---- */
+
+/* This thread's agent, when it has fuel. */
+static wag_err fuelled_agent(wag_agent **ret_agent)
+{
+    *ret_agent = wag_agent_current();
+    if (!*ret_agent)
+        return WAG_NOMEM;
+    return (*ret_agent)->cluster->fuel ? WAG_OK : WAG_UNSUPPORTED;
+}
+
+wag_err wag_fuel_set(uint64_t units)
+{
+    wag_agent *agent;
+    wag_err err = fuelled_agent(&agent);
+    if (err == WAG_OK && units > INT64_MAX)
+        err = WAG_RANGE;
+    if (err == WAG_OK)
+        *agent->fuel = (int64_t)units;
+    return err;
+}
+
+wag_err wag_fuel_add(uint64_t units)
+{
+    wag_agent *agent;
+    wag_err err = fuelled_agent(&agent);
+    if (err == WAG_OK)
+        *agent->fuel = units < (uint64_t)(INT64_MAX - *agent->fuel) ? *agent->fuel + (int64_t)units : INT64_MAX;
+    return err;
+}
+
+uint64_t wag_fuel_left(void)
+{
+    const wag_agent *agent = wagi_agent_peek();
+    return agent && agent->cluster->fuel ? (uint64_t)*agent->fuel : 0;
+}
+
+wag_err wag_fuel_charge(uint64_t units, wag_error **reterr_error)
+{
+    wag_agent *agent;
+    wag_err err = fuelled_agent(&agent);
+    if (err == WAG_OK)
+        err = wagi_fuel_charge(agent, units);
+    return err == WAG_OK ? err : wagi_fail(wagi_error_new(err, NULL), reterr_error);
 }
 
 /* ---- waits ---- */

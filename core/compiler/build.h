@@ -107,6 +107,8 @@ bool wagi_build(wagi_builder *builder, wagi_ir *ir, const wagi_machine *machine,
 wagi_entry *wagi_build_top(wagi_builder *b);
 /* Make a constant entry a temporary. Call it for all operands before their instruction is emitted. */
 void wagi_build_materialize(wagi_builder *b, wagi_entry *entry);
+/* Charge for what the op at hand begins (binary/fuel.h). */
+void wagi_build_fuel(wagi_builder *b, uint32_t cost);
 void wagi_build_move(wagi_builder *b, uint32_t to, wagi_entry from, bool redirect);
 void wagi_build_sync(wagi_builder *b);
 void wagi_build_drop_to(wagi_builder *b, uint32_t height);

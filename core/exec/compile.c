@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "binary/fail.h"
+#include "binary/fuel.h"
 #include "exec/native.h"
 #include "interp/interp.h"
 #include "runtime/agent.h"
@@ -109,6 +110,8 @@ wag_err wagi_compile(wag_bytes bytes, struct wag_cluster *cluster, wag_tier tier
         return err;
     wag_cluster_ref(cluster);
     err = wagi_compile_allowed(module->data, cluster, reterr_error);
+    if (err == WAG_OK && cluster->fuel && !wagi_fuel_make(module))
+        err = wagi_fail(wagi_error_nomem(), reterr_error);
     if (err == WAG_OK)
         err = compile_as(module, tier, reterr_error);
     if (err != WAG_OK)

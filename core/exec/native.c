@@ -182,6 +182,7 @@ static wag_err native_compile(wag_module *module, wag_error **reterr_error)
                                  .abi = &wagi_native_abi,
                                  .layout = wagi_instance_layout_of(module->data),
                                  .stop_limit = wagi_stop_limit_offset(),
+                                 .fuel = wagi_fuel_offset(),
                                  .guard = module->guarded,
                                  .poll = true,
                                  .check = wagi_compiler_test.check};

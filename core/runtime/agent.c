@@ -20,15 +20,28 @@ _Thread_local WAGI_NEAR_THREAD wag_agent *wagi_agent_of_thread;
 
 static _Thread_local WAGI_NEAR_THREAD atomic_uintptr_t stop_limit;
 
-int32_t wagi_stop_limit_offset(void)
+static _Thread_local WAGI_NEAR_THREAD int64_t fuel;
+
+static int32_t offset_of(const void *thread_local_word)
 {
 #if defined(__x86_64__) && defined(__GNUC__)
     uintptr_t thread_pointer;
     __asm__("mov %%fs:0, %0" : "=r"(thread_pointer));
-    return (int32_t)((uintptr_t)&stop_limit - thread_pointer);
+    return (int32_t)((uintptr_t)thread_local_word - thread_pointer);
 #else
+    (void)thread_local_word;
     return 0; /* there is no native code */
 #endif
+}
+
+int32_t wagi_stop_limit_offset(void)
+{
+    return offset_of(&stop_limit);
+}
+
+int32_t wagi_fuel_offset(void)
+{
+    return offset_of(&fuel);
 }
 
 /* Native stack that is kept free below the limit: for the library's own frames, and a host function's. */
@@ -95,6 +108,8 @@ wag_err wagi_agent_open(wag_cluster *cluster)
     agent->can_block = true;
     agent->native_limit = native_limit();
     agent->stop_limit = &stop_limit;
+    agent->fuel = &fuel;
+    fuel = 0;
     atomic_store(&stop_limit, agent->native_limit);
     agent->hook.run = thread_ended;
     size_t slots = (size_t)(cluster->limits.interp_stack_bytes / sizeof(wagi_slot));

@@ -31,6 +31,7 @@ struct wag_cluster {
     wag_reset_strategy reset;
     wag_signals signals;
     bool check_resets;
+    bool fuel; /* code charges fuel */
     atomic_size_t reset_mismatches;
     atomic_uint_least64_t taken[WAGI_QUOTA_COUNT]; /* granted to agents */
     bool perf_map, gdb_jit;                        /* what the native tier tells others of its code */
@@ -103,6 +104,10 @@ struct wag_agent {
     bool can_block;         /* it may do that */
     atomic_bool notified;   /* wag_agent_notify: the next wag_agent_wait ends */
     wagi_deadline deadline; /* runtime/deadline.c */
+
+    /* This thread's fuel; never negative but while a trap of native code is on its way. Only code of a cluster with
+     * `fuel` touches it. */
+    int64_t *fuel;
 
     /* ---- native code (exec/native.c); offsets are known to generated code ---- */
     wagi_entry_frame *entry_sp; /* of the innermost entry into native code that is open, or NULL */
@@ -219,6 +224,14 @@ static inline wag_err wagi_agent_stop(const wag_agent *agent)
     return word & WAGI_STOP_TERMINATE ? WAG_TERMINATED : word & WAGI_STOP_INTERRUPT ? WAG_INTERRUPTED : WAG_DEADLINE;
 }
 
+/* Take fuel. WAG_OUT_OF_FUEL when there is less; then there is none any more. Owner thread. */
+static inline wag_err wagi_fuel_charge(wag_agent *agent, uint64_t units)
+{
+    bool enough = (uint64_t)*agent->fuel >= units;
+    *agent->fuel = enough ? *agent->fuel - (int64_t)units : 0;
+    return enough ? WAG_OK : WAG_OUT_OF_FUEL;
+}
+
 /* The code of an error that says: the agent was stopped. */
 static inline bool wagi_err_is_stop(wag_err err)
 {
@@ -228,6 +241,7 @@ static inline bool wagi_err_is_stop(wag_err err)
 /* Where generated code finds its thread's stop limit: an offset from the thread pointer, the same in all threads. A
  * poll is one compare then. */
 int32_t wagi_stop_limit_offset(void);
+int32_t wagi_fuel_offset(void); /* the same for agent->fuel */
 
 /* The native stack that is below this may hold references in frames of native code; NULL: there are none. */
 static inline const void *wagi_agent_native_top(const wag_agent *agent)

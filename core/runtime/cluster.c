@@ -25,6 +25,7 @@ wag_err wag_cluster_new(const wag_cluster_options *options, wag_cluster **ret_cl
     cluster->reset = options ? options->reset : WAG_RESET_DEFAULT;
     cluster->check_resets = options && options->check_resets;
     cluster->signals = options ? options->signals : WAG_SIGNALS_CHAIN;
+    cluster->fuel = options && options->fuel;
     atomic_init(&cluster->reset_mismatches, 0);
     cluster->features = ((uint64_t)1 << WAGI_FEATURE_COUNT) - 1;
     if (!options || !options->custom_page_sizes)

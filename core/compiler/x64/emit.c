@@ -261,6 +261,19 @@ static void poll(wagi_x64_emitter *e)
     wagi_x64_trap_if(e, CC_B, WAG_INTERRUPTED);
 }
 
+/* sub qword fs:[fuel], units */
+static void charge(wagi_x64_emitter *e, uint64_t units)
+{
+    wagi_x64_u8(&e->code, 0x64);
+    wagi_x64_u8(&e->code, 0x48);
+    wagi_x64_u8(&e->code, 0x81);
+    wagi_x64_u8(&e->code, 5 << 3 | 4);
+    wagi_x64_u8(&e->code, 0x25); /* no base, no index */
+    wagi_x64_u32(&e->code, (uint32_t)e->context->fuel);
+    wagi_x64_u32(&e->code, (uint32_t)units);
+    wagi_x64_trap_if(e, CC_S, WAG_OUT_OF_FUEL);
+}
+
 static void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins);
 
 /* A loop's head that a jump at the loop's end may repeat instead of going there: it is small and decides something. The
@@ -335,6 +348,9 @@ __attribute__((noinline)) static void emit_control(wagi_x64_emitter *e, uint32_t
     case WAGI_IR_POLL:
         if (!e->is_copy) /* once for all copies of an unrolled loop */
             poll(e);
+        break;
+    case WAGI_IR_FUEL:
+        charge(e, ins->imm);
         break;
     case WAGI_IR_RETURN:
         wagi_x64_emit_return(e, ins);

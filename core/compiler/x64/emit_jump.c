@@ -106,6 +106,8 @@ static uint32_t estimate(const wagi_x64_emitter *e, const wagi_ins *ins)
     case WAGI_IR_SETCC:
     case WAGI_IR_POLL:
         return 16;
+    case WAGI_IR_FUEL:
+        return 20;
     case WAGI_IR_CALL:
     case WAGI_IR_TAIL_CALL:
     case WAGI_IR_BR_TABLE:

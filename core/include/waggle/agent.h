@@ -102,6 +102,31 @@ WAG_API wag_err wag_agent_wait_fd(int fd, unsigned events, uint64_t deadline_ns,
  * handler. The agent must be alive. */
 WAG_API_ANY_THREAD void wag_agent_notify(wag_agent *agent);
 
+/* ---- fuel ----
+ *
+ * A budget that is spent by what a guest executes, not by time: the same module with the same arguments takes the same
+ * fuel in every tier, on every machine, in every run. The cluster's option `fuel` makes code charge it. An agent begins
+ * with none; when a call needs more than there is, it ends with the trap WAG_OUT_OF_FUEL, which wasm code cannot catch,
+ * and there is none left. Objects can be used again once there is some.
+ *
+ * One unit pays for one instruction; block, loop, try_table, else, end and nop are free. Code is paid for before it
+ * runs, by straight regions: a function's body outside of its loops when it is called, a loop's body outside of its
+ * inner loops each time its start is passed. What is not executed in a region (the other arm of an if) is paid for all
+ * the same, so the budget bounds what is executed. Instructions that move memory, table or array elements take one unit
+ * more for each 64 bytes (8 elements of a table). Calls of host functions cost nothing but their instruction: a host
+ * function may charge. */
+
+/* The agent's fuel from now on. units: INT64_MAX at most, WAG_RANGE. WAG_UNSUPPORTED when the cluster has no fuel.
+ * Owner thread, also in host functions; the same for those below. */
+WAG_API wag_err wag_fuel_set(uint64_t units);
+/* More of it; INT64_MAX at most. */
+WAG_API wag_err wag_fuel_add(uint64_t units);
+/* What is left; 0 when the cluster has no fuel. */
+WAG_API uint64_t wag_fuel_left(void);
+/* Take some, for work that a host function does. WAG_OUT_OF_FUEL when there is less, then none is left, and
+ * *reterr_error (own) is what the host function should return. */
+WAG_API wag_err wag_fuel_charge(uint64_t units, wag_error **reterr_error);
+
 /* Run callback(context) as a task after at least `milliseconds`. ret_timer: an id for wag_timer_cancel. Owner thread.
  */
 WAG_API wag_err wag_timer_start(uint64_t milliseconds, void (*callback)(void *context), void *context,
