@@ -99,6 +99,20 @@ void *wagi_os_remap(void *address, size_t old_size, size_t new_size)
 #endif
 }
 
+bool wagi_os_move(void *address, size_t size, void *to)
+{
+    size = round_to_pages(size);
+    if (must_fail())
+        return false;
+#ifdef COPY_REMAP
+    memcpy(to, address, size);
+    munmap(address, size);
+    return true;
+#else
+    return mremap(address, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED;
+#endif
+}
+
 void wagi_os_prefer_large_pages(void *address, size_t size)
 {
 #ifdef MADV_HUGEPAGE

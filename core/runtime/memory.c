@@ -276,8 +276,11 @@ bool wagi_memory_guard(wag_memory *memory)
     uint8_t *base = reserve(memory->object.unit->agent, memory->size);
     if (!base)
         return false;
-    memcpy(base, memory->base, (size_t)memory->size);
-    release_bytes(memory->base, memory->size, memory->is_mapped);
+    /* Copying would give every page of a new memory bytes of its own, and read them all. */
+    if (!memory->is_mapped || !wagi_os_move(memory->base, (size_t)memory->size, base)) {
+        memcpy(base, memory->base, (size_t)memory->size);
+        release_bytes(memory->base, memory->size, memory->is_mapped);
+    }
     memory->base = base;
     memory->is_mapped = memory->is_guarded = true;
     memory->generation++;

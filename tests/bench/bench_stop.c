@@ -4,14 +4,12 @@
  *
  *   bench_stop [--tier NAME] [--rounds N] [--json FILE]
  */
-#include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "histogram.h"
@@ -62,13 +60,6 @@ typedef struct stopper {
     _Atomic uint64_t stopped_at;
 } stopper;
 
-static void sleep_ns(long duration)
-{
-    struct timespec pause = {.tv_nsec = duration};
-    while (nanosleep(&pause, &pause) != 0 && errno == EINTR) {
-    }
-}
-
 /* A while after each go it interrupts. */
 static void *stopper_main(void *context)
 {
@@ -79,7 +70,7 @@ static void *stopper_main(void *context)
         if (atomic_load(&s->end)) {
             return NULL;
         }
-        sleep_ns(300000);
+        wag_agent_wait(wag_deadline_in(300000));
         atomic_store(&s->stopped_at, wag_clock_ns());
         wag_agent_interrupt(s->agent);
     }

@@ -362,6 +362,30 @@ static void test_a_start_function_runs_out_of_fuel(void **state)
     close_cluster(cluster);
 }
 
+/* There is time to compile bodies before the last one is there. */
+static void test_a_module_that_came_in_pieces_charges_fuel(void **state)
+{
+    (void)state;
+    wag_cluster *cluster = open_cluster();
+    wag_bytes bytes = wat(programs[4].text);
+    wag_module *whole = module_in(WAG_TIER_DEFAULT, bytes, cluster), *module = NULL;
+    wag_compile_options options = {.cluster = cluster};
+    wag_module_stream *stream;
+    wag_promise_module *promise;
+    ASSERT_OK(wag_module_stream_new(&options, &stream, &promise));
+    for (size_t i = 0; i < bytes.size; i++)
+        ASSERT_OK(wag_module_stream_write(stream, (wag_bytes){bytes.data + i, 1}));
+    ASSERT_OK(wag_module_stream_finish(stream));
+    ASSERT_OK(wag_await(promise, &module, NULL));
+    wag_promise_module_unref(promise);
+    wag_module_stream_free(stream);
+    assert_same("in pieces", 1000000, run(whole, NULL, "run", 7, 1000000), run(module, NULL, "run", 7, 1000000));
+    wag_module_unref(whole);
+    wag_module_unref(module);
+    wat_free(bytes);
+    close_cluster(cluster);
+}
+
 static void test_fuel_is_bounded_and_an_option(void **state)
 {
     (void)state;
@@ -396,6 +420,7 @@ int main(void)
         cmocka_unit_test(test_host_functions_see_fuel_and_charge_it),
         cmocka_unit_test(test_an_agent_that_ran_out_goes_on_when_it_gets_more),
         cmocka_unit_test(test_a_start_function_runs_out_of_fuel),
+        cmocka_unit_test(test_a_module_that_came_in_pieces_charges_fuel),
         cmocka_unit_test(test_fuel_is_bounded_and_an_option),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
