@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "histogram.h"
 #include "measure.h"
 
 static const char *const places[] = {"a loop", "a loop of memory.fill", "memory.atomic.wait32", "wag_agent_wait",
@@ -76,11 +75,11 @@ static void *stopper_main(void *context)
     }
 }
 
-static void report_latency(report *r, const char *name, const histogram *h)
+/* Sorts values. */
+static void report_latency(report *r, const char *name, double *values, int count)
 {
-    double values[] = {(double)histogram_at(h, 50) / 1e3, (double)histogram_at(h, 99) / 1e3,
-                       (double)histogram_at(h, 100) / 1e3};
-    report_row(r, name, values, NULL);
+    double row[] = {median(values, count), values[(count - 1) * 99 / 100], values[count - 1]};
+    report_row(r, name, row, NULL);
 }
 
 static void expect(wag_err wanted, wag_err got, const char *name)
@@ -102,25 +101,26 @@ static void measure_latency(const options *o, wag_bytes bytes)
     }
     for (int place = 0; place < PLACES; place++) {
         wag_func *func = wag_exports_func(wag_instance_exports(instance), places[place]);
-        histogram *interrupts = histogram_new(), *deadlines = histogram_new();
+        double *interrupts = calloc((size_t)o->rounds, sizeof *interrupts);
+        double *deadlines = calloc((size_t)o->rounds, sizeof *deadlines);
         if (interrupts == NULL || deadlines == NULL) {
             fail("out of memory");
         }
         for (int round = 0; round < o->rounds; round++) {
             sem_post(&s.go);
             expect(WAG_INTERRUPTED, wag_call(func, NULL, 0, NULL, 0, NULL), places[place]);
-            histogram_add(interrupts, wag_clock_ns() - atomic_load(&s.stopped_at));
+            interrupts[round] = (double)(wag_clock_ns() - atomic_load(&s.stopped_at)) / 1e3;
             uint64_t deadline = wag_deadline_in(300000);
             expect(WAG_DEADLINE, wag_call_until(func, NULL, 0, NULL, 0, deadline, NULL), places[place]);
-            histogram_add(deadlines, wag_clock_ns() - deadline);
+            deadlines[round] = (double)(wag_clock_ns() - deadline) / 1e3;
         }
         char name[64];
         snprintf(name, sizeof name, "%s, interrupt", places[place]);
-        report_latency(r, name, interrupts);
+        report_latency(r, name, interrupts, o->rounds);
         snprintf(name, sizeof name, "%s, deadline", places[place]);
-        report_latency(r, name, deadlines);
-        histogram_free(interrupts);
-        histogram_free(deadlines);
+        report_latency(r, name, deadlines, o->rounds);
+        free(interrupts);
+        free(deadlines);
     }
     atomic_store(&s.end, true);
     sem_post(&s.go);
