@@ -4,7 +4,7 @@
   (import "host" "wait_fd" (func $wait_fd))
   (memory 1 1 shared)
   (func (export "a loop") (loop $l (br $l)))
-  (func (export "a loop of memory.fill") (loop $l (memory.fill (i32.const 0) (i32.const 1) (i32.const 65536)) (br $l)))
+  (func (export "a loop of memory.fill") (loop $l (memory.fill (i32.const 0) (i32.const 0) (i32.const 65536)) (br $l)))
   (func (export "memory.atomic.wait32")
     (drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1))))
   (func (export "wag_agent_wait") (call $wait))
