@@ -136,7 +136,7 @@ $(call obj,$(filter core/compiler/% core/binary/%,$(LIB_SRC))): CFLAGS := $(CFLA
 $(BUILD)/%.wasm: %.wat
 	@mkdir -p $(@D)
 	$(call say,WASM,$<)
-	$(Q)wat2wasm --debug-names $< -o $@
+	$(Q)wat2wasm --enable-threads --debug-names $< -o $@
 
 $(LIB): $(call obj,$(LIB_SRC))
 	@rm -f $@

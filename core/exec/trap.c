@@ -91,21 +91,18 @@ static void add_frames(const wag_agent *agent, uintptr_t pc, const void *sp, boo
 /* The walk needs to know whether pc is a faulting instruction or a return address: the fault handler's mark. */
 #define FAULT_MARK 0x10000u
 
-/* An interrupt that comes while an earlier one is forgotten may have set the limit and not the flag: wagi_agent_raise
- * sets one after the other. */
-static bool is_interrupted(wag_agent *agent)
-{
-    return wagi_agent_poll(agent) || atomic_load(agent->stop_limit) == UINTPTR_MAX;
-}
-
 void wagi_native_trap(wag_instance *instance, const void *pc, const void *sp, wag_err trap)
 {
     wag_agent *agent = instance->unit.agent;
     bool is_fault = (unsigned)trap & FAULT_MARK;
     trap = (wag_err)((unsigned)trap & ~FAULT_MARK);
-    /* One compare serves both: the stack limit moves to the top while an interrupt is pending. */
-    if (trap == WAG_STACK_OVERFLOW || trap == WAG_INTERRUPTED)
-        trap = is_interrupted(agent) ? WAG_INTERRUPTED : WAG_STACK_OVERFLOW;
+    /* One compare serves both: the stack limit moves to the top while the agent is to stop. */
+    if (trap == WAG_STACK_OVERFLOW || trap == WAG_INTERRUPTED) {
+        wag_err stop = wagi_agent_stop(agent);
+        trap = stop == WAG_OK ? WAG_STACK_OVERFLOW : stop;
+    }
+    if (trap == WAG_OUT_OF_FUEL)
+        *agent->fuel = 0; /* the code has taken more than there was */
     wag_error *error = wagi_error_new(trap, NULL);
     add_frames(agent, (uintptr_t)pc, sp, is_fault, error);
     agent->trap_error = error;

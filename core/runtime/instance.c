@@ -344,7 +344,7 @@ static wag_err init_tables(wag_instance *instance, wag_error **reterr_error)
         if (error)
             return wagi_fail(error, reterr_error);
         if (init)
-            wagi_table_fill(table, 0, init, table->size);
+            wagi_table_begin(table, init);
     }
     return WAG_OK;
 }
