@@ -44,6 +44,31 @@ typedef struct wagi_v_sig {
     uint8_t align_log2;
 } wagi_v_sig;
 
+/* What fast() does with an opcode. */
+typedef enum wagi_v_way {
+    WAGI_WAY_STEP, /* leave it to step() */
+    WAGI_WAY_PLAIN,
+    WAGI_WAY_ACCESS,
+    WAGI_WAY_LOCAL_GET,
+    WAGI_WAY_LOCAL_SET,
+    WAGI_WAY_LOCAL_TEE,
+    WAGI_WAY_GLOBAL_GET,
+    WAGI_WAY_DROP,
+    WAGI_WAY_SELECT,
+    WAGI_WAY_I32_CONST,
+    WAGI_WAY_I64_CONST,
+    WAGI_WAY_F32_CONST,
+    WAGI_WAY_F64_CONST,
+} wagi_v_way;
+
+/* The signature in the form for fast(): one or two operands, the lower and the upper one (one: both are it). */
+typedef struct wagi_v_fast {
+    uint8_t way; /* wagi_v_way */
+    uint8_t pops, pushes;
+    uint8_t lower, upper, out;
+    uint8_t align_log2;
+} wagi_v_fast;
+
 /* The immediates of the instruction at hand, apart from the variable ones of br_table and try_table. */
 typedef struct wagi_v_imm {
     uint32_t a, b; /* indices in the order of the text format */
@@ -97,7 +122,7 @@ struct wagi_validator {
     wag_err err;
     wag_error *error;
     wagi_v_sig sigs[WAGI_OP_COUNT];
-    wagi_v_sig fast[256]; /* by opcode byte, filled when an instruction has been met once; UNKNOWN: not for fast() */
+    wagi_v_fast fast[256]; /* by opcode byte, filled when an instruction has been met once */
 };
 
 /* Errors. Each returns false. */

@@ -192,6 +192,38 @@ static uint8_t sig_type(char letter)
     }
 }
 
+static void note_fast(wagi_v_fast *fast, const wagi_v_sig *sig)
+{
+    if (sig->in_count < 1 || sig->in_count > 2)
+        return;
+    fast->pops = sig->in_count;
+    /* fast() asks for a 32-bit memory */
+    fast->lower = sig->in[0] == WAGI_SIG_ADDRESS ? WAGI_KIND_I32 : sig->in[0];
+    fast->upper = sig->in_count == 2 ? sig->in[1] : fast->lower;
+    fast->pushes = sig->out != WAGI_SIG_NOTHING;
+    fast->out = sig->out;
+    fast->align_log2 = sig->align_log2;
+    fast->way = sig->state == WAGI_SIG_IMMEDIATE ? WAGI_WAY_ACCESS : WAGI_WAY_PLAIN;
+}
+
+/* Instructions without a signature for which fast() has a way of its own. */
+static void note_own_way(wagi_validator *v, wagi_op op)
+{
+    static const struct {
+        uint16_t op;
+        uint8_t way;
+    } ways[] = {
+        {WAGI_OP_local_get, WAGI_WAY_LOCAL_GET}, {WAGI_OP_local_set, WAGI_WAY_LOCAL_SET},
+        {WAGI_OP_local_tee, WAGI_WAY_LOCAL_TEE}, {WAGI_OP_global_get, WAGI_WAY_GLOBAL_GET},
+        {WAGI_OP_drop, WAGI_WAY_DROP},           {WAGI_OP_select, WAGI_WAY_SELECT},
+        {WAGI_OP_i32_const, WAGI_WAY_I32_CONST}, {WAGI_OP_i64_const, WAGI_WAY_I64_CONST},
+        {WAGI_OP_f32_const, WAGI_WAY_F32_CONST}, {WAGI_OP_f64_const, WAGI_WAY_F64_CONST},
+    };
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+        if (ways[i].op == op)
+            v->fast[wagi_ops[op].code].way = ways[i].way;
+}
+
 static const wagi_v_sig *parse_sig(wagi_validator *v, wagi_op op)
 {
     const wagi_op_info *info = &wagi_ops[op];
@@ -199,6 +231,7 @@ static const wagi_v_sig *parse_sig(wagi_validator *v, wagi_op op)
     sig->feature = info->feature;
     sig->align_log2 = info->align_log2;
     sig->out = WAGI_SIG_NOTHING;
+    note_own_way(v, op);
     const char *text = info->signature;
     if (!text) {
         sig->state = WAGI_SIG_OWN;
@@ -209,13 +242,8 @@ static const wagi_v_sig *parse_sig(wagi_validator *v, wagi_op op)
     if (text[1])
         sig->out = sig_type(text[1]);
     sig->state = info->imm == WAGI_IMM_NONE ? WAGI_SIG_PLAIN : WAGI_SIG_IMMEDIATE;
-    bool is_fast = info->imm == WAGI_IMM_NONE || info->imm == WAGI_IMM_MEMARG;
-    if (info->prefix == 0 && is_fast) {
-        wagi_v_sig *copy = &v->fast[info->code];
-        *copy = *sig;
-        if (copy->in[0] == WAGI_SIG_ADDRESS)
-            copy->in[0] = WAGI_KIND_I32; /* fast() asks for a 32-bit memory */
-    }
+    if (info->prefix == 0 && (info->imm == WAGI_IMM_NONE || info->imm == WAGI_IMM_MEMARG))
+        note_fast(&v->fast[info->code], sig);
     return sig;
 }
 
@@ -403,86 +431,82 @@ static void fast(wagi_validator *v)
             break;
         const uint8_t *next = pos + 1;
         uint32_t index;
-        switch (*pos) {
-        case 0x20: /* local.get */
+        const wagi_v_fast *sig = &v->fast[*pos];
+        switch ((wagi_v_way)sig->way) {
+        case WAGI_WAY_LOCAL_GET:
             next = read_leb(next, end, &index);
             if (!next || index >= local_count || needs_init(locals[index]) || sp == limit)
                 goto out;
             *sp++ = locals[index];
             break;
-        case 0x21: /* local.set */
+        case WAGI_WAY_LOCAL_SET:
             next = read_leb(next, end, &index);
             if (!next || index >= local_count || sp == base || sp[-1] != locals[index] || needs_init(locals[index]))
                 goto out;
             sp--;
             break;
-        case 0x22: /* local.tee */
+        case WAGI_WAY_LOCAL_TEE:
             next = read_leb(next, end, &index);
             if (!next || index >= local_count || sp == base || sp[-1] != locals[index] || needs_init(locals[index]))
                 goto out;
             break;
-        case 0x23: /* global.get */
+        case WAGI_WAY_GLOBAL_GET:
             next = read_leb(next, end, &index);
             if (!next || index >= data->global_count || sp == limit || data->globals[index].type.content >= WAGI_V128)
                 goto out;
             *sp++ = data->globals[index].type.content;
             break;
-        case 0x1A: /* drop */
+        case WAGI_WAY_DROP:
             if (sp == base)
                 goto out;
             sp--;
             break;
-        case 0x41: /* i32.const */
+        case WAGI_WAY_I32_CONST:
             next = skip_leb(next, end, true);
             if (!next || sp == limit)
                 goto out;
             *sp++ = WAGI_I32;
             break;
-        case 0x42: /* i64.const */
+        case WAGI_WAY_I64_CONST:
             next = skip_leb(next, end, true);
             if (!next || sp == limit || next - pos > 5) /* a fifth byte has more bits of a 64-bit number */
                 goto out;
             *sp++ = WAGI_I64;
             break;
-        case 0x43: /* f32.const */
+        case WAGI_WAY_F32_CONST:
             if (end - next < 4 || sp == limit)
                 goto out;
             next += 4;
             *sp++ = WAGI_F32;
             break;
-        case 0x44: /* f64.const */
+        case WAGI_WAY_F64_CONST:
             if (end - next < 8 || sp == limit)
                 goto out;
             next += 8;
             *sp++ = WAGI_F64;
             break;
-        case 0x1B: /* select */
+        case WAGI_WAY_SELECT:
             if (sp - base < 3 || sp[-1] != WAGI_I32 || sp[-2] != sp[-3] || sp[-2] > WAGI_V128)
                 goto out;
             sp -= 2;
             break;
-        default: {
-            const wagi_v_sig *sig = &v->fast[*pos];
-            if (sig->state == WAGI_SIG_UNKNOWN)
+        case WAGI_WAY_ACCESS:
+            /* Alignment in one byte, without memory index. */
+            if (next == end || *next > sig->align_log2 || !memory32)
                 goto out;
-            if (sig->state == WAGI_SIG_IMMEDIATE) {
-                /* Loads and stores: alignment in one byte, without memory index. */
-                if (next == end || *next > sig->align_log2 || !memory32)
-                    goto out;
-                next = skip_leb(next + 1, end, false);
-                if (!next)
-                    goto out;
-            }
-            if (sp - base < sig->in_count)
+            next = skip_leb(next + 1, end, false);
+            if (!next)
                 goto out;
-            if (sig->in_count == 2 ? sp[-1] != sig->in[1] || sp[-2] != sig->in[0]
-                                   : sig->in_count && sp[-1] != sig->in[0])
+            /* fallthrough */
+        case WAGI_WAY_PLAIN:
+            if (sp - base < sig->pops || ((sp[-1] ^ sig->upper) | (sp[-sig->pops] ^ sig->lower)))
                 goto out;
-            sp -= sig->in_count;
-            if (sig->out != WAGI_SIG_NOTHING)
-                *sp++ = sig->out;
+            sp -= sig->pops;
+            *sp = sig->out;
+            sp += sig->pushes;
             break;
-        }
+        case WAGI_WAY_STEP:
+            goto out;
         }
         pos = next;
     }

@@ -41,31 +41,11 @@ void wagi_build_place(wagi_builder *b, uint32_t label)
     ir->labels.p[label].block = (uint32_t)ir->blocks.n - 1;
 }
 
-bool wagi_build_redirectable(const wagi_builder *b, const wagi_entry *entry)
-{
-    return entry->kind == WAGI_ENTRY_TEMP && entry->def != WAGI_NIL && entry->def >= b->block_start &&
-           entry->def < b->ir->ins.n && b->ir->ins.p[entry->def].dst == entry->vreg &&
-           (wagi_ir_uses[b->ir->ins.p[entry->def].op] & WAGI_IR_D);
-}
-
-wagi_ins *wagi_build_last_def(wagi_builder *b, const wagi_entry *entry)
-{
-    if (!wagi_build_redirectable(b, entry) || entry->def + 1 != b->ir->ins.n)
-        return NULL;
-    return &b->ir->ins.p[entry->def];
-}
-
 /* ---- the stack ---- */
-
-static void forget_reference(wagi_builder *b, const wagi_entry *entry)
-{
-    if (entry->kind == WAGI_ENTRY_LOCAL)
-        b->pending.p[entry->vreg] = entry->def;
-}
 
 wagi_entry *wagi_build_top(wagi_builder *b)
 {
-    static const wagi_entry none = {.kind = WAGI_ENTRY_CONST, .vreg = WAGI_NIL, .def = WAGI_NIL};
+    static const wagi_entry none = {.kind = WAGI_ENTRY_CONST, .vreg = WAGI_NIL};
     if (b->stack.n == 0) {
         b->ir->failed = true;
         if (!WAGI_VEC_PUSH(&b->stack, none))
@@ -80,23 +60,11 @@ void wagi_build_drop_to(wagi_builder *b, uint32_t height)
         wagi_build_pop(b);
 }
 
-void wagi_build_materialize(wagi_builder *b, wagi_entry *entry)
+void wagi_build_load_const(wagi_builder *b, wagi_entry *entry)
 {
-    if (entry->kind != WAGI_ENTRY_CONST)
-        return;
     uint32_t vreg = wagi_ir_new_vreg(b->ir, entry->type);
     uint32_t def = wagi_build_emit(b, ins_const(entry->type, vreg, entry->bits));
     *entry = (wagi_entry){.kind = WAGI_ENTRY_TEMP, .type = entry->type, .vreg = vreg, .def = def};
-}
-
-void wagi_build_move(wagi_builder *b, uint32_t to, wagi_entry from, bool redirect)
-{
-    if (from.kind == WAGI_ENTRY_CONST)
-        wagi_build_emit(b, ins_const(from.type, to, from.bits));
-    else if (redirect && wagi_build_redirectable(b, &from))
-        b->ir->ins.p[from.def].dst = to;
-    else
-        wagi_build_emit(b, ins_1(WAGI_IR_MOV, from.type, to, from.vreg));
 }
 
 /* Read the local reference at a stack index into a temporary. */
@@ -113,17 +81,10 @@ void wagi_build_sync(wagi_builder *b)
     /* From the top, so that each reference is the head of its local's list when it goes. */
     for (uint32_t i = (uint32_t)b->stack.n; i-- > b->synced && !b->ir->failed;)
         if (b->stack.p[i].kind == WAGI_ENTRY_LOCAL) {
-            forget_reference(b, &b->stack.p[i]);
+            wagi_build_forget_reference(b, &b->stack.p[i]);
             read_reference(b, i);
         }
     b->synced = (uint32_t)b->stack.n;
-}
-
-uint32_t wagi_build_pool_entry(wagi_builder *b, wagi_entry entry)
-{
-    if (entry.kind == WAGI_ENTRY_CONST)
-        return wagi_ir_new_const(b->ir, entry.type, entry.bits);
-    return entry.vreg;
 }
 
 /* ---- locals ---- */
@@ -139,7 +100,7 @@ static void set_local(wagi_builder *b, uint32_t x, bool keep)
     }
     while (b->pending.p[x] && !ir->failed) {
         uint32_t index = b->pending.p[x] - 1;
-        forget_reference(b, &b->stack.p[index]);
+        wagi_build_forget_reference(b, &b->stack.p[index]);
         read_reference(b, index);
     }
     if (ir->failed)
@@ -175,18 +136,6 @@ static void set_some_local(wagi_builder *b, bool keep)
 static bool build_local(wagi_builder *b, wagi_op op)
 {
     switch (op) {
-    case WAGI_OP_local_get:
-        push_local(b, wagi_read_u32(&b->in));
-        return true;
-    case WAGI_OP_local_set:
-        set_some_local(b, false);
-        return true;
-    case WAGI_OP_local_tee:
-        set_some_local(b, true);
-        return true;
-    case WAGI_OP_i32_const:
-        wagi_build_push_const(b, WAGI_TY_I32, (uint32_t)wagi_read_s32(&b->in));
-        return true;
     case WAGI_OP_i64_const:
         wagi_build_push_const(b, WAGI_TY_I64, (uint64_t)wagi_read_s64(&b->in));
         return true;
@@ -392,25 +341,35 @@ static void make_locals(wagi_ir *ir, const wagi_func_body *body)
     }
 }
 
-/* Which of the builder's files knows an op: as its immediate suggests, and when that one does not know it, any other.
- */
-typedef enum family { FAMILY_LOCAL, FAMILY_NUM, FAMILY_MEMORY, FAMILY_CONTROL, FAMILY_OTHER } family;
-#define FAMILY_OF(imm)                                                                                                 \
-    ((imm) == WAGI_IMM_LOCAL || (imm) == WAGI_IMM_I32 || (imm) == WAGI_IMM_I64 ? FAMILY_LOCAL                          \
-     : (imm) == WAGI_IMM_NONE                                                  ? FAMILY_NUM                            \
-     : (imm) == WAGI_IMM_MEMARG || (imm) == WAGI_IMM_GLOBAL                    ? FAMILY_MEMORY                         \
-     : (imm) == WAGI_IMM_BLOCK || (imm) == WAGI_IMM_LABEL                      ? FAMILY_CONTROL                        \
-                                                                               : FAMILY_OTHER)
+/* What an op is, when it is one of the most frequent, or which of the builder's files knows it, as its immediate and
+ * effects suggest; when that one does not know it, any other. One jump by this decides. */
+typedef enum family {
+    FAMILY_LOCAL_GET,
+    FAMILY_LOCAL_SET,
+    FAMILY_LOCAL_TEE,
+    FAMILY_I32_CONST,
+    FAMILY_LOCAL,
+    FAMILY_NUM,
+    FAMILY_MEMORY,
+    FAMILY_CONTROL,
+    FAMILY_CALL,
+    FAMILY_OTHER
+} family;
+#define FAMILY_OF(op, imm, feature, effects)                                                                           \
+    ((feature) == WAGI_FEATURE_GC                                ? FAMILY_OTHER                                        \
+     : (op) == WAGI_OP_local_get                                 ? FAMILY_LOCAL_GET                                    \
+     : (op) == WAGI_OP_local_set                                 ? FAMILY_LOCAL_SET                                    \
+     : (op) == WAGI_OP_local_tee                                 ? FAMILY_LOCAL_TEE                                    \
+     : (op) == WAGI_OP_i32_const                                 ? FAMILY_I32_CONST                                    \
+     : (imm) == WAGI_IMM_I64 || (op) == WAGI_OP_drop             ? FAMILY_LOCAL                                        \
+     : (imm) == WAGI_IMM_MEMARG || (imm) == WAGI_IMM_GLOBAL      ? FAMILY_MEMORY                                       \
+     : (imm) == WAGI_IMM_FUNC || (imm) == WAGI_IMM_CALL_INDIRECT ? FAMILY_CALL                                         \
+     : (effects)&WAGI_EFFECT_CONTROL || (op) == WAGI_OP_select   ? FAMILY_CONTROL                                      \
+     : (imm) == WAGI_IMM_NONE                                    ? FAMILY_NUM                                          \
+                                                                 : FAMILY_OTHER)
 static const uint8_t families[WAGI_OP_COUNT] = {
 #define OP(name, text, prefix, code, imm, signature, align, feature, effects)                                          \
-    [WAGI_OP_##name] = FAMILY_OF(WAGI_IMM_##imm),
-#include "binary/op.def"
-#undef OP
-};
-
-/* The byte, in a form that a comparison can have inside. */
-enum {
-#define OP(name, text, prefix, code, imm, signature, align, feature, effects) CODE_##name = (code),
+    [WAGI_OP_##name] = FAMILY_OF(WAGI_OP_##name, WAGI_IMM_##imm, WAGI_FEATURE_##feature, effects),
 #include "binary/op.def"
 #undef OP
 };
@@ -424,38 +383,57 @@ static bool build_op(wagi_builder *b, wagi_op op)
            wagi_build_atomic(b, op) || wagi_build_wide(b, op);
 }
 
-/* Build ops until one may have made the code behind it unreachable, or ended the function. */
+static inline bool build_by_family(wagi_builder *b, wagi_op op)
+{
+    switch ((family)families[op]) {
+    case FAMILY_LOCAL_GET: /* a third of all ops */
+        push_local(b, wagi_read_u32(&b->in));
+        return true;
+    case FAMILY_LOCAL_SET:
+        set_some_local(b, false);
+        return true;
+    case FAMILY_LOCAL_TEE:
+        set_some_local(b, true);
+        return true;
+    case FAMILY_I32_CONST:
+        wagi_build_push_const(b, WAGI_TY_I32, (uint32_t)wagi_read_s32(&b->in));
+        return true;
+    case FAMILY_LOCAL:
+        return build_local(b, op);
+    case FAMILY_NUM:
+        return wagi_build_num(b, op);
+    case FAMILY_MEMORY:
+        return wagi_build_memory(b, op);
+    case FAMILY_CONTROL:
+        return wagi_build_control(b, op);
+    case FAMILY_CALL:
+        return wagi_build_call(b, op);
+    default:
+        return false;
+    }
+}
+
+/* The code that follows can be reached and is in the same body. */
+static inline bool goes_on(const wagi_builder *b)
+{
+    return b->control.n && b->control.p[b->control.n - 1].live &&
+           (b->callees.n == 0 || b->callees.p[b->callees.n - 1].control < b->control.n);
+}
+
 static void build_straight(wagi_builder *b)
 {
     wagi_ir *ir = b->ir;
-    for (bool known = true; known && !ir->failed;) {
-        const uint8_t *pos = b->in.pos;
-        if (b->in.end - pos >= 2 && *pos == CODE_local_get && pos[1] < 0x80) { /* a third of all ops */
-            b->in.pos = pos + 2;
-            push_local(b, pos[1]);
-            continue;
-        }
+    while (!ir->failed) {
         b->source = (uint32_t)wagi_reader_offset(&b->in);
         wagi_op op = read_op(b);
         if (op == WAGI_OP_NONE) {
             ir->failed = true;
             return;
         }
-        switch ((family)families[op]) {
-        case FAMILY_LOCAL:
-            known = build_local(b, op);
-            break;
-        case FAMILY_NUM:
-            known = wagi_build_num(b, op);
-            break;
-        case FAMILY_MEMORY:
-            known = wagi_build_memory(b, op);
-            break;
-        default:
-            known = false;
-        }
-        if (!known && !build_op(b, op))
+        if (!build_by_family(b, op) && !build_op(b, op))
             ir->failed = true;
+        if (families[op] >= FAMILY_CONTROL && !goes_on(b))
+            return;
     }
 }
 
@@ -493,6 +471,8 @@ bool wagi_build(wagi_builder *b, wagi_ir *ir, const wagi_machine *machine, const
     wagi_ir_reset(ir, data, body);
     b->ir = ir;
     b->machine = machine;
+    if (b->data != data)
+        memset(b->known_callees, 0, sizeof b->known_callees);
     b->data = data;
     b->body = body;
     b->in = wagi_reader_make(data->bytes.data, body->code, body->end);

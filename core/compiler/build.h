@@ -20,10 +20,13 @@ typedef enum wagi_entry_kind { WAGI_ENTRY_CONST, WAGI_ENTRY_LOCAL, WAGI_ENTRY_TE
 
 typedef struct wagi_entry {
     uint8_t kind, type;
-    uint32_t vreg;
-    uint32_t def;  /* TEMP: its instruction, or NONE; LOCAL: 1 + stack index of the next reference to it, or 0 */
-    uint64_t bits; /* V128: index of a constant */
+    uint32_t vreg; /* CONST: NONE */
+    union {
+        uint32_t def;  /* TEMP: its instruction, or NONE; LOCAL: 1 + stack index of the next reference to it, or 0 */
+        uint64_t bits; /* CONST; V128: index of a constant */
+    };
 } wagi_entry;
+_Static_assert(sizeof(wagi_entry) == 16, "entries are copied all the time");
 
 typedef enum wagi_control_kind {
     WAGI_CTL_FUNC,
@@ -69,6 +72,14 @@ typedef struct wagi_callee {
     bool branches;     /* there is control flow in it */
 } wagi_callee;
 
+/* What the body of a callee says about its locals, one bit each, and whether it is one that can be inlined. */
+typedef struct wagi_callee_facts {
+    const wagi_func_body *body; /* of which this is known */
+    uint64_t written, read, read_again;
+    bool branches, plain;
+} wagi_callee_facts;
+#define WAGI_KNOWN_CALLEES 512
+
 typedef struct wagi_builder {
     wagi_ir *ir;
     const wagi_machine *machine;
@@ -95,6 +106,7 @@ typedef struct wagi_builder {
     uint32_t handler;            /* of the innermost try, 1 + index, or 0 */
     uint32_t epoch;              /* the same as long as no other path has joined */
     WAGI_VEC(uint32_t) not_null; /* per vreg, as far as it goes: the epoch in which it is known not to be null */
+    wagi_callee_facts known_callees[WAGI_KNOWN_CALLEES]; /* of this module; by function index, the latest */
 } wagi_builder;
 
 /* Scratch that is reused from function to function. */
@@ -105,17 +117,11 @@ bool wagi_build(wagi_builder *builder, wagi_ir *ir, const wagi_machine *machine,
                 const wagi_func_body *body, bool poll);
 /* ---- build.c: instructions, stack, locals (and build_inline.h) ---- */
 wagi_entry *wagi_build_top(wagi_builder *b);
-/* Make a constant entry a temporary. Call it for all operands before their instruction is emitted. */
-void wagi_build_materialize(wagi_builder *b, wagi_entry *entry);
-void wagi_build_move(wagi_builder *b, uint32_t to, wagi_entry from, bool redirect);
+void wagi_build_load_const(wagi_builder *b, wagi_entry *entry);
 void wagi_build_sync(wagi_builder *b);
 void wagi_build_drop_to(wagi_builder *b, uint32_t height);
-bool wagi_build_redirectable(const wagi_builder *b, const wagi_entry *entry);
-/* The entry's definition when it is the last instruction of the block at hand, else NULL. */
-wagi_ins *wagi_build_last_def(wagi_builder *b, const wagi_entry *entry);
 void wagi_build_start_block(wagi_builder *b, bool falls);
 void wagi_build_place(wagi_builder *b, uint32_t label);
-uint32_t wagi_build_pool_entry(wagi_builder *b, wagi_entry entry);
 void wagi_build_skip_immediate(wagi_builder *b, wagi_op op);
 wagi_op wagi_build_read_op(wagi_builder *b);
 /* A block type: a function type, or one result, or (WAGI_KIND_NONE) nothing. */

@@ -14,18 +14,14 @@
 #include "compiler/build.h"
 #include "compiler/build_entry.h"
 
-#define MAX_CALLEE 40 /* bytes of code */
+#define MAX_CALLEE 40 /* bytes of code, in a loop */
+#define MAX_CALLEE_OUTSIDE                                                                                             \
+    16 /* and elsewhere: compiling more costs a twentieth and gains nothing that can be measured */
 #define MAX_DEPTH 4
 /* Bytes that inlining may add to a function, besides half of its size: so many, or where functions are tiny so many
  * times their mean size, so that a module grows to four and a half times of its size at the very most. */
 #define SMALL_GROWTH 64
 #define MEANS_OF_GROWTH 3
-
-/* What the body of a callee says about its locals, one bit each, and whether it is one that can be inlined. */
-typedef struct facts {
-    uint64_t written, read, read_again;
-    bool branches;
-} facts;
 
 static bool is_branch(wagi_op op)
 {
@@ -63,7 +59,7 @@ static bool is_plain(wagi_op op)
     }
 }
 
-static void see_local(facts *facts, wagi_op op, uint32_t x)
+static void see_local(wagi_callee_facts *facts, wagi_op op, uint32_t x)
 {
     uint64_t bit = 1ull << x;
     if (op == WAGI_OP_local_get) {
@@ -74,9 +70,9 @@ static void see_local(facts *facts, wagi_op op, uint32_t x)
     }
 }
 
-static bool scan(wagi_builder *b, const wagi_func_body *callee, facts *ret_facts)
+static void scan(wagi_builder *b, const wagi_func_body *callee, wagi_callee_facts *ret_facts)
 {
-    facts facts = {0};
+    wagi_callee_facts facts = {.body = callee};
     wagi_reader in = b->in;
     bool plain = true;
     b->in = wagi_reader_make(b->data->bytes.data, callee->code, callee->end);
@@ -91,10 +87,18 @@ static bool scan(wagi_builder *b, const wagi_func_body *callee, facts *ret_facts
         else
             wagi_build_skip_immediate(b, op);
     }
-    plain = plain && !b->in.error && !b->ir->failed;
+    facts.plain = plain && !b->in.error && !b->ir->failed;
     b->in = in;
     *ret_facts = facts;
-    return plain;
+}
+
+/* Most callees are called from many places: what they are is looked up once and kept for a while. */
+static const wagi_callee_facts *facts_of(wagi_builder *b, const wagi_func_body *callee, uint32_t index)
+{
+    wagi_callee_facts *facts = &b->known_callees[index % WAGI_KNOWN_CALLEES];
+    if (facts->body != callee)
+        scan(b, callee, facts);
+    return facts;
 }
 
 static bool is_active(const wagi_builder *b, const wagi_func_body *callee)
@@ -122,8 +126,8 @@ static const wagi_func_body *candidate(const wagi_builder *b, uint32_t index)
 {
     const wagi_func_body *callee = &b->data->bodies[index - b->data->func_import_count];
     uint32_t size = size_of(callee);
-    if (size > MAX_CALLEE || size > b->growth_left || callee->uses_v128 || callee->local_count > 64 ||
-        b->callees.n >= MAX_DEPTH || is_active(b, callee))
+    if (size > (b->loop == WAGI_NIL ? MAX_CALLEE_OUTSIDE : MAX_CALLEE) || size > b->growth_left || callee->uses_v128 ||
+        callee->local_count > 64 || b->callees.n >= MAX_DEPTH || is_active(b, callee))
         return NULL;
     return callee;
 }
@@ -159,7 +163,7 @@ static unsigned local_type(const wagi_func_body *body, uint32_t x)
 }
 
 /* The arguments, on the stack, become what the callee's locals are bound to. */
-static void bind_locals(wagi_builder *b, const wagi_func_body *callee, const facts *facts)
+static void bind_locals(wagi_builder *b, const wagi_func_body *callee, const wagi_callee_facts *facts)
 {
     uint32_t first = b->bindings_at, count = callee->local_count;
     if (b->stack.n < callee->param_count || !WAGI_VEC_RESERVE(&b->bindings, count)) {
@@ -168,7 +172,7 @@ static void bind_locals(wagi_builder *b, const wagi_func_body *callee, const fac
     }
     b->bindings.n += count;
     for (uint32_t x = count; x-- > 0 && !b->ir->failed;) {
-        wagi_entry value = {.kind = WAGI_ENTRY_CONST, .vreg = WAGI_NIL, .def = WAGI_NIL};
+        wagi_entry value = {.kind = WAGI_ENTRY_CONST, .vreg = WAGI_NIL};
         unsigned type = local_type(callee, x);
         if (type == WAGI_TY_COUNT) {
             b->ir->failed = true;
@@ -180,7 +184,7 @@ static void bind_locals(wagi_builder *b, const wagi_func_body *callee, const fac
         if (facts->branches && (facts->written >> x & 1))
             value = (wagi_entry){
                 .kind = WAGI_ENTRY_LOCAL, .type = (uint8_t)type, .vreg = own_vreg(b, value, type), .def = WAGI_NIL};
-        else if (facts->read_again >> x & 1)
+        else if (value.kind == WAGI_ENTRY_TEMP && (facts->read_again >> x & 1))
             value.def = WAGI_NIL;
         b->bindings.p[first + x] = value;
     }
@@ -188,13 +192,13 @@ static void bind_locals(wagi_builder *b, const wagi_func_body *callee, const fac
 
 bool wagi_build_inline(wagi_builder *b, uint32_t index)
 {
-    facts facts;
     const wagi_func_body *callee = candidate(b, index);
-    if (!callee || !scan(b, callee, &facts))
+    const wagi_callee_facts *facts = callee ? facts_of(b, callee, index) : NULL;
+    if (!facts || !facts->plain)
         return false;
     wagi_ir *ir = b->ir;
     b->growth_left -= size_of(callee);
-    if (facts.branches)
+    if (facts->branches)
         wagi_build_sync(b);
     wagi_inlined inlined = {.first = (uint32_t)ir->ins.n,
                             .end = WAGI_NIL,
@@ -204,14 +208,14 @@ bool wagi_build_inline(wagi_builder *b, uint32_t index)
                          .in = b->in,
                          .control = (uint32_t)b->control.n,
                          .bindings = b->bindings_at,
-                         .branches = facts.branches,
+                         .branches = facts->branches,
                          .inlined = (uint32_t)ir->inlined.n};
     if (!WAGI_VEC_PUSH(&ir->inlined, inlined) || !WAGI_VEC_PUSH(&b->callees, frame)) {
         ir->failed = true;
         return true;
     }
     b->bindings_at = (uint32_t)b->bindings.n;
-    bind_locals(b, callee, &facts);
+    bind_locals(b, callee, facts);
     if (!ir->failed)
         wagi_build_push_callee(b, callee);
     b->in = wagi_reader_make(b->data->bytes.data, callee->code, callee->end);
@@ -240,7 +244,8 @@ bool wagi_build_callee_set(wagi_builder *b, uint32_t x, bool keep, uint32_t *ret
         return false;
     }
     wagi_entry value = wagi_build_pop(b);
-    value.def = WAGI_NIL; /* it may be read any number of times */
+    if (value.kind == WAGI_ENTRY_TEMP)
+        value.def = WAGI_NIL; /* it may be read any number of times */
     *binding = value;
     if (keep)
         wagi_build_push(b, value);

@@ -131,7 +131,7 @@ static void set(wagi_builder *b, place p, uint32_t object, int64_t offset, wagi_
 
 static wagi_entry zero(unsigned type)
 {
-    return (wagi_entry){.kind = WAGI_ENTRY_CONST, .type = (uint8_t)type, .vreg = WAGI_NIL, .def = WAGI_NIL};
+    return (wagi_entry){.kind = WAGI_ENTRY_CONST, .type = (uint8_t)type, .vreg = WAGI_NIL};
 }
 
 /* The default value in a place, whatever its type. */
@@ -273,8 +273,7 @@ static void array_new(wagi_builder *b, bool is_default)
     uint32_t object = new_object(b, type, WAGI_ARRAY_HEADER + count * type->element_size);
     place p = place_of(kind_of(type->layout[0]), false);
     set(b, place_of(WAGI_KIND_I32, false), object, offsetof(wagi_gc_array, length),
-        (wagi_entry){.kind = WAGI_ENTRY_CONST, .type = WAGI_TY_I32, .vreg = WAGI_NIL, .def = WAGI_NIL, .bits = count},
-        true);
+        (wagi_entry){.kind = WAGI_ENTRY_CONST, .type = WAGI_TY_I32, .vreg = WAGI_NIL, .bits = count}, true);
     for (uint32_t i = 0; i < count && !b->ir->failed; i++) {
         int64_t offset = WAGI_ARRAY_HEADER + (int64_t)i * type->element_size;
         if (is_default)
@@ -302,8 +301,7 @@ static void array_new_fixed(wagi_builder *b)
     uint32_t base = (uint32_t)b->stack.n - count;
     place p = place_of(kind_of(type->layout[0]), false);
     set(b, place_of(WAGI_KIND_I32, false), object, offsetof(wagi_gc_array, length),
-        (wagi_entry){.kind = WAGI_ENTRY_CONST, .type = WAGI_TY_I32, .vreg = WAGI_NIL, .def = WAGI_NIL, .bits = count},
-        true);
+        (wagi_entry){.kind = WAGI_ENTRY_CONST, .type = WAGI_TY_I32, .vreg = WAGI_NIL, .bits = count}, true);
     for (uint32_t i = 0; i < count && !b->ir->failed; i++)
         set(b, p, object, WAGI_ARRAY_HEADER + (int64_t)i * type->element_size, b->stack.p[base + i], true);
     wagi_build_drop_to(b, base);

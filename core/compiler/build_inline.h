@@ -5,16 +5,15 @@
 #define WAGI_COMPILER_BUILD_INLINE_H
 
 #include "compiler/build.h"
+#include "compiler/build_entry.h"
 
 /* Append; the instruction's index. */
 static inline uint32_t wagi_build_emit(wagi_builder *b, wagi_ins ins)
 {
     wagi_ir *ir = b->ir;
     uint32_t index = (uint32_t)ir->ins.n;
-    if (index >= WAGI_IR_MAX_INS || !WAGI_VEC_RESERVE(&ir->ins, 1) || !WAGI_VEC_RESERVE(&ir->source, 1)) {
-        ir->failed = true;
+    if (index >= ir->ins_room && !wagi_ir_more_ins(ir))
         return 0;
-    }
     ir->ins.p[index] = ins;
     ir->source.p[index] = b->source;
     ir->ins.n = ir->source.n = index + 1;
@@ -46,8 +45,7 @@ static inline void wagi_build_push(wagi_builder *b, wagi_entry entry)
 
 static inline void wagi_build_push_const(wagi_builder *b, unsigned type, uint64_t bits)
 {
-    wagi_entry entry = {
-        .kind = WAGI_ENTRY_CONST, .type = (uint8_t)type, .vreg = WAGI_NIL, .def = WAGI_NIL, .bits = bits};
+    wagi_entry entry = {.kind = WAGI_ENTRY_CONST, .type = (uint8_t)type, .vreg = WAGI_NIL, .bits = bits};
     wagi_build_push(b, entry);
 }
 
@@ -68,7 +66,7 @@ static inline wagi_entry wagi_build_pop(wagi_builder *b)
 {
     if (b->stack.n == 0) { /* only after a failure */
         b->ir->failed = true;
-        return (wagi_entry){.kind = WAGI_ENTRY_CONST, .vreg = WAGI_NIL, .def = WAGI_NIL};
+        return (wagi_entry){.kind = WAGI_ENTRY_CONST, .vreg = WAGI_NIL};
     }
     wagi_entry entry = b->stack.p[--b->stack.n];
     if (entry.kind == WAGI_ENTRY_LOCAL)
@@ -76,6 +74,50 @@ static inline wagi_entry wagi_build_pop(wagi_builder *b)
     if (b->synced > b->stack.n)
         b->synced = (uint32_t)b->stack.n;
     return entry;
+}
+
+static inline void wagi_build_forget_reference(wagi_builder *b, const wagi_entry *entry)
+{
+    if (entry->kind == WAGI_ENTRY_LOCAL)
+        b->pending.p[entry->vreg] = entry->def;
+}
+
+/* Make a constant entry a temporary. Call it for all operands before their instruction is emitted. */
+static inline void wagi_build_materialize(wagi_builder *b, wagi_entry *entry)
+{
+    if (entry->kind == WAGI_ENTRY_CONST)
+        wagi_build_load_const(b, entry);
+}
+
+static inline uint32_t wagi_build_pool_entry(wagi_builder *b, wagi_entry entry)
+{
+    return entry.kind == WAGI_ENTRY_CONST ? wagi_ir_new_const(b->ir, entry.type, entry.bits) : entry.vreg;
+}
+
+static inline bool wagi_build_redirectable(const wagi_builder *b, const wagi_entry *entry)
+{
+    if (entry->kind != WAGI_ENTRY_TEMP || entry->def < b->block_start || entry->def >= b->ir->ins.n)
+        return false; /* WAGI_NIL is no instruction */
+    const wagi_ins *def = &b->ir->ins.p[entry->def];
+    return def->dst == entry->vreg && (wagi_ir_uses[def->op] & WAGI_IR_D);
+}
+
+/* The entry's definition when it is the last instruction of the block at hand, else NULL. */
+static inline wagi_ins *wagi_build_last_def(wagi_builder *b, const wagi_entry *entry)
+{
+    if (entry->def + 1 != b->ir->ins.n || !wagi_build_redirectable(b, entry))
+        return NULL;
+    return &b->ir->ins.p[entry->def];
+}
+
+static inline void wagi_build_move(wagi_builder *b, uint32_t to, wagi_entry from, bool redirect)
+{
+    if (from.kind == WAGI_ENTRY_CONST)
+        wagi_build_emit(b, ins_const(from.type, to, from.bits));
+    else if (redirect && wagi_build_redirectable(b, &from))
+        b->ir->ins.p[from.def].dst = to;
+    else
+        wagi_build_emit(b, ins_1(WAGI_IR_MOV, from.type, to, from.vreg));
 }
 
 #endif

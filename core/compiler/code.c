@@ -26,26 +26,16 @@ static const uint8_t *get_leb(const uint8_t *position, uint64_t *ret_value)
     return position;
 }
 
-static uint64_t zigzag(int64_t x)
-{
-    return (uint64_t)x << 1 ^ (x < 0 ? UINT64_MAX : 0);
-}
-
 #define MAX_SITE_BYTES 10 /* 34 bits and 33 bits */
 
-bool wagi_sites_encode(wagi_unit_code *unit, const wagi_site *sites, size_t count)
+bool wagi_sites_put_far(wagi_unit_code *unit, uint64_t code, uint64_t source)
 {
-    uint32_t code = 0, source = 0;
-    if (!WAGI_VEC_RESERVE(&unit->sites, count * MAX_SITE_BYTES))
+    if (!WAGI_VEC_RESERVE(&unit->sites, MAX_SITE_BYTES))
         return false;
-    uint8_t *at = unit->sites.p + unit->sites.n;
-    for (size_t i = 0; i < count; i++) {
-        at = put_leb(at, (uint64_t)(sites[i].code - code) << 2 | sites[i].kind);
-        at = put_leb(at, zigzag((int64_t)sites[i].source - source));
-        code = sites[i].code;
-        source = sites[i].source;
-    }
-    unit->sites.n = (size_t)(at - unit->sites.p);
+    uint8_t *start = unit->sites.p + unit->sites.n, *at = start;
+    at = put_leb(at, code);
+    at = put_leb(at, source);
+    unit->sites.n += (size_t)(at - start);
     return true;
 }
 
@@ -82,32 +72,25 @@ static uint32_t landing_count(const wagi_ir *ir, const wagi_handler *handler)
     return handler->landings == WAGI_NIL ? 0 : ir->body->tries[handler->region].count;
 }
 
-bool wagi_handlers_encode(wagi_unit_code *unit, wagi_func_code *func, const wagi_ir *ir, const wagi_site *sites,
-                          size_t count, const uint32_t *block_at)
+bool wagi_handlers_encode(wagi_unit_code *unit, wagi_func_code *func, const wagi_ir *ir,
+                          const wagi_handler_range *ranges, size_t count, const uint32_t *block_at)
 {
-    uint32_t ranges = 0, handler = 0, landings = 0;
-    for (size_t i = 0; ir->handlers.n && i < count; i++)
-        if (sites[i].kind == WAGI_SITE_RETURN && sites[i].handler != handler) {
-            handler = sites[i].handler;
-            ranges++;
-        }
-    if (ranges == 0)
+    uint32_t landings = 0;
+    if (count == 0)
         return true;
     for (size_t i = 0; i < ir->handlers.n; i++)
         landings += landing_count(ir, &ir->handlers.p[i]);
-    size_t words = (size_t)ranges * RANGE_WORDS + ir->handlers.n * HANDLER_WORDS + landings;
+    size_t words = count * RANGE_WORDS + ir->handlers.n * HANDLER_WORDS + landings;
     if (unit->sites.n + words * 4 > UINT32_MAX || !WAGI_VEC_RESERVE(&unit->sites, words * 4))
         return false;
     func->handlers = (uint32_t)unit->sites.n;
-    func->range_count = ranges;
+    func->range_count = (uint32_t)count;
     func->handler_count = (uint32_t)ir->handlers.n;
-    handler = landings = 0;
-    for (size_t i = 0; i < count; i++)
-        if (sites[i].kind == WAGI_SITE_RETURN && sites[i].handler != handler) {
-            handler = sites[i].handler;
-            put_word(unit, sites[i].code);
-            put_word(unit, handler);
-        }
+    for (size_t i = 0; i < count; i++) {
+        put_word(unit, ranges[i].code);
+        put_word(unit, ranges[i].handler);
+    }
+    landings = 0;
     for (size_t i = 0; i < ir->handlers.n; i++) {
         put_word(unit, ir->handlers.p[i].region);
         put_word(unit, ir->handlers.p[i].parent);

@@ -5,6 +5,8 @@
 #ifndef WAGI_COMPILER_CODE_H
 #define WAGI_COMPILER_CODE_H
 
+#include <string.h>
+
 #include "base/parallel.h"
 #include "compiler/machine.h"
 #include "runtime/agent.h"
@@ -18,12 +20,14 @@ typedef enum wagi_site_kind {
     WAGI_SITE_INLINED,  /* behind one of the others at the same place: that one is in an inlined callee, called here */
 } wagi_site_kind;
 typedef struct wagi_site {
-    uint32_t code;    /* offset in the function */
-    uint32_t source;  /* offset in the module */
-    uint32_t handler; /* RETURN: 1 + the handler of its exceptions, or 0; not in the encoded form */
-    uint32_t order;   /* of being recorded; for emission only */
+    uint32_t code;   /* offset in the function */
+    uint32_t source; /* offset in the module */
     uint8_t kind;
 } wagi_site;
+/* From this code offset on return addresses have this handler: 1 + its index, or 0. */
+typedef struct wagi_handler_range {
+    uint32_t code, handler;
+} wagi_handler_range;
 
 typedef enum wagi_reloc_kind {
     WAGI_RELOC_FUNC, /* target: function index */
@@ -64,8 +68,23 @@ typedef struct wagi_unit_code {
     WAGI_VEC(uint8_t) sites; /* per function: pairs of LEBs, ends with the next function's start */
 } wagi_unit_code;
 
-/* How the sites of one function are written and read. Sorted by code offset. */
-bool wagi_sites_encode(wagi_unit_code *unit, const wagi_site *sites, size_t count);
+/* How the sites of one function are written and read: in the order of their code offsets. code_delta and source_delta:
+ * to the one before; the first one's are its code and source. */
+bool wagi_sites_put_far(wagi_unit_code *unit, uint64_t code, uint64_t source); /* the numbers as they are encoded */
+static inline bool wagi_sites_put(wagi_unit_code *unit, wagi_site_kind kind, uint32_t code_delta, int64_t source_delta)
+{
+    uint64_t code = (uint64_t)code_delta << 2 | kind;
+    uint64_t source = (uint64_t)source_delta << 1 ^ (source_delta < 0 ? UINT64_MAX : 0);
+    if ((code | source) >= 0x4000 || unit->sites.cap - unit->sites.n < sizeof(uint32_t))
+        return wagi_sites_put_far(unit, code, source);
+    /* One or two bytes each, in one store. */
+    uint32_t first = code < 0x80 ? 8 : 16, second = source < 0x80 ? 8 : 16;
+    uint32_t word = (uint32_t)((code & 0x7F) | (code >> 7 << 8) | (first - 8) << 4);
+    word |= (uint32_t)((source & 0x7F) | (source >> 7 << 8) | (second - 8) << 4) << first;
+    memcpy(unit->sites.p + unit->sites.n, &word, sizeof word);
+    unit->sites.n += (first + second) / 8;
+    return true;
+}
 /* The next record; position starts at the function's first byte, *site zeroed. */
 const uint8_t *wagi_sites_next(const uint8_t *position, wagi_site *site);
 
@@ -73,9 +92,9 @@ const uint8_t *wagi_sites_next(const uint8_t *position, wagi_site *site);
  *   ranges    code offset, 1 + handler (or 0): of the return addresses from this offset on, up to the next range's
  *   handlers  the try region of the body, 1 + the handler around it (or 0), index of its first landing
  *   landings  code offset, one for each clause
- * sites: sorted by code. Nothing is written when no site has a handler. */
-bool wagi_handlers_encode(wagi_unit_code *unit, wagi_func_code *func, const wagi_ir *ir, const wagi_site *sites,
-                          size_t count, const uint32_t *block_at);
+ * ranges: sorted by code. Nothing is written when there are none. */
+bool wagi_handlers_encode(wagi_unit_code *unit, wagi_func_code *func, const wagi_ir *ir,
+                          const wagi_handler_range *ranges, size_t count, const uint32_t *block_at);
 /* 1 + the innermost handler of a return address (offset in the function), or 0. sites: the image's. */
 uint32_t wagi_handler_at(const uint8_t *sites, const wagi_func_code *func, uint32_t offset);
 typedef struct wagi_handler_code {

@@ -6,28 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-const uint8_t wagi_ir_uses[WAGI_IR_OP_COUNT] = {
-#define A WAGI_IR_A
-#define B WAGI_IR_B
-#define C WAGI_IR_C
-#define D WAGI_IR_D
-#define PURE WAGI_IR_PURE
-#define TRAPS WAGI_IR_TRAPS
-#define CALL WAGI_IR_IS_CALL
-#define END WAGI_IR_END
-#define IR(name, uses) [WAGI_IR_##name] = (uses),
-#include "compiler/ir.def"
-#undef IR
-#undef A
-#undef B
-#undef C
-#undef D
-#undef PURE
-#undef TRAPS
-#undef CALL
-#undef END
-};
-
 const char *const wagi_ir_names[WAGI_IR_OP_COUNT] = {
 #define IR(name, uses) #name,
 #include "compiler/ir.def"
@@ -76,6 +54,9 @@ void wagi_ir_fini(wagi_ir *ir)
     WAGI_VEC_FREE(&ir->calls);
     WAGI_VEC_FREE(&ir->inlined);
     WAGI_VEC_FREE(&ir->handlers);
+    WAGI_VEC_FREE(&ir->defs);
+    WAGI_VEC_FREE(&ir->call_ats);
+    ir->ins_room = ir->vreg_room = 0;
 }
 
 void wagi_ir_reset(wagi_ir *ir, const wagi_module_data *data, const wagi_func_body *body)
@@ -106,23 +87,25 @@ uint32_t wagi_ir_inlined_at(const wagi_ir *ir, uint32_t ins, uint32_t *ret_until
     return at;
 }
 
-uint32_t wagi_ir_type_of(wagi_valtype type)
+/* The positions up to the next growth are the ones that the vectors below all have. */
+bool wagi_ir_more_ins(wagi_ir *ir)
 {
-    switch (wagi_valtype_kind(type)) {
-    case WAGI_KIND_I32:
-        return WAGI_TY_I32;
-    case WAGI_KIND_I64:
-    case WAGI_KIND_REF:
-        return WAGI_TY_I64;
-    case WAGI_KIND_F32:
-        return WAGI_TY_F32;
-    case WAGI_KIND_F64:
-        return WAGI_TY_F64;
-    case WAGI_KIND_V128:
-        return WAGI_TY_V128;
-    default:
-        return WAGI_TY_COUNT;
-    }
+    ir->failed = ir->failed || ir->ins.n >= WAGI_IR_MAX_INS || !WAGI_VEC_RESERVE(&ir->ins, 1) ||
+                 !WAGI_VEC_RESERVE(&ir->source, 1);
+    if (ir->failed)
+        return false;
+    size_t room = ir->ins.cap < ir->source.cap ? ir->ins.cap : ir->source.cap;
+    ir->ins_room = room < WAGI_IR_MAX_INS ? (uint32_t)room : WAGI_IR_MAX_INS;
+    return true;
+}
+
+bool wagi_ir_more_vregs(wagi_ir *ir)
+{
+    ir->failed = ir->failed || ir->vregs.n >= WAGI_IR_MAX_VREGS || !WAGI_VEC_RESERVE(&ir->vregs, 1);
+    if (ir->failed)
+        return false;
+    ir->vreg_room = ir->vregs.cap < WAGI_IR_MAX_VREGS ? (uint32_t)ir->vregs.cap : WAGI_IR_MAX_VREGS;
+    return true;
 }
 
 uint32_t wagi_ir_new_vregs(wagi_ir *ir, const wagi_valtype *types, uint32_t count)

@@ -54,7 +54,28 @@ enum {
     WAGI_IR_END = 64,
     WAGI_IR_C = 128,
 };
-extern const uint8_t wagi_ir_uses[WAGI_IR_OP_COUNT];
+/* Here, so that a question about a known op is answered by the C compiler. */
+static const uint8_t wagi_ir_uses[WAGI_IR_OP_COUNT] = {
+#define A WAGI_IR_A
+#define B WAGI_IR_B
+#define C WAGI_IR_C
+#define D WAGI_IR_D
+#define PURE WAGI_IR_PURE
+#define TRAPS WAGI_IR_TRAPS
+#define CALL WAGI_IR_IS_CALL
+#define END WAGI_IR_END
+#define IR(name, uses) [WAGI_IR_##name] = (uses),
+#include "compiler/ir.def"
+#undef IR
+#undef A
+#undef B
+#undef C
+#undef D
+#undef PURE
+#undef TRAPS
+#undef CALL
+#undef END
+};
 extern const char *const wagi_ir_names[WAGI_IR_OP_COUNT];
 
 /* References are I64 values. Vectors live where floats live. */
@@ -69,6 +90,15 @@ typedef enum wagi_ir_type {
 static inline bool wagi_ty_is_float(unsigned type)
 {
     return type >= WAGI_TY_F32;
+}
+/* wagi_ir_type; WAGI_TY_COUNT when there is none */
+static inline unsigned wagi_ir_type_of(wagi_valtype type)
+{
+    static const uint8_t types[16] = {
+        [WAGI_KIND_I32] = WAGI_TY_I32 + 1, [WAGI_KIND_I64] = WAGI_TY_I64 + 1,   [WAGI_KIND_REF] = WAGI_TY_I64 + 1,
+        [WAGI_KIND_F32] = WAGI_TY_F32 + 1, [WAGI_KIND_F64] = WAGI_TY_F64 + 1, [WAGI_KIND_V128] = WAGI_TY_V128 + 1};
+    uint8_t found = types[wagi_valtype_kind(type) & 15];
+    return found ? found - 1u : WAGI_TY_COUNT;
 }
 /* Slots that a value takes where values travel as slots, and in the frame. */
 static inline uint32_t wagi_ty_slots(unsigned type)
@@ -279,6 +309,15 @@ static inline int wagi_vreg_reg(const wagi_vreg *vreg)
     return vreg->cached >= 0 ? vreg->cached : vreg->home;
 }
 
+/* Found by liveness: a vreg is written at a position; a call, and how often its block runs. */
+typedef struct wagi_ir_def {
+    uint32_t vreg, pos;
+} wagi_ir_def;
+typedef struct wagi_ir_call_at {
+    uint32_t pos;
+    float weight;
+} wagi_ir_call_at;
+
 /* One function. Reused for the next one: capacities stay. */
 typedef struct wagi_ir {
     const wagi_module_data *data;
@@ -294,17 +333,22 @@ typedef struct wagi_ir {
     WAGI_VEC(wagi_ir_call) calls;
     WAGI_VEC(wagi_inlined) inlined;
     WAGI_VEC(wagi_handler) handlers;
+    WAGI_VEC(wagi_ir_def) defs;         /* after liveness, from the last one to the first */
+    WAGI_VEC(wagi_ir_call_at) call_ats; /* the same */
+    uint32_t ins_room, vreg_room; /* so many instructions and vregs before growing or a cap has to be looked at */
     uint32_t local_count;
     uint32_t live_vregs; /* after liveness: those that have an interval */
     bool failed;
 } wagi_ir;
 
+/* Room for one more; false sets `failed`. */
+bool wagi_ir_more_ins(wagi_ir *ir);
+bool wagi_ir_more_vregs(wagi_ir *ir);
+
 static inline uint32_t wagi_ir_new_vreg(wagi_ir *ir, unsigned type)
 {
-    if (ir->vregs.n >= WAGI_IR_MAX_VREGS || !WAGI_VEC_RESERVE(&ir->vregs, 1)) {
-        ir->failed = true;
+    if (ir->vregs.n >= ir->vreg_room && !wagi_ir_more_vregs(ir))
         return 0;
-    }
     ir->vregs.p[ir->vregs.n] = (wagi_vreg){.start = WAGI_NIL,
                                            .hint = WAGI_NIL,
                                            .slot = WAGI_NIL,
@@ -335,7 +379,6 @@ static inline bool wagi_ir_is_local(const wagi_ir *ir, uint32_t vreg)
 {
     return vreg < ir->local_count || ir->vregs.p[vreg].is_local;
 }
-uint32_t wagi_ir_type_of(wagi_valtype type); /* wagi_ir_type; WAGI_TY_COUNT when there is none */
 
 /* An instruction that may go on at any of the labels pool[imm .. imm + b]. */
 static inline bool wagi_ins_has_table(const wagi_ins *ins)

@@ -8,6 +8,10 @@
  *
  * Caps: sets are cut to the first locals when sets, blocks or loops are too many; the other locals then get the whole
  * function as their interval.
+ *
+ * What an instruction reads and writes follows no pattern, so that branches on it are mispredicted: there is one jump
+ * by what it has, locals that are not tracked are a bit behind the set, and a result that is needed in any case is that
+ * of a vreg behind the last one.
  */
 #include "compiler/liveness.h"
 
@@ -22,8 +26,10 @@ typedef struct walk {
     const wagi_machine *machine;
     uint32_t tracked; /* locals in the sets */
     uint32_t words;
+    uint32_t nobody; /* the vreg behind the last one */
     uint32_t pos;
     float weight;
+    wagi_ir_def *def; /* the next one to write */
 } walk;
 
 void wagi_liveness_init(wagi_liveness *liveness)
@@ -78,7 +84,9 @@ static bool save_set(walk *w, uint32_t block)
             return false;
         l->sets.n += w->words;
     }
-    memcpy(set_at(w, set), l->live.p, (size_t)w->words * 8);
+    uint64_t *to = set_at(w, set);
+    for (uint32_t i = 0; i < w->words; i++)
+        to[i] = l->live.p[i];
     l->set_of.p[block] = set;
     return true;
 }
@@ -150,23 +158,27 @@ static bool choose_tracked(walk *w)
     if (w->words == 0)
         w->words = 1;
     w->l->live.n = 0;
-    return WAGI_VEC_RESERVE(&w->l->live, w->words);
+    return WAGI_VEC_RESERVE(&w->l->live, w->words + 1);
 }
 
 /* ---- operands ---- */
 
-static inline void see(walk *w, wagi_vreg *v, uint32_t pos)
+static inline void see(const walk *w, wagi_vreg *v, uint32_t pos)
 {
     v->start = pos; /* the walk goes backward */
-    if (pos > v->end)
-        v->end = pos;
+    v->end = pos > v->end ? pos : v->end;
     v->weight += w->weight;
 }
 
-static inline void use(walk *w, uint32_t vreg)
+static inline uint32_t bit_of(const walk *w, uint32_t vreg)
 {
-    if (vreg < w->tracked)
-        w->l->live.p[vreg / 64] |= 1ull << (vreg & 63);
+    return vreg < w->tracked ? vreg : w->words * 64;
+}
+
+static inline void use(const walk *w, uint32_t vreg)
+{
+    uint32_t bit = bit_of(w, vreg);
+    w->l->live.p[bit / 64] |= 1ull << (bit & 63);
     wagi_vreg *v = &w->ir->vregs.p[vreg];
     v->read = true;
     see(w, v, w->pos);
@@ -174,24 +186,26 @@ static inline void use(walk *w, uint32_t vreg)
 
 static inline void define(walk *w, uint32_t vreg)
 {
-    if (vreg < w->tracked)
-        w->l->live.p[vreg / 64] &= ~(1ull << (vreg & 63));
+    uint32_t bit = bit_of(w, vreg);
+    w->l->live.p[bit / 64] &= ~(1ull << (bit & 63));
     see(w, &w->ir->vregs.p[vreg], w->pos + 1);
+    *w->def++ = (wagi_ir_def){vreg, w->pos + 1};
 }
 
 static inline void hint(wagi_ir *ir, uint32_t x, uint32_t y)
 {
-    if (ir->vregs.p[x].hint == WAGI_NIL)
-        ir->vregs.p[x].hint = y;
-    if (ir->vregs.p[y].hint == WAGI_NIL)
-        ir->vregs.p[y].hint = x;
+    wagi_vreg *vx = &ir->vregs.p[x], *vy = &ir->vregs.p[y];
+    uint32_t of_x = vx->hint == WAGI_NIL ? y : vx->hint;
+    vx->hint = of_x;
+    uint32_t of_y = vy->hint == WAGI_NIL ? x : vy->hint;
+    vy->hint = of_y;
 }
 
 static void use_call(walk *w, const wagi_ir_call *call)
 {
     wagi_ir *ir = w->ir;
     uint32_t ints = 0, floats = 0;
-    for (uint32_t i = 0; i < call->result_count; i++)
+    for (uint32_t i = call->result_count; i-- > 0;)
         if (ir->vregs.p[ir->pool.p[call->results + i]].read)
             define(w, ir->pool.p[call->results + i]);
     for (uint32_t i = 0; i < wagi_call_operands(call); i++) {
@@ -211,44 +225,89 @@ static void use_call(walk *w, const wagi_ir_call *call)
     }
 }
 
-static bool is_dead(const walk *w, const wagi_ins *ins)
+static inline bool is_dead(const walk *w, const wagi_ins *ins, uint8_t uses)
 {
-    uint8_t uses = wagi_ir_uses[ins->op];
-    return (uses & WAGI_IR_PURE) && ins->dst >= w->ir->local_count && !w->ir->vregs.p[ins->dst].read;
+    uint32_t dst = w->nobody + ((ins->dst - w->nobody) & (0u - ((uses & WAGI_IR_PURE) != 0)));
+    return (dst >= w->ir->local_count) & !w->ir->vregs.p[dst].read;
 }
 
-static void walk_ins(walk *w, uint32_t index)
+static void remove_dead(wagi_ir *ir, uint32_t index)
+{
+    if (ir->ins.p[index].op == WAGI_IR_SELECT)
+        ir->ins.p[index - 1].op = WAGI_IR_NOP;
+    ir->ins.p[index].op = WAGI_IR_NOP;
+}
+
+static void use_results(walk *w, const wagi_ins *ins)
+{
+    const wagi_ir *ir = w->ir;
+    for (uint32_t i = 0; i < ins->b; i++)
+        if (!(ir->pool.p[ins->imm + i] & WAGI_POOL_CONST))
+            use(w, ir->pool.p[ins->imm + i]);
+}
+
+static inline void walk_ins(walk *w, uint32_t index)
 {
     wagi_ir *ir = w->ir;
-    wagi_ins *ins = &ir->ins.p[index];
+    const wagi_ins *ins = &ir->ins.p[index];
     uint8_t uses = wagi_ir_uses[ins->op];
     w->pos = wagi_ir_pos(index);
-    if (is_dead(w, ins)) {
-        if (ins->op == WAGI_IR_SELECT)
-            ir->ins.p[index - 1].op = WAGI_IR_NOP;
-        ins->op = WAGI_IR_NOP;
+    if (is_dead(w, ins, uses)) {
+        remove_dead(ir, index);
         return;
     }
     if (uses & WAGI_IR_IS_CALL) {
+        if (ins->op == WAGI_IR_CALL)
+            ir->call_ats.p[ir->call_ats.n++] = (wagi_ir_call_at){w->pos, w->weight};
         use_call(w, &ir->calls.p[ins->imm]);
         return;
     }
     if (ins->op == WAGI_IR_RETURN) {
-        for (uint32_t i = 0; i < ins->b; i++)
-            if (!(ir->pool.p[ins->imm + i] & WAGI_POOL_CONST))
-                use(w, ir->pool.p[ins->imm + i]);
+        use_results(w, ins);
         return;
     }
-    if (uses & WAGI_IR_D)
+    if (wagi_ins_reads_c(ins)) {
         define(w, ins->dst);
-    if (wagi_ins_reads_c(ins))
         use(w, ins->c);
-    if (wagi_ins_reads_b(ins))
         use(w, ins->b);
-    if (wagi_ins_reads_a(ins)) {
         use(w, ins->a);
-        if ((uses & WAGI_IR_D) && ins->op != WAGI_IR_LOAD)
+        hint(ir, ins->dst, ins->a);
+        return;
+    }
+    unsigned b = ((uses & WAGI_IR_B) != 0) & !(ins->flags & WAGI_INS_IMM) & (ins->b != WAGI_NIL);
+    unsigned a = ((uses & WAGI_IR_A) != 0) & (ins->a != WAGI_NIL);
+    switch ((uses & WAGI_IR_D) | b << 1 | a) {
+    case WAGI_IR_A:
+        use(w, ins->a);
+        break;
+    case WAGI_IR_B:
+        use(w, ins->b);
+        break;
+    case WAGI_IR_A | WAGI_IR_B:
+        use(w, ins->b);
+        use(w, ins->a);
+        break;
+    case WAGI_IR_D:
+        define(w, ins->dst);
+        break;
+    case WAGI_IR_D | WAGI_IR_B:
+        define(w, ins->dst);
+        use(w, ins->b);
+        break;
+    case WAGI_IR_D | WAGI_IR_A:
+        define(w, ins->dst);
+        use(w, ins->a);
+        if (ins->op != WAGI_IR_LOAD)
             hint(ir, ins->dst, ins->a);
+        break;
+    case WAGI_IR_D | WAGI_IR_A | WAGI_IR_B:
+        define(w, ins->dst);
+        use(w, ins->b);
+        use(w, ins->a);
+        hint(ir, ins->dst, ins->a);
+        break;
+    default:
+        break;
     }
 }
 
@@ -269,7 +328,8 @@ static void join_successors(walk *w, uint32_t block)
     const wagi_ir *ir = w->ir;
     const wagi_block *b = &ir->blocks.p[block];
     if (!b->falls)
-        memset(w->l->live.p, 0, (size_t)w->words * 8);
+        for (uint32_t i = 0; i < w->words; i++)
+            w->l->live.p[i] = 0;
     if (b->first == b->last)
         return;
     const wagi_ins *ins = &ir->ins.p[b->last - 1];
@@ -337,12 +397,12 @@ static void finish_locals(walk *w)
         if (x >= w->tracked && v->read)
             v->end = wagi_ir_pos((uint32_t)ir->ins.n);
     }
-    ir->live_vregs = (uint32_t)ir->vregs.n;
-    for (uint32_t v = 0; v < ir->vregs.n; v++)
-        if (!ir->vregs.p[v].read) {
-            ir->vregs.p[v].end = 0;
-            ir->live_vregs--;
-        }
+    ir->live_vregs = 0;
+    for (uint32_t i = 0; i < ir->vregs.n; i++) {
+        wagi_vreg *v = &ir->vregs.p[i];
+        v->end &= 0u - v->read;
+        ir->live_vregs += v->read;
+    }
 }
 
 static void hint_parameters(walk *w)
@@ -359,15 +419,28 @@ static void hint_parameters(walk *w)
     }
 }
 
+static bool reserve_findings(wagi_ir *ir)
+{
+    size_t results = 0;
+    ir->defs.n = ir->call_ats.n = 0;
+    for (size_t i = 0; i < ir->calls.n; i++)
+        results += ir->calls.p[i].result_count;
+    return WAGI_VEC_RESERVE(&ir->defs, ir->ins.n + results) && WAGI_VEC_RESERVE(&ir->call_ats, ir->calls.n);
+}
+
 bool wagi_liveness_run(wagi_liveness *liveness, wagi_ir *ir, const wagi_machine *machine)
 {
     walk w = {.l = liveness, .ir = ir, .machine = machine};
-    if (!choose_tracked(&w))
+    if (!choose_tracked(&w) || !WAGI_VEC_RESERVE(&ir->vregs, 1) || !reserve_findings(ir))
         return false;
+    w.def = ir->defs.p;
+    w.nobody = (uint32_t)ir->vregs.n;
+    ir->vregs.p[w.nobody] = (wagi_vreg){.read = true};
     cover_loop_params(ir);
     hint_parameters(&w);
     if (!walk_blocks(&w))
         return false;
+    ir->defs.n = (size_t)(w.def - ir->defs.p);
     finish_locals(&w);
     return true;
 }

@@ -13,14 +13,25 @@
 #define SAVED_REGISTER_COST 2.0f
 #define SECOND_CHANCES 256
 
+/* Registers of a class are places in the order of preference; a set of them is a word, and its lowest bit the one to
+ * take. */
+enum { MAX_PLACES = 16, LANES = 4 };
+typedef int32_t lanes __attribute__((vector_size(LANES * 4)));
+typedef struct reg_class {
+    lanes busy_until[MAX_PLACES / LANES]; /* by place; positions fit */
+    uint32_t occupant[MAX_PLACES];        /* vreg or NONE */
+    uint32_t all, saved;
+    uint32_t used_saved;
+    const uint8_t *regs;
+} reg_class;
+
 typedef struct scan {
     wagi_homes *homes;
     wagi_ir *ir;
     const wagi_machine *machine;
-    uint32_t occupant[WAGI_REG_COUNT]; /* vreg or NONE */
-    uint32_t busy_until[WAGI_REG_COUNT];
-    size_t next_call;       /* the first at or behind the start of the vreg at hand */
-    uint32_t class_regs[2]; /* of integers, of floats: bit per register */
+    size_t next_call;              /* the first at or behind the start of the vreg at hand */
+    reg_class classes[2];          /* of integers, of floats */
+    uint8_t place[WAGI_REG_COUNT]; /* in its class; MAX_PLACES: none */
 } scan;
 
 void wagi_homes_init(wagi_homes *homes)
@@ -80,48 +91,48 @@ float wagi_homes_call_weight(const wagi_homes *homes, uint32_t start, uint32_t e
     return first >= last ? 0 : homes->call_weight.p[last] - homes->call_weight.p[first];
 }
 
-/* ---- one walk: the calls, and the order of the starts ---- */
+/* ---- what liveness found, from the first one on: the calls, and the order of the starts ---- */
 
-static void put_in_order(wagi_homes *homes, uint32_t vreg, uint32_t start)
-{
-    const wagi_vreg *v = &homes->ir->vregs.p[vreg];
-    if (v->start == start && v->end != 0 && homes->order.n < homes->order.cap)
-        homes->order.p[homes->order.n++] = vreg;
-}
-
-static bool note_call(wagi_homes *homes, uint32_t ins, float *sum, float weight)
+static bool take_calls(wagi_homes *homes)
 {
     const wagi_ir *ir = homes->ir;
-    const wagi_ir_call *call = &ir->calls.p[ir->ins.p[ins].imm];
-    for (uint32_t i = 0; i < call->result_count; i++)
-        put_in_order(homes, ir->pool.p[call->results + i], wagi_ir_pos(ins) + 1);
-    if (!WAGI_VEC_PUSH(&homes->call_pos, wagi_ir_pos(ins)) || !WAGI_VEC_PUSH(&homes->call_weight, *sum))
+    size_t count = ir->call_ats.n;
+    float sum = 0;
+    homes->call_pos.n = homes->call_weight.n = 0;
+    if (!WAGI_VEC_RESERVE(&homes->call_pos, count) || !WAGI_VEC_RESERVE(&homes->call_weight, count + 1))
         return false;
-    *sum += weight;
+    for (size_t i = 0; i < count; i++) {
+        const wagi_ir_call_at *call = &ir->call_ats.p[count - 1 - i];
+        homes->call_pos.p[i] = call->pos;
+        homes->call_weight.p[i] = sum;
+        sum += call->weight;
+    }
+    homes->call_weight.p[count] = sum;
+    homes->call_pos.n = count;
+    homes->call_weight.n = count + 1;
     return true;
 }
 
 /* Intervals start at the entry or where an instruction writes their vreg. */
-static bool walk_code(wagi_homes *homes)
+static bool take_order(wagi_homes *homes)
 {
     const wagi_ir *ir = homes->ir;
-    float sum = 0;
-    homes->order.n = homes->call_pos.n = homes->call_weight.n = 0;
+    homes->order.n = 0;
     if (!WAGI_VEC_RESERVE(&homes->order, ir->vregs.n + 1))
         return false;
-    for (uint32_t x = 0; x < ir->local_count; x++)
-        put_in_order(homes, x, 0);
-    for (uint32_t b = 0; b < ir->blocks.n; b++) {
-        const wagi_block *block = &ir->blocks.p[b];
-        for (uint32_t i = block->first; i < block->last; i++) {
-            const wagi_ins *ins = &ir->ins.p[i];
-            if (wagi_ir_uses[ins->op] & WAGI_IR_D)
-                put_in_order(homes, ins->dst, wagi_ir_pos(i) + 1);
-            else if (ins->op == WAGI_IR_CALL && !note_call(homes, i, &sum, wagi_block_weight(ir, b)))
-                return false;
-        }
+    uint32_t *at = homes->order.p, *end = at + ir->vregs.n;
+    for (uint32_t x = 0; x < ir->local_count; x++) {
+        *at = x;
+        at += (ir->vregs.p[x].start == 0) & (ir->vregs.p[x].end != 0);
     }
-    return WAGI_VEC_PUSH(&homes->call_weight, sum);
+    for (size_t i = ir->defs.n; i-- > 0;) {
+        wagi_ir_def def = ir->defs.p[i];
+        const wagi_vreg *v = &ir->vregs.p[def.vreg];
+        *at = def.vreg;
+        at += (v->start == def.pos) & (v->end != 0) & (at < end);
+    }
+    homes->order.n = (size_t)(at - homes->order.p);
+    return true;
 }
 
 /* For code in which some interval starts elsewhere. */
@@ -170,66 +181,66 @@ static float calls_inside(scan *s, const wagi_vreg *v)
     return homes->call_weight.p[calls_before(homes, v->end)] - homes->call_weight.p[s->next_call];
 }
 
-static bool is_free(const scan *s, const wagi_vreg *v, int reg)
+/* The places that are free at a position: without branches, because which ones are is as good as random. */
+static inline uint32_t free_places(const reg_class *c, uint32_t start)
 {
-    return s->busy_until[reg] <= v->start;
+    static const lanes bits[] = {{1 << 0, 1 << 1, 1 << 2, 1 << 3},
+                                 {1 << 4, 1 << 5, 1 << 6, 1 << 7},
+                                 {1 << 8, 1 << 9, 1 << 10, 1 << 11},
+                                 {1 << 12, 1 << 13, 1 << 14, 1 << 15}};
+    int32_t from = (int32_t)start + 1;
+    lanes at = {from, from, from, from};
+    const lanes *busy = c->busy_until;
+    lanes found = ((at > busy[0]) & bits[0]) | ((at > busy[1]) & bits[1]) | ((at > busy[2]) & bits[2]) |
+                  ((at > busy[3]) & bits[3]);
+    uint32_t places = (uint32_t)(found[0] | found[1] | found[2] | found[3]);
+    return places & c->all;
 }
 
-/* Free, and worth its push when it is a callee-saved register that is not in use. */
-static bool is_fine(const scan *s, const wagi_vreg *v, int reg)
+/* In whole vectors: what is stored in parts cannot be loaded at once for a while. */
+static inline void set_busy(reg_class *c, int place, uint32_t end)
 {
-    bool saved = wagi_reg_is_saved(s->machine, reg);
-    return is_free(s, v, reg) && (!saved || (s->homes->used_saved >> reg & 1) || v->weight > SAVED_REGISTER_COST);
+    static const lanes masks[LANES] = {{-1, 0, 0, 0}, {0, -1, 0, 0}, {0, 0, -1, 0}, {0, 0, 0, -1}};
+    lanes mask = masks[place % LANES], until = {(int32_t)end, (int32_t)end, (int32_t)end, (int32_t)end};
+    lanes *busy = &c->busy_until[place / LANES];
+    *busy = (*busy & ~mask) | (until & mask);
 }
 
-static bool would_do(const scan *s, const wagi_vreg *v, int reg)
+/* The place of a hint among those, or none of them. */
+static inline uint32_t hinted_place(const scan *s, const reg_class *c, int reg, uint32_t good)
 {
-    return reg >= 0 && (s->class_regs[wagi_ty_is_float(v->type)] >> reg & 1) && is_free(s, v, reg) &&
-           (!v->crosses || wagi_reg_is_saved(s->machine, reg));
+    uint32_t place = reg >= 0 ? s->place[reg] : MAX_PLACES;
+    return place < MAX_PLACES && c->regs[place] == reg ? good & 1u << place : 0;
 }
 
-static int hinted_register(const scan *s, const wagi_vreg *v)
+/* A free place, or a negative number. One of a callee-saved register that nobody uses yet has to be worth its push, but
+ * for hints. */
+static inline int free_place(const scan *s, const reg_class *c, const wagi_vreg *v, bool no_clobbered)
 {
-    if (v->hint != WAGI_NIL && would_do(s, v, s->ir->vregs.p[v->hint].home))
-        return s->ir->vregs.p[v->hint].home;
-    return would_do(s, v, v->hint_reg) ? v->hint_reg : -1;
+    uint32_t places = free_places(c, v->start), good = v->crosses ? places & c->saved : places;
+    uint32_t hinted = v->hint != WAGI_NIL ? hinted_place(s, c, s->ir->vregs.p[v->hint].home, good) : 0;
+    hinted = hinted ? hinted : hinted_place(s, c, v->hint_reg, good);
+    if (hinted)
+        return __builtin_ctz(hinted);
+    uint32_t worth = v->weight > SAVED_REGISTER_COST ? UINT32_MAX : ~c->saved | c->used_saved;
+    good &= worth;
+    good = good || !v->crosses || no_clobbered ? good : places & ~c->saved;
+    return good ? __builtin_ctz(good) : -1;
 }
 
-static int free_register(const scan *s, const wagi_vreg *v, bool no_clobbered)
+static int cheapest_place(const scan *s, const reg_class *c, const wagi_vreg *v, bool no_clobbered)
 {
-    const uint8_t *regs;
-    uint32_t count = wagi_homes_class(s->machine, v->type, &regs);
-    if (v->crosses) {
-        for (uint32_t i = 0; i < count; i++)
-            if (wagi_reg_is_saved(s->machine, regs[i]) && is_fine(s, v, regs[i]))
-                return regs[i];
-        for (uint32_t i = 0; i < count && !no_clobbered; i++)
-            if (!wagi_reg_is_saved(s->machine, regs[i]) && is_free(s, v, regs[i]))
-                return regs[i];
-        return -1;
-    }
-    for (uint32_t i = 0; i < count; i++)
-        if (is_fine(s, v, regs[i]))
-            return regs[i];
-    return -1;
-}
-
-static int cheapest_register(const scan *s, const wagi_vreg *v, bool no_clobbered)
-{
-    const uint8_t *regs;
-    uint32_t count = wagi_homes_class(s->machine, v->type, &regs);
+    uint32_t places = ~free_places(c, v->start) & (no_clobbered ? c->all & c->saved : c->all);
     float least = density(v);
     int best = -1;
-    for (uint32_t i = 0; i < count; i++) {
-        int reg = regs[i];
-        if (no_clobbered && !wagi_reg_is_saved(s->machine, reg))
+    for (; places; places &= places - 1) {
+        int place = __builtin_ctz(places);
+        if (c->occupant[place] == WAGI_NIL)
             continue;
-        if (s->occupant[reg] == WAGI_NIL || is_free(s, v, reg))
-            continue;
-        float other = density(&s->ir->vregs.p[s->occupant[reg]]);
+        float other = density(&s->ir->vregs.p[c->occupant[place]]);
         if (other < least) {
             least = other;
-            best = reg;
+            best = place;
         }
     }
     return best;
@@ -244,25 +255,40 @@ static bool spill(wagi_homes *homes, uint32_t vreg)
 static bool place_vreg(scan *s, uint32_t vreg)
 {
     wagi_vreg *v = &s->ir->vregs.p[vreg];
+    reg_class *c = &s->classes[wagi_ty_is_float(v->type)];
     float calls = calls_inside(s, v);
     bool no_clobbered = forbids(calls, v);
     v->crosses = calls > 0;
-    int reg = hinted_register(s, v);
-    if (reg < 0)
-        reg = free_register(s, v, no_clobbered);
-    if (reg < 0) {
-        reg = cheapest_register(s, v, no_clobbered);
-        if (reg < 0)
+    int place = free_place(s, c, v, no_clobbered);
+    if (place < 0) {
+        place = cheapest_place(s, c, v, no_clobbered);
+        if (place < 0)
             return spill(s->homes, vreg);
-        if (!spill(s->homes, s->occupant[reg]))
+        if (!spill(s->homes, c->occupant[place]))
             return false;
     }
-    v->home = (int8_t)reg;
-    s->occupant[reg] = vreg;
-    s->busy_until[reg] = v->end;
-    if (wagi_reg_is_saved(s->machine, reg))
-        s->homes->used_saved |= 1u << reg;
+    v->home = (int8_t)c->regs[place];
+    c->occupant[place] = vreg;
+    set_busy(c, place, v->end);
+    c->used_saved |= c->saved & 1u << place;
     return true;
+}
+
+static void begin_class(scan *s, reg_class *c, const uint8_t *regs, uint32_t count)
+{
+    c->regs = regs;
+    c->all = (1u << count) - 1;
+    memset(c->occupant, 0xff, sizeof c->occupant);
+    for (uint32_t i = 0; i < count; i++) {
+        s->place[regs[i]] = (uint8_t)i;
+        c->saved |= (uint32_t)wagi_reg_is_saved(s->machine, regs[i]) << i;
+    }
+}
+
+static void note_used_saved(wagi_homes *homes, const reg_class *c)
+{
+    for (uint32_t left = c->used_saved; left; left &= left - 1)
+        homes->used_saved |= 1u << c->regs[__builtin_ctz(left)];
 }
 
 /* ---- second chance ---- */
@@ -353,16 +379,16 @@ bool wagi_homes_run(wagi_homes *homes, wagi_ir *ir, const wagi_machine *machine)
     homes->wide_slots = false;
     homes->spills.n = homes->caches.n = homes->edits.n = homes->loop_caches.n = 0;
     scan s = {.homes = homes, .ir = ir, .machine = machine};
-    memset(s.occupant, 0xff, sizeof s.occupant);
-    for (unsigned i = 0; i < machine->int_count; i++)
-        s.class_regs[0] |= 1u << machine->int_regs[i];
-    for (unsigned i = 0; i < machine->float_count; i++)
-        s.class_regs[1] |= 1u << machine->float_regs[i];
-    if (!walk_code(homes) || (homes->order.n != ir->live_vregs && !sort_by_start(homes)))
+    memset(s.place, MAX_PLACES, sizeof s.place);
+    begin_class(&s, &s.classes[0], machine->int_regs, machine->int_count);
+    begin_class(&s, &s.classes[1], machine->float_regs, machine->float_count);
+    if (!take_calls(homes) || !take_order(homes) || (homes->order.n != ir->live_vregs && !sort_by_start(homes)))
         return false;
     for (size_t i = 0; i < homes->order.n; i++)
         if (!place_vreg(&s, homes->order.p[i]))
             return false;
+    note_used_saved(homes, &s.classes[0]);
+    note_used_saved(homes, &s.classes[1]);
     if (homes->spills.n && (!second_chance(homes) || !wagi_homes_cache_loops(homes)))
         return false;
     return wagi_homes_slots(homes) && wagi_homes_edits(homes);

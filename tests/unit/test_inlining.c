@@ -80,6 +80,34 @@ static void test_recursion_loops_and_large_callees_stay_calls(void **state)
                      1);
 }
 
+static void test_a_callee_of_middling_size_is_inlined_in_loops_only(void **state)
+{
+    (void)state;
+    /* 18 bytes; the constants of the second are longer: 42. */
+    static const char g[] = "(func $g (param i32) (result i32) (i32.add (i32.mul (local.get 0) (local.get 0))"
+                            " (i32.mul (local.get 0) (i32.xor (local.get 0) (i32.const 100000)))))"
+                            "(func $h (param i32) (result i32) (i32.add (i32.mul (local.get 0) (i32.const 1000000000))"
+                            " (i32.mul (i32.xor (local.get 0) (i32.const 1000000001)) (i32.xor (local.get 0)"
+                            " (i32.xor (local.get 0) (i32.xor (i32.const 1000000002) (i32.xor (local.get 0)"
+                            " (i32.const 1000000003)))))))) ";
+    char text[2048];
+    const char *end = text + sizeof text;
+    char *at = append(text, end, "(module ");
+    at = append(at, end, g);
+    append(at, end, "(func (export \"f\") (param i32) (result i32) (call $g (call $h (local.get 0)))))");
+    counts outside = count(text);
+    assert_int_equal(outside.calls, 2);
+    assert_int_equal(outside.inlined, 0);
+    at = append(text, end, "(module ");
+    at = append(at, end, g);
+    append(at, end,
+           "(func (export \"f\") (param i32) (result i32) (loop $l (br_if $l (local.tee 0"
+           " (call $g (call $h (local.get 0)))))) (local.get 0)))");
+    counts inside = count(text);
+    assert_int_equal(inside.calls, 1);
+    assert_int_equal(inside.inlined, 1);
+}
+
 static void test_a_body_grows_by_half_of_itself_at_most(void **state)
 {
     (void)state;
@@ -89,8 +117,8 @@ static void test_a_body_grows_by_half_of_itself_at_most(void **state)
     assert_non_null(text);
     const char *end = text + size;
     char *at = append(text, end,
-                      "(module (memory 1) (func $g (i32.store (i32.const 4) (i32.add (i32.load (i32.const 4))"
-                      " (i32.load (i32.const 8))))) (func (export \"f\")");
+                      "(module (memory 1) (func $g (i32.store (i32.const 4)"
+                      " (i32.add (i32.load (i32.const 4)) (i32.const 8)))) (func (export \"f\")");
     for (int i = 0; i < CALLS; i++)
         at = append(at, end, "(call $g)");
     append(at, end, "))");
@@ -232,6 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_constants_fold_through_callees_of_callees),
         cmocka_unit_test(test_recursion_loops_and_large_callees_stay_calls),
+        cmocka_unit_test(test_a_callee_of_middling_size_is_inlined_in_loops_only),
         cmocka_unit_test(test_a_body_grows_by_half_of_itself_at_most),
         cmocka_unit_test(test_results_and_backtraces_are_the_interpreters),
     };

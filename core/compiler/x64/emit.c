@@ -1,7 +1,6 @@
 /* Emission: operands, jumps, constants, and the walk over a function. */
 #include "compiler/x64/emit.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "compiler/x64/x64.h"
@@ -185,23 +184,46 @@ void wagi_x64_sse_const(wagi_x64_emitter *e, uint32_t form, int d, int a, uint64
 
 /* ---- jumps and sites ---- */
 
+/* Code is only ever appended, so sites come in the order of their places. */
+static inline void put_site(wagi_x64_emitter *e, wagi_site_kind kind, uint32_t source)
+{
+    uint32_t code = (uint32_t)e->code.n - e->start;
+    if (!wagi_sites_put(e->out, kind, code - e->site_code, (int64_t)source - e->site_source))
+        e->failed = true;
+    e->site_code = code;
+    e->site_source = source;
+    e->site_count++;
+}
+
+static void begin_range(wagi_x64_emitter *e, uint32_t handler)
+{
+    wagi_handler_range range = {.code = (uint32_t)e->code.n - e->start, .handler = handler};
+    if (!WAGI_VEC_PUSH(&e->ranges, range))
+        e->failed = true;
+}
+
+static inline void record(wagi_x64_emitter *e, wagi_site_kind kind, uint32_t source, uint32_t inlined, uint32_t handler)
+{
+    put_site(e, kind, source);
+    if (e->ir->handlers.n && kind == WAGI_SITE_RETURN &&
+        handler != (e->ranges.n ? e->ranges.p[e->ranges.n - 1].handler : 0))
+        begin_range(e, handler);
+    for (; inlined != WAGI_NIL; inlined = e->ir->inlined.p[inlined].parent)
+        put_site(e, WAGI_SITE_INLINED, e->ir->inlined.p[inlined].source);
+}
+
 void wagi_x64_record_in(wagi_x64_emitter *e, wagi_site_kind kind, uint32_t source, uint32_t inlined, uint32_t handler)
 {
-    wagi_site site = {
-        .code = (uint32_t)e->code.n - e->start, .source = source, .handler = handler, .kind = (uint8_t)kind};
-    bool fine = WAGI_VEC_PUSH(&e->sites, site);
-    for (; inlined != WAGI_NIL && fine; inlined = e->ir->inlined.p[inlined].parent) {
-        site.kind = WAGI_SITE_INLINED;
-        site.source = e->ir->inlined.p[inlined].source;
-        fine = WAGI_VEC_PUSH(&e->sites, site);
-    }
-    if (!fine)
-        e->failed = true;
+    record(e, kind, source, inlined, handler);
 }
 
 void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind)
 {
-    wagi_x64_record_in(e, kind, e->ir->source.p[e->ins], wagi_x64_inlined(e), wagi_x64_handler(e));
+    uint32_t source = e->ir->source.p[e->ins];
+    if (e->ir->handlers.n)
+        record(e, kind, source, wagi_x64_inlined(e), wagi_x64_handler(e));
+    else
+        record(e, kind, source, wagi_x64_inlined(e), 0);
 }
 
 void wagi_x64_reloc(wagi_x64_emitter *e, wagi_reloc_kind kind, uintptr_t target)
@@ -272,7 +294,7 @@ static void poll(wagi_x64_emitter *e)
     wagi_x64_trap_if(e, CC_B, WAG_INTERRUPTED);
 }
 
-static void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins);
+static inline void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins);
 
 /* A loop's head that a jump at the loop's end may repeat instead of going there: it is small and decides something. The
  * homes are the same at both places when the jump is in no inner loop. */
@@ -358,54 +380,58 @@ __attribute__((noinline)) static void emit_control(wagi_x64_emitter *e, uint32_t
     }
 }
 
-/* Asks the family first that the op's place in ir.def suggests. */
-static void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
+/* Which file knows an op, as its place in ir.def suggests. */
+typedef enum group { GROUP_OTHER, GROUP_INT, GROUP_MEMORY, GROUP_VECTOR } group;
+static const uint8_t groups[WAGI_IR_OP_COUNT] = {
+#define GROUP_OF(op)                                                                                                   \
+    ((op) > WAGI_IR_NOP && (op) < WAGI_IR_BRCC            ? GROUP_INT                                                  \
+     : (op) >= WAGI_IR_LOAD && (op) < WAGI_IR_FADD        ? GROUP_MEMORY                                               \
+     : (op) == WAGI_IR_VECTOR || (op) == WAGI_IR_VECTOR_3 ? GROUP_VECTOR                                               \
+                                                          : GROUP_OTHER)
+#define IR(name, uses) [WAGI_IR_##name] = GROUP_OF(WAGI_IR_##name),
+#include "compiler/ir.def"
+#undef IR
+};
+static bool (*const emit_group[])(wagi_x64_emitter *e, const wagi_ins *ins) = {
+    [GROUP_INT] = wagi_x64_emit_int,
+    [GROUP_MEMORY] = wagi_x64_emit_memory,
+    [GROUP_VECTOR] = wagi_x64_emit_vector,
+};
+
+/* Asks that file first, then all. */
+static inline void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
 {
-    if (ins->op > WAGI_IR_NOP && ins->op < WAGI_IR_BRCC && wagi_x64_emit_int(e, ins))
-        return;
-    if (ins->op >= WAGI_IR_LOAD && ins->op < WAGI_IR_FADD && wagi_x64_emit_memory(e, ins))
-        return;
-    if ((ins->op == WAGI_IR_VECTOR || ins->op == WAGI_IR_VECTOR_3) && wagi_x64_emit_vector(e, ins))
-        return;
-    emit_control(e, block, ins);
+    uint8_t group = groups[ins->op];
+    if (group == GROUP_OTHER || !emit_group[group](e, ins))
+        emit_control(e, block, ins);
 }
 
 /* ---- edits ---- */
 
-static void apply_edit(wagi_x64_emitter *e, const wagi_edit *edit)
+/* The vreg's value between its register and its slot. */
+static inline void move_edit(wagi_x64_emitter *e, const wagi_edit *edit)
 {
-    wagi_vreg *v = &e->ir->vregs.p[edit->vreg];
-    wagi_x64_mem slot = wagi_x64_slot(e, edit->vreg);
-    bool is_float = wagi_reg_is_float(edit->reg);
-    int xmm = edit->reg - WAGI_FLOAT_REG;
-    switch ((wagi_edit_kind)edit->kind) {
-    case WAGI_EDIT_CACHE:
-        v->cached = edit->reg;
-        break;
-    case WAGI_EDIT_UNCACHE:
-        v->cached = -1;
-        break;
-    case WAGI_EDIT_SAVE: {
-        size_t before = e->code.n;
-        if (is_float)
-            wagi_x64_store_float(e, v->type, xmm, slot);
-        else
-            wagi_x64_rsp(&e->code, 0x89, edit->reg, slot.disp);
-        if (e->flags_at == before)
-            e->flags_at = e->code.n; /* stores leave the flags alone */
-        break;
-    }
-    case WAGI_EDIT_LOAD: {
-        size_t before = e->code.n;
-        if (is_float)
-            wagi_x64_load_float(e, v->type, xmm, slot);
-        else
-            wagi_x64_rsp(&e->code, 0x8B, edit->reg, slot.disp);
-        if (e->flags_at == before && v != wagi_x64_vreg(e, e->flags_vreg))
-            e->flags_at = e->code.n;
-        break;
-    }
-    }
+    const wagi_vreg *v = wagi_x64_vreg(e, edit->vreg);
+    bool saves = edit->kind == WAGI_EDIT_SAVE;
+    size_t before = e->code.n;
+    if (!wagi_reg_is_float(edit->reg))
+        wagi_x64_rsp(&e->code, saves ? 0x89 : 0x8B, edit->reg, wagi_x64_slot(e, edit->vreg).disp);
+    else if (saves)
+        wagi_x64_store_float(e, v->type, edit->reg - WAGI_FLOAT_REG, wagi_x64_slot(e, edit->vreg));
+    else
+        wagi_x64_load_float(e, v->type, edit->reg - WAGI_FLOAT_REG, wagi_x64_slot(e, edit->vreg));
+    if (e->flags_at == before && (saves || edit->vreg != e->flags_vreg))
+        e->flags_at = e->code.n; /* moves leave the flags alone */
+}
+
+static inline void apply_edit(wagi_x64_emitter *e, const wagi_edit *edit)
+{
+    if (edit->kind == WAGI_EDIT_CACHE)
+        e->ir->vregs.p[edit->vreg].cached = edit->reg;
+    else if (edit->kind == WAGI_EDIT_UNCACHE)
+        e->ir->vregs.p[edit->vreg].cached = -1;
+    else
+        move_edit(e, edit);
 }
 
 static bool is_edit_due(const wagi_homes *homes, size_t next, uint32_t block, uint32_t ins)
@@ -605,27 +631,6 @@ static void emit_constants(wagi_x64_emitter *e)
     }
 }
 
-/* By code, and otherwise in the order in which they were recorded. */
-static int by_code(const void *x, const void *y)
-{
-    const wagi_site *a = x, *b = y;
-    if (a->code != b->code)
-        return a->code < b->code ? -1 : 1;
-    return a->order < b->order ? -1 : a->order > b->order;
-}
-
-static void sort_sites(wagi_x64_emitter *e)
-{
-    /* All but the far calls' are in order. */
-    bool sorted = true;
-    for (size_t i = 0; i < e->sites.n; i++) {
-        e->sites.p[i].order = (uint32_t)i;
-        sorted = sorted && (i == 0 || e->sites.p[i - 1].code <= e->sites.p[i].code);
-    }
-    if (!sorted)
-        qsort(e->sites.p, e->sites.n, sizeof *e->sites.p, by_code);
-}
-
 static void finish_function(wagi_x64_emitter *e)
 {
     emit_colds(e);
@@ -633,7 +638,6 @@ static void finish_function(wagi_x64_emitter *e)
     wagi_x64_slows(e);
     emit_constants(e);
     wagi_x64_bind_blocks(e);
-    sort_sites(e);
 }
 
 /* ---- frame ---- */
@@ -677,7 +681,8 @@ static uint32_t frame_size(const wagi_x64_emitter *e)
 static void emit_function(wagi_x64_emitter *e)
 {
     uint32_t blocks = (uint32_t)e->ir->blocks.n;
-    e->block_refs.n = e->const_refs.n = e->colds.n = e->far_calls.n = e->slows.n = e->sites.n = 0;
+    e->block_refs.n = e->const_refs.n = e->colds.n = e->far_calls.n = e->slows.n = e->ranges.n = 0;
+    e->site_code = e->site_source = e->site_count = 0;
     e->flags_at = e->next_edit = 0;
     e->ins = e->repeats = e->unrolled = e->used_xmm = 0;
     e->inlined_from = e->inlined_until = 0;
@@ -705,22 +710,23 @@ bool wagi_x64_emit(wagi_x64_emitter *e, wagi_ir *ir, wagi_homes *homes)
         wagi_x64_u8(&e->code, 0xCC);
     e->start = (uint32_t)e->code.n;
     e->long_jumps = false;
-    size_t relocs = e->out->relocs.n;
+    size_t relocs = e->out->relocs.n, sites = e->out->sites.n;
     emit_function(e);
     if (e->long_jumps && !e->failed) {
         e->code.n = e->start;
         e->out->relocs.n = relocs;
+        e->out->sites.n = sites;
         emit_function(e);
     }
     wagi_func_code func = {.func_index = ir->body->func_index,
                            .start = e->start,
                            .size = (uint32_t)e->code.n - e->start,
                            .frame = frame_size(e),
-                           .sites = (uint32_t)e->out->sites.n,
-                           .site_count = (uint32_t)e->sites.n,
+                           .sites = (uint32_t)sites,
+                           .site_count = e->site_count,
                            .saved = saved_registers(e)};
-    if (e->failed || e->code.n > INT32_MAX / 2 || !wagi_sites_encode(e->out, e->sites.p, e->sites.n) ||
-        !wagi_handlers_encode(e->out, &func, ir, e->sites.p, e->sites.n, e->block_at.p) ||
+    if (e->failed || e->code.n > INT32_MAX / 2 ||
+        !wagi_handlers_encode(e->out, &func, ir, e->ranges.p, e->ranges.n, e->block_at.p) ||
         !WAGI_VEC_PUSH(&e->out->funcs, func))
         e->failed = true;
     return !e->failed;
@@ -753,6 +759,6 @@ void wagi_x64_emitter_free(wagi_x64_emitter *e)
     WAGI_VEC_FREE(&e->colds);
     WAGI_VEC_FREE(&e->far_calls);
     WAGI_VEC_FREE(&e->slows);
-    WAGI_VEC_FREE(&e->sites);
+    WAGI_VEC_FREE(&e->ranges);
     wagi_free(e);
 }

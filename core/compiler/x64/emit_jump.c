@@ -88,40 +88,32 @@ static uint32_t thread_jump(const wagi_x64_emitter *e, uint32_t block)
     return block;
 }
 
-/* Most bytes that code for an instruction usually takes. */
-static uint32_t estimate(const wagi_x64_emitter *e, const wagi_ins *ins)
-{
-    switch (ins->op) {
-    case WAGI_IR_NOP:
-        return 0;
-    case WAGI_IR_MOV:
-    case WAGI_IR_JMP:
-        return 5;
-    case WAGI_IR_CONST:
-        return 7;
-    case WAGI_IR_LOAD:
-    case WAGI_IR_STORE:
-        return e->context->guard ? 13 : 30;
-    case WAGI_IR_BRCC:
-    case WAGI_IR_SETCC:
-    case WAGI_IR_POLL:
-        return 16;
-    case WAGI_IR_CALL:
-    case WAGI_IR_TAIL_CALL:
-    case WAGI_IR_BR_TABLE:
-    case WAGI_IR_RETURN:
-    case WAGI_IR_DIV_S:
-    case WAGI_IR_REM_S:
-    case WAGI_IR_FMIN:
-    case WAGI_IR_FMAX:
-    case WAGI_IR_TRUNC:
-    case WAGI_IR_TRUNC_SAT:
-    case WAGI_IR_CVT_U:
-        return SHORT_ESTIMATE;
-    default:
-        return ins->op >= WAGI_IR_FADD ? 14 : 11;
-    }
-}
+/* Most bytes that code for an instruction usually takes. access: the same for loads and stores. A loop may be aligned
+ * and unrolled: its poll is far. */
+#define ESTIMATE(op, access)                                                                                           \
+    ((op) == WAGI_IR_NOP                             ? 0                                                               \
+     : (op) == WAGI_IR_MOV || (op) == WAGI_IR_JMP    ? 5                                                               \
+     : (op) == WAGI_IR_CONST                         ? 7                                                               \
+     : (op) == WAGI_IR_LOAD || (op) == WAGI_IR_STORE ? (access)                                                        \
+     : (op) == WAGI_IR_BRCC || (op) == WAGI_IR_SETCC ? 16                                                              \
+     : (op) == WAGI_IR_CALL || (op) == WAGI_IR_TAIL_CALL || (op) == WAGI_IR_BR_TABLE || (op) == WAGI_IR_RETURN ||      \
+             (op) == WAGI_IR_POLL || (op) == WAGI_IR_DIV_S || (op) == WAGI_IR_REM_S || (op) == WAGI_IR_FMIN ||         \
+             (op) == WAGI_IR_FMAX || (op) == WAGI_IR_TRUNC || (op) == WAGI_IR_TRUNC_SAT || (op) == WAGI_IR_CVT_U       \
+         ? SHORT_ESTIMATE                                                                                              \
+     : (op) >= WAGI_IR_FADD ? 14                                                                                       \
+                            : 11)
+static const uint8_t estimates[2][WAGI_IR_OP_COUNT] = {
+    {
+#define IR(name, uses) [WAGI_IR_##name] = ESTIMATE(WAGI_IR_##name, 30),
+#include "compiler/ir.def"
+#undef IR
+    },
+    {
+#define IR(name, uses) [WAGI_IR_##name] = ESTIMATE(WAGI_IR_##name, 13),
+#include "compiler/ir.def"
+#undef IR
+    },
+};
 
 /* True when the code up to the start of `block` is estimated to be small enough for a short jump. */
 static bool is_near(const wagi_x64_emitter *e, uint32_t block)
@@ -130,12 +122,11 @@ static bool is_near(const wagi_x64_emitter *e, uint32_t block)
     uint32_t bytes = 0, end = block < ir->blocks.n ? ir->blocks.p[block].first : (uint32_t)ir->ins.n;
     if (e->long_jumps || end - e->ins > SHORT_ESTIMATE)
         return false;
-    for (uint32_t i = e->ins + 1; i < end && bytes < SHORT_ESTIMATE; i++) {
-        if (ir->ins.p[i].op == WAGI_IR_POLL)
-            return false; /* a loop, which may be aligned and unrolled */
-        bytes += estimate(e, &ir->ins.p[i]);
-    }
-    for (size_t i = e->next_edit; i < e->homes->edits.n && e->homes->edits.p[i].ins <= end; i++)
+    const uint8_t *of = estimates[e->context->guard];
+    for (uint32_t i = e->ins + 1; i < end && bytes < SHORT_ESTIMATE; i++)
+        bytes += of[ir->ins.p[i].op];
+    const wagi_edit *edits = e->homes->edits.p;
+    for (size_t i = e->next_edit; bytes < SHORT_ESTIMATE && i < e->homes->edits.n && edits[i].ins <= end; i++)
         bytes += 10;
     return bytes < SHORT_ESTIMATE;
 }

@@ -100,7 +100,8 @@ typedef struct wagi_x64_emitter {
     WAGI_VEC(wagi_x64_cold) colds;
     WAGI_VEC(wagi_x64_far_call) far_calls;
     WAGI_VEC(wagi_x64_slow) slows;
-    WAGI_VEC(wagi_site) sites;                     /* of this function */
+    uint32_t site_code, site_source, site_count;   /* of this function: the last one's place, and how many */
+    WAGI_VEC(wagi_handler_range) ranges;           /* the same */
     uint32_t ins;                                  /* the instruction at hand */
     uint32_t repeats;                              /* of loop heads */
     uint32_t inlined, inlined_from, inlined_until; /* the callee that instructions [from, until) belong to */
