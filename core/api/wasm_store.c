@@ -200,9 +200,9 @@ static wasm_externtype_t *type_at(const wag_module *module, wag_extern_kind kind
         return wasm_memorytype_as_externtype(
             wagi_wasm_memorytype(data->memories[index], data->memories[index].limits.minimum));
     case WAG_EXTERN_TAG:
-        break;
+        return wasm_tagtype_as_externtype(wagi_wasm_tagtype(registry, data->tags[index]));
     }
-    return wagi_wasm_tagtype();
+    return NULL;
 }
 
 static void name_of(wag_name name, wasm_name_t *out)

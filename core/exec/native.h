@@ -17,7 +17,7 @@ bool wagi_native_may_guard(const wagi_module_data *data, wag_signals signals);
 /* ---- between the tier's files ---- */
 void wagi_native_trap(wag_instance *instance, const void *pc, const void *sp, wag_err trap);
 /* An error on its way to the entry: adds the frames. */
-void wagi_native_fail(wag_agent *agent, uintptr_t pc, uintptr_t sp, wag_error *error);
+void wagi_native_fail(wag_instance *instance, uintptr_t pc, uintptr_t sp, wag_error *error);
 void wagi_native_raise(wagi_raise *raise, wag_error *error);
 
 /* A walk over native frames, from the innermost outward (trap.c). Each place is a return address but the first, which
