@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "api/instantiate.h"
 #include "api/promise.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -105,9 +106,8 @@ static pending_list *list_of(wag_agent *agent)
 
 /* ---- delivery ---- */
 
-/* Read the imports, then make the instance. */
-static wag_err instantiate(wag_module *module, wag_imports *imports, wag_instance **ret_instance,
-                           wag_error **reterr_error)
+wag_err wagi_instantiate_with(wag_module *module, wag_imports *imports, wag_instance **ret_instance,
+                              wag_error **reterr_error)
 {
     wag_linked *linked;
     wag_err err = wagi_link(module, imports, &linked, reterr_error);
@@ -132,7 +132,7 @@ static void settle(pending *pending, compilation *done)
             wagi_promise_module_resolve(pending->module_promise, module);
         return;
     }
-    if (error || instantiate(module, pending->imports, &instance, &error) != WAG_OK) {
+    if (error || wagi_instantiate_with(module, pending->imports, &instance, &error) != WAG_OK) {
         wag_module_unref(module);
         wagi_promise_source_reject(pending->source_promise, error);
         return;

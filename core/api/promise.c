@@ -46,6 +46,17 @@ void wag_instantiated_source_unref(wag_instantiated_source source)
 static const wagi_result_type module_type = {sizeof(wag_module *), module_copy, module_destroy};
 static const wagi_result_type instance_type = {sizeof(wag_instance *), instance_copy, instance_destroy};
 static const wagi_result_type source_type = {sizeof(wag_instantiated_source), source_copy, source_destroy};
+static void response_copy(void *to, const void *from)
+{
+    *(wag_response **)to = wag_response_ref(*(wag_response *const *)from);
+}
+
+static void response_destroy(void *result)
+{
+    wag_response_unref(*(wag_response **)result);
+}
+
+static const wagi_result_type response_type = {sizeof(wag_response *), response_copy, response_destroy};
 static const wagi_result_type exit_type = {sizeof(wag_exit), NULL, NULL};
 
 /* ---- faces ---- */
@@ -112,3 +123,4 @@ PROMISE_FACE(module, wag_module *)
 PROMISE_FACE(instance, wag_instance *)
 PROMISE_FACE(source, wag_instantiated_source)
 PROMISE_FACE(exit, wag_exit)
+PROMISE_FACE(response, wag_response *)

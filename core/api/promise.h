@@ -3,6 +3,7 @@
 #define WAGI_API_PROMISE_H
 
 #include "runtime/promise.h"
+#include "waggle/streaming.h"
 
 /* For each result type T:
  *   wagi_promise_T_new      pending, count 1, of this thread's agent; NULL without memory. Whoever will settle it keeps
@@ -21,5 +22,6 @@ WAGI_PROMISE_DECLARE(module, wag_module *)
 WAGI_PROMISE_DECLARE(instance, wag_instance *)
 WAGI_PROMISE_DECLARE(source, wag_instantiated_source)
 WAGI_PROMISE_DECLARE(exit, wag_exit)
+WAGI_PROMISE_DECLARE(response, wag_response *)
 
 #endif

@@ -97,6 +97,17 @@ void wagi_arena_absorb(wagi_arena *to, wagi_arena *from)
     from->chunks = NULL;
 }
 
+bool wagi_arena_adopt(wagi_arena *arena, void *pages, size_t size, size_t used)
+{
+    struct wagi_arena_chunk *chunk = WAGI_NEW(struct wagi_arena_chunk);
+    if (!chunk)
+        return false;
+    *chunk = (struct wagi_arena_chunk){.pages = pages, .size = size, .used = used};
+    wagi_arena own = {chunk};
+    wagi_arena_absorb(arena, &own);
+    return true;
+}
+
 /* Give back the pages behind the last byte in use. */
 static void chunk_trim(struct wagi_arena_chunk *chunk)
 {

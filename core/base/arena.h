@@ -18,6 +18,9 @@ void *wagi_arena_alloc_array(wagi_arena *arena, size_t count, size_t size);
 void *wagi_arena_copy(wagi_arena *arena, const void *bytes, size_t size);
 /* All that `from` has becomes `to`'s; from is empty afterwards. */
 void wagi_arena_absorb(wagi_arena *to, wagi_arena *from);
+/* Pages of a mapping of their own become the arena's, `used` bytes of them in use. size: whole pages. False without
+ * memory; they stay the caller's then. */
+bool wagi_arena_adopt(wagi_arena *arena, void *pages, size_t size, size_t used);
 /* Give unused pages back and map the others read-only; no allocation afterwards. False when the system refuses. */
 bool wagi_arena_seal(wagi_arena *arena);
 size_t wagi_arena_size(const wagi_arena *arena); /* bytes mapped */

@@ -168,7 +168,7 @@ static bool note(caught *caught, const struct sigaction *action)
 
 /* Put on_fault in front of whatever is there. A sanitizer that keeps the signal for itself lets sigaction do nothing:
  * so look whether it has been done. */
-static bool catch (caught *caught)
+static bool catch_signal(caught *caught)
 {
     struct sigaction action, there, replaced;
     if (sigaction(caught->number, NULL, &there) != 0)
@@ -179,7 +179,7 @@ static bool catch (caught *caught)
         return false;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = on_fault;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | (there.sa_flags & SA_RESTART);
     sigemptyset(&action.sa_mask);
     if (sigaction(caught->number, &action, &replaced) != 0)
         return false;
@@ -213,7 +213,7 @@ bool wagi_fault_choose(wagi_fault_handler handler)
 bool wagi_fault_install(wagi_fault_handler handler)
 {
     wagi_mutex_lock(&lock);
-    bool fine = choose(handler) && catch (&segv) && catch (&bus);
+    bool fine = choose(handler) && catch_signal(&segv) && catch_signal(&bus);
     wagi_mutex_unlock(&lock);
     return fine;
 }

@@ -70,7 +70,15 @@ void *wagi_decode_extend(wagi_decoder *decoder, const void *imported, uint32_t i
     return all;
 }
 
+bool wagi_decode_is_there(const wagi_decoder *decoder, const uint8_t *pos, size_t size)
+{
+    const uint8_t *end = decoder->module.end;
+    return decoder->last || (size_t)(end - pos) >= size || (decoder->code.open && decoder->reader.end <= end);
+}
+
 /* ---- sections ---- */
+
+enum { HEAD_BYTES = 6 }; /* of a section, at most */
 
 /* The place of each section in a module; custom sections may be anywhere. */
 static const uint8_t section_order[WAGI_SECTION_COUNT] = {
@@ -112,20 +120,79 @@ static wag_err (*const section_decoders[WAGI_SECTION_COUNT])(wagi_decoder *decod
 static wag_err decode_preamble(wagi_decoder *decoder)
 {
     wagi_reader *reader = &decoder->reader;
+    *reader = decoder->module;
     const uint8_t *magic = wagi_read_bytes(reader, 4);
     if (magic && memcmp(magic, "\0asm", 4) != 0)
         wagi_reader_fail_at(reader, magic, "magic header not detected");
     const uint8_t *version = wagi_read_bytes(reader, 4);
     if (version && memcmp(version, "\1\0\0\0", 4) != 0)
         wagi_reader_fail_at(reader, version, "unknown binary version");
+    decoder->module.pos = reader->pos;
+    decoder->in_sections = true;
     return wagi_decode_check(decoder);
 }
 
-/* One section. module: the reader of the whole module. */
-static wag_err decode_section(wagi_decoder *decoder, wagi_reader *module, uint8_t *last_order)
+static bool is_in_order(const wagi_decoder *decoder, unsigned id)
 {
+    return id == WAGI_SECTION_CUSTOM || section_order[id] > decoder->last_order;
+}
+
+static wag_err fail_order(wagi_decoder *decoder, unsigned id, const uint8_t *where)
+{
+    return WAGI_DECODE_FAIL(decoder, WAG_MALFORMED, where, "unexpected section %u: %s", id,
+                            decoder->seen[id] ? "it occurs twice" : "out of order");
+}
+
+static wag_err fail_cut_off(wagi_decoder *decoder, unsigned id, const uint8_t *where)
+{
+    return WAGI_DECODE_FAIL(decoder, WAG_MALFORMED, where, "unexpected end: section %u is longer than the module", id);
+}
+
+static wag_err check_section_end(wagi_decoder *decoder, unsigned id)
+{
+    if (decoder->reader.pos == decoder->reader.end)
+        return WAG_OK;
+    return WAGI_DECODE_FAIL(decoder, WAG_MALFORMED, decoder->reader.pos,
+                            "section size mismatch: section %u has more bytes than contents", id);
+}
+
+/* The reader is at the contents, all of which are there. */
+static wag_err decode_contents(wagi_decoder *decoder, unsigned id)
+{
+    decoder->module.pos = decoder->reader.end;
+    wag_err err = section_decoders[id](decoder);
+    return err == WAG_OK ? check_section_end(decoder, id) : err;
+}
+
+/* The code section, which may be there in part. *ret_wait: its end is not. */
+static wag_err decode_code(wagi_decoder *decoder, bool *ret_wait)
+{
+    wagi_code_progress *code = &decoder->code;
+    bool whole = decoder->reader.end <= decoder->module.end;
+    if (code->err == WAG_OK && (whole || !decoder->last))
+        code->err = wagi_decode_code_section(decoder);
+    if (!whole && decoder->last) {
+        wag_error_unref(decoder->error);
+        decoder->error = NULL;
+        return fail_cut_off(decoder, WAGI_SECTION_CODE, code->where);
+    }
+    *ret_wait = !whole;
+    if (!whole)
+        return WAG_OK;
+    code->open = false;
+    decoder->module.pos = decoder->reader.end;
+    return code->err == WAG_OK ? check_section_end(decoder, WAGI_SECTION_CODE) : code->err;
+}
+
+/* The next section. *ret_wait: it is not there. */
+static wag_err decode_section(wagi_decoder *decoder, bool *ret_wait)
+{
+    const wagi_reader *module = &decoder->module;
     const uint8_t *where = module->pos;
-    decoder->reader = wagi_reader_make(module->start, module->pos, module->end);
+    *ret_wait = !wagi_decode_is_there(decoder, where, HEAD_BYTES);
+    if (*ret_wait)
+        return WAG_OK;
+    decoder->reader = wagi_reader_make(module->start, where, module->end);
     uint8_t id = wagi_read_u8(&decoder->reader);
     uint32_t size = wagi_read_u32(&decoder->reader);
     wag_err err = wagi_decode_check(decoder);
@@ -133,24 +200,26 @@ static wag_err decode_section(wagi_decoder *decoder, wagi_reader *module, uint8_
         return err;
     if (id >= WAGI_SECTION_COUNT)
         return WAGI_DECODE_FAIL(decoder, WAG_MALFORMED, where, "malformed section id %u", id);
-    if (size > (size_t)(module->end - decoder->reader.pos))
-        return WAGI_DECODE_FAIL(decoder, WAG_MALFORMED, where, "unexpected end: section %u is longer than the module",
-                                id);
+    if (size > (size_t)(module->end - decoder->reader.pos)) {
+        if (decoder->last)
+            return fail_cut_off(decoder, id, where);
+        *ret_wait = id != WAGI_SECTION_CODE || !is_in_order(decoder, id) ||
+                    size > decoder->capacity - wagi_reader_offset(&decoder->reader);
+        if (*ret_wait)
+            return WAG_OK;
+    }
+    if (!is_in_order(decoder, id))
+        return fail_order(decoder, id, where);
     if (id != WAGI_SECTION_CUSTOM) {
-        if (section_order[id] <= *last_order)
-            return WAGI_DECODE_FAIL(decoder, WAG_MALFORMED, where, "unexpected section %u: %s", id,
-                                    decoder->seen[id] ? "it occurs twice" : "out of order");
-        *last_order = section_order[id];
+        decoder->last_order = section_order[id];
         decoder->seen[id] = true;
     }
     decoder->reader.end = decoder->reader.pos + size;
-    module->pos = decoder->reader.end;
-    if ((err = section_decoders[id](decoder)) != WAG_OK)
-        return err;
-    if (decoder->reader.pos != decoder->reader.end)
-        return WAGI_DECODE_FAIL(decoder, WAG_MALFORMED, decoder->reader.pos,
-                                "section size mismatch: section %u has more bytes than contents", id);
-    return WAG_OK;
+    if (id != WAGI_SECTION_CODE)
+        return decode_contents(decoder, id);
+    decoder->code.open = true;
+    decoder->code.where = where;
+    return decode_code(decoder, ret_wait);
 }
 
 /* ---- the end ---- */
@@ -181,23 +250,25 @@ static bool settle(wagi_decoder *decoder)
            wagi_decode_func_names(decoder);
 }
 
-/* A dense number for each own function that can become a reference. False without memory. */
-static bool number_references(wagi_decoder *decoder)
+wag_err wagi_decode_number_references(wagi_decoder *decoder)
 {
     wagi_module_data *data = decoder->data;
+    if (data->func_ref_slot)
+        return WAG_OK;
     uint32_t *slots = wagi_arena_alloc_array(decoder->arena, data->func_count, sizeof *slots);
     if (!slots)
-        return false;
+        return wagi_decode_nomem(decoder);
     for (uint32_t i = 0; i < data->func_count; i++) {
         bool referenced = i >= data->func_import_count && decoder->declared_funcs && decoder->declared_funcs[i];
         slots[i] = referenced ? data->func_ref_count++ : WAGI_NO_INDEX;
     }
     data->func_ref_slot = slots;
-    return true;
+    return WAG_OK;
 }
 
-static wag_err finish(wagi_decoder *decoder, const wagi_reader *module)
+static wag_err finish(wagi_decoder *decoder)
 {
+    const wagi_reader *module = &decoder->module;
     decoder->reader = *module;
     if (!decoder->seen[WAGI_SECTION_CODE] && decoder->expected_bodies)
         return WAGI_DECODE_FAIL(decoder, WAG_MALFORMED, module->end,
@@ -206,23 +277,28 @@ static wag_err finish(wagi_decoder *decoder, const wagi_reader *module)
     if (!decoder->seen[WAGI_SECTION_DATA] && decoder->has_data_count && decoder->data_count)
         return WAGI_DECODE_FAIL(decoder, WAG_MALFORMED, module->end,
                                 "data count and data section have inconsistent lengths: %u and 0", decoder->data_count);
-    return settle(decoder) && number_references(decoder) ? WAG_OK : wagi_decode_nomem(decoder);
+    return settle(decoder) ? wagi_decode_number_references(decoder) : wagi_decode_nomem(decoder);
 }
 
-static wag_err decode_all(wagi_decoder *decoder)
+/* As much as is there, and when there is no more the end. */
+static wag_err decode(wagi_decoder *decoder, size_t size, bool last)
 {
-    wag_bytes bytes = decoder->data->bytes;
-    wagi_reader module = wagi_reader_make(bytes.data, bytes.data, bytes.data + bytes.size);
-    decoder->reader = module;
-    wag_err err = decode_preamble(decoder);
-    if (err != WAG_OK)
-        return err;
-    module.pos += 8;
-    uint8_t last_order = 0;
-    while (module.pos < module.end)
-        if ((err = decode_section(decoder, &module, &last_order)) != WAG_OK)
-            return err;
-    return finish(decoder, &module);
+    wagi_reader *module = &decoder->module;
+    bool wait = false;
+    wag_err err = WAG_OK;
+    module->end = module->start + size;
+    decoder->data->bytes.size = size;
+    decoder->last = last;
+    if (!decoder->in_sections) {
+        if (!wagi_decode_is_there(decoder, module->pos, 8))
+            return WAG_OK;
+        err = decode_preamble(decoder);
+    }
+    if (err == WAG_OK && decoder->code.open)
+        err = decode_code(decoder, &wait);
+    while (err == WAG_OK && !wait && module->pos < module->end)
+        err = decode_section(decoder, &wait);
+    return err == WAG_OK && last ? finish(decoder) : err;
 }
 
 static void decoder_fini(wagi_decoder *decoder)
@@ -244,13 +320,12 @@ static void decoder_fini(wagi_decoder *decoder)
 }
 
 /* The module's data, empty but for its bytes. NULL without memory. */
-static wagi_module_data *data_new(wagi_arena *arena, wag_bytes bytes)
+static wagi_module_data *data_new(wagi_arena *arena, const uint8_t *bytes)
 {
-    wagi_module_data *data = wagi_arena_alloc(arena, sizeof *data);
-    const uint8_t *copy = wagi_arena_copy(arena, bytes.data, bytes.size);
-    if (!data || !copy)
+    wagi_module_data *data = bytes ? wagi_arena_alloc(arena, sizeof *data) : NULL;
+    if (!data)
         return NULL;
-    data->bytes = (wag_bytes){copy, bytes.size};
+    data->bytes = (wag_bytes){bytes, 0};
     data->start = WAGI_NO_INDEX;
     for (size_t i = 0; i < WAGI_FEATURE_COUNT; i++)
         data->feature_func[i] = WAGI_NO_INDEX;
@@ -263,6 +338,27 @@ wag_err wagi_module_decode(wag_bytes bytes, struct wag_cluster *cluster, wagi_re
     return wagi_module_decode_by(bytes, cluster, registry, limits, NULL, ret_module, reterr_error);
 }
 
+/* *decoder is zeroed but for what its user sets. False without memory. */
+static bool decoder_init(wagi_decoder *decoder, wag_module *module, const uint8_t *bytes, size_t capacity)
+{
+    decoder->module_head = module;
+    decoder->arena = &module->arena;
+    decoder->registry = module->registry;
+    decoder->data = data_new(&module->arena, bytes);
+    decoder->module = decoder->reader = wagi_reader_make(bytes, bytes, bytes);
+    decoder->capacity = capacity;
+    module->data = decoder->data;
+    return decoder->data != NULL;
+}
+
+/* The types' groups are released by way of data->types, which may still be the decoder's vector. */
+static void decoder_drop(wagi_decoder *decoder)
+{
+    if (decoder->module_head)
+        wagi_module_free(decoder->module_head);
+    decoder_fini(decoder);
+}
+
 wag_err wagi_module_decode_by(wag_bytes bytes, struct wag_cluster *cluster, wagi_registry *registry,
                               const wagi_limits *limits, const wagi_parallel *parallel, wag_module **ret_module,
                               wag_error **reterr_error)
@@ -272,21 +368,68 @@ wag_err wagi_module_decode_by(wag_bytes bytes, struct wag_cluster *cluster, wagi
     wag_module *module = wagi_module_alloc(cluster, registry);
     if (!module)
         return wagi_fail(wagi_error_nomem(), reterr_error);
-    wagi_decoder decoder = {.data = data_new(&module->arena, bytes),
-                            .arena = &module->arena,
-                            .registry = registry,
-                            .limits = limits,
-                            .reterr_error = reterr_error,
-                            .parallel = parallel};
-    wag_err err = decoder.data ? decode_all(&decoder) : wagi_decode_nomem(&decoder);
-    module->data = decoder.data;
-    if (err == WAG_OK) {
-        decoder_fini(&decoder);
-        *ret_module = module;
-        return WAG_OK;
+    wagi_decoder decoder = {.limits = limits, .parallel = parallel};
+    decoder.reterr_error = &decoder.error;
+    wag_err err = decoder_init(&decoder, module, wagi_arena_copy(&module->arena, bytes.data, bytes.size), bytes.size)
+                      ? decode(&decoder, bytes.size, true)
+                      : wagi_decode_nomem(&decoder);
+    if (err != WAG_OK) {
+        decoder_drop(&decoder);
+        return wagi_fail(decoder.error, reterr_error);
     }
-    /* The types' groups are released by way of data->types, which may still be the decoder's vector. */
-    wagi_module_free(module);
     decoder_fini(&decoder);
-    return err;
+    *ret_module = module;
+    return WAG_OK;
+}
+
+/* ---- while the bytes arrive ---- */
+
+wagi_decoder *wagi_decoder_new(const uint8_t *bytes, size_t capacity, struct wag_cluster *cluster,
+                               wagi_registry *registry, const wagi_limits *limits, const wagi_parallel *parallel)
+{
+    wagi_decoder *decoder = WAGI_NEW(wagi_decoder);
+    if (!decoder)
+        return NULL;
+    wag_module *module = wagi_module_alloc(cluster, registry);
+    decoder->limits = limits;
+    decoder->parallel = parallel;
+    decoder->reterr_error = &decoder->error;
+    if (module && decoder_init(decoder, module, bytes, capacity))
+        return decoder;
+    decoder->module_head = module;
+    wagi_decoder_free(decoder);
+    return NULL;
+}
+
+wag_err wagi_decoder_feed(wagi_decoder *decoder, size_t size)
+{
+    if (decoder->failed == WAG_OK)
+        decoder->failed = decode(decoder, size, false);
+    return decoder->failed;
+}
+
+wag_err wagi_decoder_end(wagi_decoder *decoder, size_t size, wag_module **ret_module, wag_error **reterr_error)
+{
+    if (decoder->failed == WAG_OK)
+        decoder->failed = decode(decoder, size, true);
+    if (decoder->failed != WAG_OK)
+        return wagi_fail(wag_error_ref(decoder->error), reterr_error);
+    *ret_module = decoder->module_head;
+    decoder->module_head = NULL;
+    return WAG_OK;
+}
+
+void wagi_decoder_free(wagi_decoder *decoder)
+{
+    if (!decoder)
+        return;
+    decoder_drop(decoder);
+    wag_error_unref(decoder->error);
+    wagi_free(decoder);
+}
+
+const wag_module *wagi_decoder_code(const wagi_decoder *decoder, uint32_t *ret_bodies)
+{
+    *ret_bodies = decoder->code.done;
+    return decoder->code.begun ? decoder->module_head : NULL;
 }

@@ -5,6 +5,10 @@
  * section's start are made in the arena at once; the few others grow in the heap and are copied to the arena at the
  * end. Until then wagi_module_data points at whichever is current, so that constant expressions and bodies can be
  * validated against it.
+ *
+ * The bytes may still be arriving (binary/stream.h). A section is decoded once all of it is there; the code section is
+ * decoded body by body, and what is wrong in it counts only when the section turns out not to be cut off, as if its
+ * size had been looked at first. So there is one order in which things are found, however the bytes come.
  */
 #ifndef WAGI_BINARY_DECODE_H
 #define WAGI_BINARY_DECODE_H
@@ -14,6 +18,7 @@
 #include "binary/fail.h"
 #include "binary/module.h"
 #include "binary/reader.h"
+#include "binary/stream.h"
 #include "binary/validate.h"
 
 typedef enum wagi_section {
@@ -44,8 +49,27 @@ typedef struct wagi_raw_type {
     const uint8_t *where;
 } wagi_raw_type;
 
-typedef struct wagi_decoder {
+/* The code section, as far as it has been decoded. */
+typedef struct wagi_code_progress {
+    bool open;  /* its head has been read */
+    bool begun; /* its count has */
+    const uint8_t *where;
+    uint32_t count, done; /* bodies: all of them, and those that are valid */
+    wagi_func_body *bodies;
+    wag_err err; /* what is wrong in it, while its end is not there; the error is the decoder's */
+} wagi_code_progress;
+
+struct wagi_decoder {
     wagi_reader reader; /* of the current section */
+    wagi_reader module; /* from the next section to the end of what is there */
+    bool last;          /* no more bytes will come */
+    bool in_sections;   /* the preamble has been read */
+    uint8_t last_order; /* place of the last section, see section_order */
+    wagi_code_progress code;
+    size_t capacity; /* bytes from reader.start on that may be there one day */
+    wag_module *module_head;
+    wag_error *error; /* of a decoder that is fed */
+    wag_err failed;
     wagi_module_data *data;
     wagi_arena *arena;
     wagi_registry *registry;
@@ -76,7 +100,7 @@ typedef struct wagi_decoder {
 
     WAGI_VEC(wagi_const_expr) items; /* of one element segment */
     WAGI_VEC(wagi_custom_section) customs;
-} wagi_decoder;
+};
 
 /* ---- failing (decode.c) ---- */
 
@@ -97,6 +121,10 @@ void wagi_decode_feature(wagi_decoder *decoder, wagi_feature feature, const uint
 wagi_validate_context wagi_decode_context(const wagi_decoder *decoder);
 /* The validator, made on first use. */
 wag_err wagi_decode_validator(wagi_decoder *decoder);
+/* data->func_ref_slot, if it has not been made yet: everything that can declare a function comes before the bodies. */
+wag_err wagi_decode_number_references(wagi_decoder *decoder);
+/* `size` bytes from pos on are there, or pos is in a section all of which is there, or there will be no more. */
+bool wagi_decode_is_there(const wagi_decoder *decoder, const uint8_t *pos, size_t size);
 /* `own` more elements behind the imported ones, in the arena. NULL without memory. */
 void *wagi_decode_extend(wagi_decoder *decoder, const void *imported, uint32_t import_count, uint32_t own, size_t size);
 
@@ -125,6 +153,7 @@ wag_err wagi_decode_start_section(wagi_decoder *decoder);
 
 wag_err wagi_decode_element_section(wagi_decoder *decoder);
 wag_err wagi_decode_data_count_section(wagi_decoder *decoder);
+/* As much of it as is there: code.done tells how much. */
 wag_err wagi_decode_code_section(wagi_decoder *decoder);
 wag_err wagi_decode_data_section(wagi_decoder *decoder);
 

@@ -1,4 +1,5 @@
-/* Decoding the code section: where the bodies are, then what is in them, by several threads when there is much.
+/* Decoding the code section: where the bodies are, then what is in them, by several threads when there is much. What
+ * is there of the section is decoded, and the rest when it has come.
  *
  * The first pass notes where the entries lie. An error of its own counts only when all bodies before it are valid, as
  * if there had been one pass. In the second pass the decoder's own validator works on the calling thread; each other
@@ -23,6 +24,7 @@ typedef struct body_worker {
 typedef struct body_work {
     wagi_decoder *decoder;
     wagi_func_body *bodies; /* code and end are the whole entry's until it is validated */
+    uint32_t first_func;    /* index of the first one */
     wagi_chunks chunks;
     wagi_validate_context context; /* as it was before */
     uint64_t features;             /* the same */
@@ -30,6 +32,19 @@ typedef struct body_work {
 } body_work;
 
 /* ---- first pass ---- */
+
+enum { LEB_BYTES = 5 }; /* of 32 bits, at most */
+
+/* The next entry is there, or what is wrong with it can be said. */
+static bool body_is_there(const wagi_decoder *decoder)
+{
+    wagi_reader reader = decoder->reader;
+    if (!wagi_decode_is_there(decoder, reader.pos, LEB_BYTES))
+        return false;
+    uint32_t size = wagi_read_u32(&reader);
+    return reader.error || size > (size_t)(reader.end - reader.pos) || size > decoder->limits->body_bytes ||
+           wagi_decode_is_there(decoder, reader.pos, size);
+}
 
 static wag_err find_body(wagi_decoder *decoder, uint32_t func_index, wagi_func_body *body)
 {
@@ -59,7 +74,7 @@ static void work_on_bodies(void *context, uint32_t number)
 {
     body_work *work = context;
     body_worker *worker = &work->workers[number];
-    uint32_t first, end, imports = work->decoder->data->func_import_count;
+    uint32_t first, end;
     if (number > 0) {
         wagi_validate_context own = work->context;
         own.arena = &worker->arena;
@@ -74,8 +89,8 @@ static void work_on_bodies(void *context, uint32_t number)
     while (wagi_chunks_take(&work->chunks, &first, &end))
         for (uint32_t i = first; i < end && wagi_chunks_matters(&work->chunks, i); i++) {
             wagi_func_body *body = &work->bodies[i];
-            worker->err =
-                wagi_validate_body(worker->validator, imports + i, body->code, body->end, body, &worker->error);
+            worker->err = wagi_validate_body(worker->validator, work->first_func + i, body->code, body->end, body,
+                                             &worker->error);
             if (worker->err != WAG_OK) {
                 worker->failed = i;
                 wagi_chunks_fail(&work->chunks, i);
@@ -121,14 +136,17 @@ static wag_err finish_bodies(body_work *work, uint32_t threads)
     return err;
 }
 
-static wag_err validate_bodies(wagi_decoder *decoder, wagi_func_body *bodies, uint32_t count)
+/* The `count` bodies behind those that are valid. */
+static wag_err validate_bodies(wagi_decoder *decoder, uint32_t count)
 {
+    wagi_func_body *bodies = decoder->code.bodies + decoder->code.done;
     if (count == 0)
         return WAG_OK;
     size_t bytes = (size_t)(bodies[count - 1].end - bodies[0].code);
     uint32_t threads = wagi_parallel_threads(decoder->parallel, bytes);
     body_work work = {.decoder = decoder,
                       .bodies = bodies,
+                      .first_func = decoder->data->func_import_count + decoder->code.done,
                       .context = wagi_decode_context(decoder),
                       .features = decoder->data->features,
                       .workers = wagi_alloc_zero(threads, sizeof *work.workers)};
@@ -151,35 +169,58 @@ static wag_err validate_bodies(wagi_decoder *decoder, wagi_func_body *bodies, ui
 
 /* ---- the section ---- */
 
-wag_err wagi_decode_code_section(wagi_decoder *decoder)
+/* What comes before the bodies. */
+static wag_err begin(wagi_decoder *decoder)
 {
     wagi_module_data *data = decoder->data;
+    wagi_code_progress *code = &decoder->code;
     const uint8_t *where = decoder->reader.pos;
-    uint32_t count, found = 0;
-    wag_err err = wagi_decode_count(decoder, &count), found_err = WAG_OK;
+    wag_err err = wagi_decode_count(decoder, &code->count);
     if (err != WAG_OK)
         return err;
-    if (count != decoder->expected_bodies)
+    if (code->count != decoder->expected_bodies)
         return WAGI_DECODE_FAIL(decoder, WAG_MALFORMED, where,
                                 "function and code section have inconsistent lengths: %u and %u",
-                                decoder->expected_bodies, count);
-    wagi_func_body *bodies = wagi_arena_alloc_array(decoder->arena, count, sizeof *bodies);
-    if (!bodies)
+                                decoder->expected_bodies, code->count);
+    code->bodies = wagi_arena_alloc_array(decoder->arena, code->count, sizeof *code->bodies);
+    if (!code->bodies)
         return wagi_decode_nomem(decoder);
     /* The validator copies what it is told, and the data count is known only now. */
     wagi_validator_free(decoder->validator);
     decoder->validator = NULL;
-    if ((err = wagi_decode_validator(decoder)) != WAG_OK)
+    if ((err = wagi_decode_validator(decoder)) != WAG_OK || (err = wagi_decode_number_references(decoder)) != WAG_OK)
         return err;
+    /* The last one ends where the section does: the compiler wants to know how long all of them are. */
+    if (code->count)
+        code->bodies[code->count - 1].end = decoder->reader.end;
+    data->bodies = code->bodies;
+    code->begun = true;
+    return WAG_OK;
+}
+
+wag_err wagi_decode_code_section(wagi_decoder *decoder)
+{
+    wagi_code_progress *code = &decoder->code;
+    wag_err err = WAG_OK, found_err = WAG_OK;
+    if (!code->begun) {
+        if (!wagi_decode_is_there(decoder, decoder->reader.pos, LEB_BYTES))
+            return WAG_OK;
+        if ((err = begin(decoder)) != WAG_OK)
+            return err;
+    }
+    uint32_t found = code->done, imports = decoder->data->func_import_count;
     wag_error **reterr_error = decoder->reterr_error, *found_error = NULL;
     decoder->reterr_error = &found_error;
-    while (found < count && (found_err = find_body(decoder, data->func_import_count + found, &bodies[found])) == WAG_OK)
+    while (found < code->count && body_is_there(decoder) &&
+           (found_err = find_body(decoder, imports + found, &code->bodies[found])) == WAG_OK)
         found++;
     decoder->reterr_error = reterr_error;
-    err = validate_bodies(decoder, bodies, found);
-    if (err == WAG_OK && found_err != WAG_OK)
-        return wagi_fail(found_error, reterr_error);
+    err = validate_bodies(decoder, found - code->done);
+    if (err == WAG_OK) {
+        code->done = found;
+        if (found_err != WAG_OK)
+            return wagi_fail(found_error, reterr_error);
+    }
     wag_error_unref(found_error);
-    data->bodies = bodies;
     return err;
 }

@@ -112,6 +112,7 @@ typedef struct wagi_func_body {
     uint32_t try_count;
     const wagi_try_region *tries; /* NULL without try_table */
     uint32_t func_index;          /* in the function index space */
+    uint32_t last_callee;         /* the highest index that a call in it names, or 0 */
     const wagi_type *type;
     uint32_t param_count, result_count;
     uint32_t local_count; /* parameters included */

@@ -261,6 +261,7 @@ void wagi_v_reset(wagi_validator *v, const uint8_t *code)
     v->local_count = 0;
     v->local_types.n = v->initialised.n = v->init_log.n = 0;
     v->is_const = v->uses_v128 = false;
+    v->last_callee = 0;
     v->const_count = 0;
     v->const_op = WAGI_OP_NONE;
     v->const_type = WAGI_NONE;
@@ -358,6 +359,7 @@ bool wagi_v_fill_body(wagi_validator *v, wagi_func_body *body)
     *body = (wagi_func_body){.code = v->code,
                              .end = v->r.pos,
                              .func_index = v->func_index,
+                             .last_callee = v->last_callee,
                              .type = v->func_type,
                              .result_count = 1,
                              .local_count = v->local_count,

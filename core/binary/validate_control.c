@@ -358,6 +358,8 @@ static bool validate_call(wagi_validator *v, bool is_tail)
     const wagi_module_data *data = v->context.data;
     if (v->imm.a >= data->func_count)
         return wagi_v_unknown(v, "function", v->imm.a);
+    if (v->imm.a > v->last_callee)
+        v->last_callee = v->imm.a;
     return call_type(v, data->func_types[v->imm.a], is_tail);
 }
 

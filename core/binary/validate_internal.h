@@ -107,6 +107,7 @@ struct wagi_validator {
     WAGI_VEC(uint8_t) initialised; /* one a local; empty when all have a default */
     WAGI_VEC(uint32_t) init_log;   /* locals that became initialised, oldest first */
 
+    uint32_t last_callee; /* the highest index that a call names */
     bool uses_v128;
     const wagi_type *last_type; /* of the body before; whether it has a v128 */
     bool last_type_v128;

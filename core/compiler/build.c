@@ -451,6 +451,7 @@ static void build_ops(wagi_builder *b)
 void wagi_builder_init(wagi_builder *builder)
 {
     memset(builder, 0, sizeof *builder);
+    builder->valid_bodies = UINT32_MAX;
 }
 
 void wagi_builder_fini(wagi_builder *builder)
@@ -488,6 +489,7 @@ bool wagi_build(wagi_builder *b, wagi_ir *ir, const wagi_machine *machine, const
     ir->local_count = b->tracked = body->local_count;
     b->callees.n = b->bindings.n = b->bindings_at = 0;
     b->growth_left = wagi_build_growth(data, body);
+    b->missing = WAGI_NO_INDEX;
     make_locals(ir, body);
     if (ir->failed)
         return false;

@@ -97,6 +97,8 @@ typedef struct wagi_builder {
     WAGI_VEC(wagi_entry) bindings;  /* what their locals are: constants, temporaries, locals */
     uint32_t bindings_at;           /* of the innermost one */
     uint32_t growth_left;           /* bytes that may still be inlined */
+    uint32_t valid_bodies;          /* own functions whose bodies are there, the first ones; UINT32_MAX unless set */
+    uint32_t missing;               /* why the building failed: one that is not, or WAGI_NO_INDEX */
     uint32_t tracked;               /* vregs that last_access and pending have entries for: all locals are below */
     WAGI_VEC(uint32_t) last_access; /* per local: no instruction before this one may be redirected to it */
     WAGI_VEC(uint32_t) pending;     /* per local: 1 + stack index of the topmost reference, or 0 */

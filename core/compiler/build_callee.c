@@ -122,9 +122,14 @@ uint32_t wagi_build_growth(const wagi_module_data *data, const wagi_func_body *b
     return size_of(body) / 2 + (mean < SMALL_GROWTH ? (uint32_t)mean : SMALL_GROWTH);
 }
 
-static const wagi_func_body *candidate(const wagi_builder *b, uint32_t index)
+static const wagi_func_body *candidate(wagi_builder *b, uint32_t index)
 {
     const wagi_func_body *callee = &b->data->bodies[index - b->data->func_import_count];
+    if (index - b->data->func_import_count >= b->valid_bodies) {
+        b->missing = index - b->data->func_import_count;
+        b->ir->failed = true;
+        return NULL;
+    }
     uint32_t size = size_of(callee);
     if (size > (b->loop == WAGI_NIL ? MAX_CALLEE_OUTSIDE : MAX_CALLEE) || size > b->growth_left || callee->uses_v128 ||
         callee->local_count > 64 || b->callees.n >= MAX_DEPTH || is_active(b, callee))

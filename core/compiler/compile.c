@@ -9,6 +9,7 @@
 #include "compiler/check.h"
 #include "compiler/liveness.h"
 #include "compiler/regalloc.h"
+#include "compiler/waiting.h"
 #if defined(__x86_64__) && defined(__GNUC__)
 #include "compiler/x64/emit.h"
 #define HAVE_COMPILER 1
@@ -51,6 +52,11 @@ typedef struct chunk {
     size_t funcs, funcs_end, relocs, relocs_end, sites, sites_end, code, code_end;
 } chunk;
 
+/* A function that cannot be compiled yet, and a body that it needs. */
+typedef struct miss {
+    uint32_t function, missing;
+} miss;
+
 /* What compiling one function needs, kept for the next one. */
 typedef struct worker {
     const wagi_code_context *context;
@@ -61,6 +67,7 @@ typedef struct worker {
     wagi_unit_code out;
     wagi_x64_emitter *emitter;
     WAGI_VEC(chunk) chunks;
+    WAGI_VEC(miss) misses;
     uint32_t failed_item; /* valid when it is the team's failure */
     bool out_of_memory;   /* why that failed */
 } worker;
@@ -89,6 +96,7 @@ static void worker_fini(worker *w)
     WAGI_VEC_FREE(&w->out.relocs);
     WAGI_VEC_FREE(&w->out.sites);
     WAGI_VEC_FREE(&w->chunks);
+    WAGI_VEC_FREE(&w->misses);
 }
 
 static bool verify(worker *w)
@@ -113,6 +121,11 @@ static int by_address(const void *x, const void *y)
 {
     uintptr_t a = (uintptr_t) * (const wagi_type *const *)x, b = (uintptr_t) * (const wagi_type *const *)y;
     return a < b ? -1 : a > b;
+}
+
+static uint32_t own_functions(const wagi_module_data *data)
+{
+    return data->func_count - data->func_import_count;
 }
 
 static bool is_entered(const wagi_module_data *data, uint32_t index)
@@ -213,15 +226,25 @@ static wagi_image_result link_image(worker *w, wagi_image *image)
 
 /* ---- several threads ---- */
 
+/* One round of work: some functions, or all of them. The workers stay for the next one. */
 typedef struct team {
     const wagi_code_context *context;
     wagi_chunks chunks;
     worker *workers;
+    uint32_t worker_count;
+    const uint32_t *items; /* own functions, ascending; NULL: item i is function i */
+    uint32_t valid;        /* bodies that may be looked at */
 } team;
+
+static uint32_t function_of(const team *team, uint32_t item)
+{
+    return team->items ? team->items[item] : item;
+}
 
 static size_t body_size(const void *context, uint32_t item)
 {
-    const wagi_func_body *body = &((const wagi_module_data *)context)->bodies[item];
+    const team *team = context;
+    const wagi_func_body *body = &team->context->data->bodies[function_of(team, item)];
     return (size_t)(body->end - body->code);
 }
 
@@ -233,24 +256,50 @@ static bool chunk_failed(team *team, worker *w, uint32_t item)
     return false;
 }
 
-/* One chunk, with its code on a function's boundary. */
-static bool compile_chunk(team *team, worker *w, uint32_t first, uint32_t end)
+static chunk chunk_open(worker *w, uint32_t function)
 {
-    const wagi_module_data *data = team->context->data;
-    wagi_x64_buffer *code = wagi_x64_code(w->emitter);
-    chunk c = {
-        .first_func = first, .worker = w, .funcs = w->out.funcs.n, .relocs = w->out.relocs.n, .sites = w->out.sites.n};
-    for (uint32_t i = first; i < end && wagi_chunks_matters(&team->chunks, i); i++)
-        if (!compile_function(w, &data->bodies[i]))
-            return chunk_failed(team, w, i);
+    return (chunk){.first_func = function,
+                   .worker = w,
+                   .funcs = w->out.funcs.n,
+                   .relocs = w->out.relocs.n,
+                   .sites = w->out.sites.n};
+}
+
+/* What the worker made since then, if anything. False without memory. */
+static bool chunk_close(worker *w, chunk c)
+{
     if (w->out.funcs.n == c.funcs)
         return true;
     c.code = w->out.funcs.p[c.funcs].start;
-    c.code_end = code->n;
+    c.code_end = wagi_x64_code(w->emitter)->n;
     c.funcs_end = w->out.funcs.n;
     c.relocs_end = w->out.relocs.n;
     c.sites_end = w->out.sites.n;
-    return WAGI_VEC_PUSH(&w->chunks, c) || chunk_failed(team, w, first);
+    return WAGI_VEC_PUSH(&w->chunks, c);
+}
+
+/* The items of one chunk: runs of neighbours, each with its code on a function's boundary. */
+static bool compile_chunk(team *team, worker *w, uint32_t first, uint32_t end)
+{
+    const wagi_module_data *data = team->context->data;
+    uint32_t expected = function_of(team, first);
+    chunk c = chunk_open(w, expected);
+    for (uint32_t i = first; i < end && wagi_chunks_matters(&team->chunks, i); i++) {
+        uint32_t function = function_of(team, i);
+        if (function != expected) {
+            if (!chunk_close(w, c))
+                return chunk_failed(team, w, first);
+            c = chunk_open(w, function);
+        }
+        expected = function + 1;
+        if (compile_function(w, &data->bodies[function]))
+            continue;
+        miss miss = {function, w->builder.missing};
+        expected = UINT32_MAX; /* no neighbour */
+        if (miss.missing == WAGI_NO_INDEX || !WAGI_VEC_PUSH(&w->misses, miss))
+            return chunk_failed(team, w, i);
+    }
+    return chunk_close(w, c) || chunk_failed(team, w, first);
 }
 
 static void work_on_chunks(void *context, uint32_t number)
@@ -259,8 +308,12 @@ static void work_on_chunks(void *context, uint32_t number)
     worker *w = &team->workers[number];
     uint32_t first, end;
     (void)wagi_alloc_take_refusal(); /* of other work */
-    if (number > 0 && !worker_init(w, team->context))
+    if (!w->emitter && !worker_init(w, team->context)) {
+        if (number == 0)
+            chunk_failed(team, w, 0);
         return; /* the others do it */
+    }
+    w->builder.valid_bodies = team->valid;
     while (wagi_chunks_take(&team->chunks, &first, &end))
         if (!compile_chunk(team, w, first, end))
             return; /* its next chunks lie above */
@@ -299,8 +352,9 @@ static void place_chunk(const chunk *c, wagi_x64_buffer *code, wagi_unit_code *o
 }
 
 /* The chunks of all workers in order, as the unit of the first one. False without memory, or when there is too much. */
-static bool place_chunks(team *team, uint32_t threads)
+static bool place_chunks(team *team)
 {
+    uint32_t threads = team->worker_count, total = own_functions(team->context->data);
     WAGI_VEC(chunk) chunks = {NULL, 0, 0};
     wagi_x64_buffer code = {NULL, 0, 0};
     wagi_unit_code out;
@@ -318,7 +372,7 @@ static bool place_chunks(team *team, uint32_t threads)
             sites += c->sites_end - c->sites;
         }
     fine = fine && bytes <= INT32_MAX / 2 && sites <= UINT32_MAX && wagi_x64_reserve(&code, bytes) &&
-           WAGI_VEC_RESERVE(&out.funcs, team->chunks.count) && WAGI_VEC_RESERVE(&out.relocs, relocs) &&
+           WAGI_VEC_RESERVE(&out.funcs, total) && WAGI_VEC_RESERVE(&out.relocs, relocs) &&
            WAGI_VEC_RESERVE(&out.sites, sites);
     if (fine) {
         qsort(chunks.p, chunks.n, sizeof *chunks.p, by_first_func);
@@ -340,17 +394,40 @@ static bool place_chunks(team *team, uint32_t threads)
     return fine;
 }
 
-static bool ran_out_of_memory(const team *team, uint32_t threads, uint32_t failure)
+static bool ran_out_of_memory(const team *team, uint32_t failure)
 {
-    for (uint32_t n = 0; n < threads; n++)
+    for (uint32_t n = 0; n < team->worker_count; n++)
         if (team->workers[n].failed_item == failure && team->workers[n].out_of_memory)
             return true;
     return false;
 }
 
-/* All functions into the unit of the first worker, the only one that is left. */
-static wagi_image_result compile_functions(team *team, uint32_t threads, uint32_t *ret_func_index)
+static bool team_init(team *team, const wagi_code_context *context, uint32_t workers)
 {
+    *team = (struct team){.context = context, .workers = wagi_alloc_zero(workers, sizeof *team->workers)};
+    team->worker_count = team->workers ? workers : 0;
+    for (uint32_t n = 0; n < team->worker_count; n++)
+        team->workers[n].failed_item = UINT32_MAX;
+    return team->workers != NULL;
+}
+
+static void team_fini(team *team)
+{
+    for (uint32_t n = 0; n < team->worker_count; n++)
+        worker_fini(&team->workers[n]);
+    wagi_free(team->workers);
+}
+
+/* Compile `count` items, `bytes` long, of which `valid` bodies are there. */
+static wagi_image_result work(team *team, const uint32_t *items, uint32_t count, uint32_t valid, size_t bytes,
+                              uint32_t *ret_func_index)
+{
+    uint32_t threads = wagi_parallel_threads(team->context->parallel, bytes);
+    if (threads > team->worker_count)
+        threads = team->worker_count;
+    team->items = items;
+    team->valid = valid;
+    wagi_chunks_init(&team->chunks, count, body_size, team);
     if (threads == 1) {
         work_on_chunks(team, 0);
     } else {
@@ -359,21 +436,16 @@ static wagi_image_result compile_functions(team *team, uint32_t threads, uint32_
         parallel.run(&parallel, work_on_chunks, team);
     }
     uint32_t failure = atomic_load(&team->chunks.failure);
-    wagi_image_result result = WAGI_IMAGE_OK;
-    if (failure != UINT32_MAX) {
-        *ret_func_index = team->context->data->func_import_count + failure;
-        result = ran_out_of_memory(team, threads, failure) ? WAGI_IMAGE_NOMEM : WAGI_IMAGE_UNSUITABLE;
-    } else if (team->workers[0].out.funcs.n != team->chunks.count && !place_chunks(team, threads)) {
-        result = WAGI_IMAGE_NOMEM;
-    }
-    for (uint32_t n = 1; n < threads; n++)
-        worker_fini(&team->workers[n]);
-    return result;
+    wagi_chunks_fini(&team->chunks);
+    if (failure == UINT32_MAX)
+        return WAGI_IMAGE_OK;
+    *ret_func_index = team->context->data->func_import_count + (count ? function_of(team, failure) : 0);
+    return ran_out_of_memory(team, failure) ? WAGI_IMAGE_NOMEM : WAGI_IMAGE_UNSUITABLE;
 }
 
 static size_t code_bytes(const wagi_module_data *data)
 {
-    uint32_t count = data->func_count - data->func_import_count;
+    uint32_t count = own_functions(data);
     return count ? (size_t)(data->bodies[count - 1].end - data->bodies[0].code) : 0;
 }
 
@@ -388,35 +460,126 @@ static bool has_too_many_locals(const wagi_module_data *data)
     return locals > MAX_LOCALS_OF_MODULE + data->bytes.size;
 }
 
-wagi_image_result wagi_image_make(const wagi_code_context *context, wagi_image *ret_image, uint32_t *ret_func_index)
+/* All functions, which are in the units of the workers, into one image. */
+static wagi_image_result make_image(team *team, wagi_image *ret_image)
 {
-    const wagi_module_data *data = context->data;
-    uint32_t threads = wagi_parallel_threads(context->parallel, code_bytes(data));
     wagi_image image;
     memset(&image, 0, sizeof image);
-    team team = {.context = context, .workers = wagi_alloc_zero(threads, sizeof *team.workers)};
-    *ret_func_index = WAGI_NO_INDEX;
-    if (!team.workers)
-        return WAGI_IMAGE_NOMEM;
-    wagi_chunks_init(&team.chunks, data->func_count - data->func_import_count, body_size, data);
-    wagi_image_result result;
-    /* else displacements would not reach */
-    if (context->layout.size > INT32_MAX || has_too_many_locals(data))
-        result = WAGI_IMAGE_UNSUITABLE;
-    else if (!worker_init(&team.workers[0], context))
-        result = WAGI_IMAGE_NOMEM;
-    else
-        result = compile_functions(&team, threads, ret_func_index);
+    /* In order they are only when one worker made all of them in one round. */
+    bool in_order = !team->items && team->workers[0].out.funcs.n == own_functions(team->context->data);
+    wagi_image_result result = in_order || place_chunks(team) ? WAGI_IMAGE_OK : WAGI_IMAGE_NOMEM;
+    for (uint32_t n = 1; n < team->worker_count; n++) {
+        worker_fini(&team->workers[n]);
+        memset(&team->workers[n], 0, sizeof team->workers[n]);
+    }
     if (result == WAGI_IMAGE_OK)
-        result = link_image(&team.workers[0], &image);
-    worker_fini(&team.workers[0]);
-    wagi_chunks_fini(&team.chunks);
-    wagi_free(team.workers);
+        result = link_image(&team->workers[0], &image);
     if (result == WAGI_IMAGE_OK)
         *ret_image = image;
     else
         wagi_image_fini(&image);
     return result;
+}
+
+wagi_image_result wagi_image_make(const wagi_code_context *context, wagi_image *ret_image, uint32_t *ret_func_index)
+{
+    const wagi_module_data *data = context->data;
+    team team;
+    *ret_func_index = WAGI_NO_INDEX;
+    /* else displacements would not reach */
+    if (context->layout.size > INT32_MAX || has_too_many_locals(data))
+        return WAGI_IMAGE_UNSUITABLE;
+    if (!team_init(&team, context, wagi_parallel_threads(context->parallel, code_bytes(data))))
+        return WAGI_IMAGE_NOMEM;
+    uint32_t count = own_functions(data);
+    wagi_image_result result = work(&team, NULL, count, count, code_bytes(data), ret_func_index);
+    if (result == WAGI_IMAGE_OK)
+        result = make_image(&team, ret_image);
+    team_fini(&team);
+    return result;
+}
+
+/* ---- drafts ---- */
+
+struct wagi_image_draft {
+    wagi_code_context context;
+    wagi_machine machine;
+    wagi_waiting waiting;
+    uint64_t locals; /* of the bodies that are there */
+    team team;
+};
+
+wagi_image_draft *wagi_image_draft_new(const wagi_code_context *context)
+{
+    wagi_image_draft *draft = WAGI_NEW(wagi_image_draft);
+    if (!draft)
+        return NULL;
+    draft->context = *context;
+    draft->machine = *context->machine;
+    draft->context.machine = &draft->machine;
+    if (wagi_waiting_init(&draft->waiting, own_functions(context->data)) &&
+        team_init(&draft->team, &draft->context, context->parallel ? context->parallel->threads : 1))
+        return draft;
+    wagi_image_draft_free(draft);
+    return NULL;
+}
+
+void wagi_image_draft_free(wagi_image_draft *draft)
+{
+    if (!draft)
+        return;
+    team_fini(&draft->team);
+    wagi_waiting_fini(&draft->waiting);
+    wagi_free(draft);
+}
+
+/* Compile what is ready. */
+static wagi_image_result work_on_ready(wagi_image_draft *draft, uint32_t *ret_func_index)
+{
+    team *team = &draft->team;
+    const wagi_waiting *waiting = &draft->waiting;
+    size_t bytes = 0;
+    team->items = waiting->ready.p;
+    for (uint32_t i = 0; i < waiting->ready.n; i++)
+        bytes += body_size(team, i);
+    return work(team, waiting->ready.p, (uint32_t)waiting->ready.n, waiting->valid, bytes, ret_func_index);
+}
+
+bool wagi_image_draft_add(wagi_image_draft *draft, uint32_t valid)
+{
+    const wagi_module_data *data = draft->context.data;
+    uint32_t func_index;
+    if (valid == draft->waiting.valid)
+        return true;
+    for (uint32_t i = draft->waiting.valid; i < valid; i++)
+        draft->locals += data->bodies[i].local_count;
+    if (draft->context.layout.size > INT32_MAX || draft->locals > MAX_LOCALS_OF_MODULE ||
+        !wagi_waiting_advance(&draft->waiting, data, valid))
+        return false;
+    if (draft->waiting.ready.n && work_on_ready(draft, &func_index) != WAGI_IMAGE_OK)
+        return false;
+    for (uint32_t n = 0; n < draft->team.worker_count; n++) {
+        worker *w = &draft->team.workers[n];
+        for (size_t i = 0; i < w->misses.n; i++)
+            wagi_waiting_put_back(&draft->waiting, w->misses.p[i].function, w->misses.p[i].missing);
+        w->misses.n = 0;
+    }
+    return true;
+}
+
+wagi_image_result wagi_image_draft_finish(wagi_image_draft *draft, const wagi_code_context *context,
+                                          wagi_image *ret_image, uint32_t *ret_func_index)
+{
+    const wagi_parallel *parallel = context->parallel;
+    *ret_func_index = WAGI_NO_INDEX;
+    draft->context.layout = context->layout;
+    draft->context.parallel = parallel;
+    if (context->layout.size > INT32_MAX || has_too_many_locals(context->data))
+        return WAGI_IMAGE_UNSUITABLE;
+    if (!wagi_waiting_finish(&draft->waiting))
+        return WAGI_IMAGE_NOMEM;
+    wagi_image_result result = work_on_ready(draft, ret_func_index);
+    return result == WAGI_IMAGE_OK ? make_image(&draft->team, ret_image) : result;
 }
 
 #else
@@ -432,6 +595,31 @@ wagi_image_result wagi_image_make(const wagi_code_context *context, wagi_image *
     (void)ret_image;
     *ret_func_index = WAGI_NO_INDEX;
     return WAGI_IMAGE_UNSUITABLE;
+}
+
+wagi_image_draft *wagi_image_draft_new(const wagi_code_context *context)
+{
+    (void)context;
+    return NULL;
+}
+
+void wagi_image_draft_free(wagi_image_draft *draft)
+{
+    (void)draft;
+}
+
+bool wagi_image_draft_add(wagi_image_draft *draft, uint32_t valid)
+{
+    (void)draft;
+    (void)valid;
+    return false;
+}
+
+wagi_image_result wagi_image_draft_finish(wagi_image_draft *draft, const wagi_code_context *context,
+                                          wagi_image *ret_image, uint32_t *ret_func_index)
+{
+    (void)draft;
+    return wagi_image_make(context, ret_image, ret_func_index);
 }
 
 #endif

@@ -47,6 +47,19 @@ bool wagi_compiler_available(void);
 wagi_image_result wagi_image_make(const wagi_code_context *context, wagi_image *ret_image, uint32_t *ret_func_index);
 void wagi_image_fini(wagi_image *image);
 
+/* The same while bodies arrive: a draft takes them as they come, and its image is that of wagi_image_make, byte for
+ * byte. Bodies that are valid may be read by other threads while a call is open. */
+typedef struct wagi_image_draft wagi_image_draft;
+/* context: copied, with the machine; data and parallel must outlive the draft. data is complete up to the bodies. NULL
+ * without memory. */
+wagi_image_draft *wagi_image_draft_new(const wagi_code_context *context);
+/* The first `valid` bodies are there. False: something stands in the way, and there is no use in going on. */
+bool wagi_image_draft_add(wagi_image_draft *draft, uint32_t valid);
+/* All of them are. context: of the complete module. The draft is used up, but not freed. */
+wagi_image_result wagi_image_draft_finish(wagi_image_draft *draft, const wagi_code_context *context,
+                                          wagi_image *ret_image, uint32_t *ret_func_index);
+void wagi_image_draft_free(wagi_image_draft *draft); /* NULL is a no-op */
+
 /* Switches for tests, process-wide, to be set before anything is compiled. */
 typedef struct wagi_compiler_switches {
     bool few_registers; /* only `registers` of each kind may hold values, 0 to 3 */

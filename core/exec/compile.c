@@ -47,11 +47,14 @@ wag_tier wagi_module_tier(const wag_module *module)
     return module->guarded ? WAG_TIER_NATIVE_GUARD : WAG_TIER_NATIVE_CHECKED;
 }
 
-static wag_err compile_by(wag_module *module, const wagi_tier *tier, bool guarded, wag_error **reterr_error)
+static wag_err compile_by(wag_module *module, const wagi_tier *tier, bool guarded, wagi_native_draft *draft,
+                          wag_error **reterr_error)
 {
     wag_err err = wagi_compile_check(module->data, tier, reterr_error);
     module->guarded = guarded;
-    if (err == WAG_OK && tier->compile)
+    if (err == WAG_OK && tier == &wagi_tier_native)
+        err = wagi_native_compile(module, draft, reterr_error);
+    else if (err == WAG_OK && tier->compile)
         err = tier->compile(module, reterr_error);
     if (err == WAG_OK)
         module->tier = tier; /* only now: a tier that failed to compile has nothing to release */
@@ -61,24 +64,24 @@ static wag_err compile_by(wag_module *module, const wagi_tier *tier, bool guarde
 }
 
 /* The fastest tier that can run the module: what the native one refuses, the interpreter may take. */
-static wag_err compile_by_default(wag_module *module, wag_error **reterr_error)
+static wag_err compile_by_default(wag_module *module, wagi_native_draft *draft, wag_error **reterr_error)
 {
     if (wagi_native_available()) {
         bool guarded = wagi_native_may_guard(module->data, module->cluster->signals);
-        wag_err err = compile_by(module, &wagi_tier_native, guarded, NULL);
+        wag_err err = compile_by(module, &wagi_tier_native, guarded, draft, NULL);
         if (err != WAG_UNSUPPORTED)
             return err == WAG_OK ? err : wagi_fail(wagi_error_new(err, NULL), reterr_error);
     }
-    return compile_by(module, &wagi_tier_interp, false, reterr_error);
+    return compile_by(module, &wagi_tier_interp, false, NULL, reterr_error);
 }
 
-static wag_err compile_as(wag_module *module, wag_tier tier, wag_error **reterr_error)
+static wag_err compile_as(wag_module *module, wag_tier tier, wagi_native_draft *draft, wag_error **reterr_error)
 {
     switch (tier) {
     case WAG_TIER_DEFAULT:
-        return compile_by_default(module, reterr_error);
+        return compile_by_default(module, draft, reterr_error);
     case WAG_TIER_INTERP:
-        return compile_by(module, &wagi_tier_interp, false, reterr_error);
+        return compile_by(module, &wagi_tier_interp, false, NULL, reterr_error);
     case WAG_TIER_NATIVE:
     case WAG_TIER_NATIVE_GUARD:
     case WAG_TIER_NATIVE_CHECKED:
@@ -95,22 +98,16 @@ static wag_err compile_as(wag_module *module, wag_tier tier, wag_error **reterr_
                                                              ? "no guard pages in a cluster without signals"
                                                              : "no guard pages in this process"),
                          reterr_error);
-    return compile_by(module, &wagi_tier_native, guarded, reterr_error);
+    return compile_by(module, &wagi_tier_native, guarded, draft, reterr_error);
 }
 
-wag_err wagi_compile(wag_bytes bytes, struct wag_cluster *cluster, wag_tier tier, wag_module **ret_module,
-                     wag_error **reterr_error)
+wag_err wagi_compile_decoded(wag_module *module, wag_cluster *cluster, wag_tier tier, wagi_native_draft *draft,
+                             wag_module **ret_module, wag_error **reterr_error)
 {
-    wag_module *module;
-    wagi_parallel parallel = wagi_compile_pool_parallel(cluster);
-    wag_err err =
-        wagi_module_decode_by(bytes, cluster, cluster->registry, &cluster->limits, &parallel, &module, reterr_error);
-    if (err != WAG_OK)
-        return err;
     wag_cluster_ref(cluster);
-    err = wagi_compile_allowed(module->data, cluster, reterr_error);
+    wag_err err = wagi_compile_allowed(module->data, cluster, reterr_error);
     if (err == WAG_OK)
-        err = compile_as(module, tier, reterr_error);
+        err = compile_as(module, tier, draft, reterr_error);
     if (err != WAG_OK)
         goto out;
     if (wagi_memory_images_make(module) != WAG_OK) {
@@ -126,4 +123,14 @@ wag_err wagi_compile(wag_bytes bytes, struct wag_cluster *cluster, wag_tier tier
 out:
     wag_module_unref(module);
     return err;
+}
+
+wag_err wagi_compile(wag_bytes bytes, struct wag_cluster *cluster, wag_tier tier, wag_module **ret_module,
+                     wag_error **reterr_error)
+{
+    wag_module *module;
+    wagi_parallel parallel = wagi_compile_pool_parallel(cluster);
+    wag_err err =
+        wagi_module_decode_by(bytes, cluster, cluster->registry, &cluster->limits, &parallel, &module, reterr_error);
+    return err == WAG_OK ? wagi_compile_decoded(module, cluster, tier, NULL, ret_module, reterr_error) : err;
 }

@@ -174,27 +174,70 @@ static void announce(wag_module *module)
         wagi_perf_map_append(code);
 }
 
-static wag_err native_compile(wag_module *module, wag_error **reterr_error)
+/* What the compiler is told of a module whose sections up to the bodies are known. machine and parallel are filled in.
+ */
+static wagi_code_context context_of(const wag_module *module, bool guarded, wagi_machine *machine,
+                                    wagi_parallel *parallel)
+{
+    wagi_compiler_machine(machine);
+    if (module->cluster)
+        *parallel = wagi_compile_pool_parallel(module->cluster);
+    return (wagi_code_context){.data = module->data,
+                               .machine = machine,
+                               .abi = &wagi_native_abi,
+                               .layout = wagi_instance_layout_of(module->data),
+                               .stop_limit = wagi_stop_limit_offset(),
+                               .guard = guarded,
+                               .poll = true,
+                               .parallel = module->cluster ? parallel : NULL,
+                               .check = wagi_compiler_test.check};
+}
+
+struct wagi_native_draft {
+    wagi_parallel parallel;
+    bool guarded;
+    wagi_image_draft *image;
+};
+
+wagi_native_draft *wagi_native_draft_new(const wag_module *module, bool guarded)
 {
     wagi_machine machine;
-    wagi_compiler_machine(&machine);
-    wagi_code_context context = {.data = module->data,
-                                 .machine = &machine,
-                                 .abi = &wagi_native_abi,
-                                 .layout = wagi_instance_layout_of(module->data),
-                                 .stop_limit = wagi_stop_limit_offset(),
-                                 .guard = module->guarded,
-                                 .poll = true,
-                                 .check = wagi_compiler_test.check};
+    wagi_native_draft *draft = WAGI_NEW(wagi_native_draft);
+    if (!draft)
+        return NULL;
+    wagi_code_context context = context_of(module, guarded, &machine, &draft->parallel);
+    draft->guarded = guarded;
+    draft->image = wagi_image_draft_new(&context);
+    if (draft->image)
+        return draft;
+    wagi_free(draft);
+    return NULL;
+}
+
+bool wagi_native_draft_add(wagi_native_draft *draft, uint32_t bodies)
+{
+    return wagi_image_draft_add(draft->image, bodies);
+}
+
+void wagi_native_draft_free(wagi_native_draft *draft)
+{
+    if (!draft)
+        return;
+    wagi_image_draft_free(draft->image);
+    wagi_free(draft);
+}
+
+wag_err wagi_native_compile(wag_module *module, wagi_native_draft *draft, wag_error **reterr_error)
+{
+    wagi_machine machine;
+    wagi_parallel parallel;
+    wagi_code_context context = context_of(module, module->guarded, &machine, &parallel);
     wagi_image image;
     uint32_t func_index;
     bool forbidden = false;
-    wagi_parallel parallel;
-    if (module->cluster) {
-        parallel = wagi_compile_pool_parallel(module->cluster);
-        context.parallel = &parallel;
-    }
-    wagi_image_result result = wagi_image_make(&context, &image, &func_index);
+    wagi_image_result result = draft && draft->guarded == module->guarded
+                                   ? wagi_image_draft_finish(draft->image, &context, &image, &func_index)
+                                   : wagi_image_make(&context, &image, &func_index);
     if (result == WAGI_IMAGE_NOMEM)
         return wagi_fail(wagi_error_nomem(), reterr_error);
     if (result == WAGI_IMAGE_UNSUITABLE) {
@@ -213,6 +256,11 @@ static wag_err native_compile(wag_module *module, wag_error **reterr_error)
     return wagi_fail(forbidden ? wagi_error_new(WAG_UNSUPPORTED, "this process may not map executable memory")
                                : wagi_error_nomem(),
                      reterr_error);
+}
+
+static wag_err native_compile(wag_module *module, wag_error **reterr_error)
+{
+    return wagi_native_compile(module, NULL, reterr_error);
 }
 
 static void native_release(wag_module *module)

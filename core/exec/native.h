@@ -14,6 +14,16 @@ bool wagi_native_can_guard(void);
 /* This module may have them. The fault handler has been put in place, if it needs one and `signals` allow it. */
 bool wagi_native_may_guard(const wagi_module_data *data, wag_signals signals);
 
+/* Native code for a module whose bodies are still arriving. Its sections up to the bodies are known; guarded: as
+ * module->guarded will be. NULL without memory. The module, with its cluster, must outlive the draft. */
+typedef struct wagi_native_draft wagi_native_draft;
+wagi_native_draft *wagi_native_draft_new(const wag_module *module, bool guarded);
+/* The first `bodies` bodies are valid. False: there is no use in going on. */
+bool wagi_native_draft_add(wagi_native_draft *draft, uint32_t bodies);
+void wagi_native_draft_free(wagi_native_draft *draft); /* NULL is a no-op */
+/* The tier's compile, with the help of a draft (NULL: none), which stays the caller's. */
+wag_err wagi_native_compile(wag_module *module, wagi_native_draft *draft, wag_error **reterr_error);
+
 /* ---- between the tier's files ---- */
 void wagi_native_trap(wag_instance *instance, const void *pc, const void *sp, wag_err trap);
 /* An error on its way to the entry: adds the frames. */

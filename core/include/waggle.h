@@ -40,6 +40,7 @@
 #include "waggle/instance.h"
 #include "waggle/module.h"
 #include "waggle/promise.h"
+#include "waggle/streaming.h"
 #include "waggle/value.h"
 #include "waggle/worker.h"
 

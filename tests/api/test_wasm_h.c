@@ -421,6 +421,38 @@ static void test_without_memory_everything_is_made_or_not_and_nothing_leaks(void
     wat_free(bytes);
 }
 
+static void *without_signals(void *context)
+{
+    wag_cluster *cluster = NULL;
+    wag_bytes bytes = *(wag_bytes *)context;
+    wag_tier tier = WAG_TIER_DEFAULT;
+    if (wag_cluster_new(&(wag_cluster_options){.signals = WAG_SIGNALS_NONE}, &cluster) != WAG_OK ||
+        wag_agent_open(cluster) != WAG_OK)
+        return NULL;
+    wasm_store_t *own = wasm_store_new(engine);
+    wasm_byte_vec_t binary = {bytes.size, (byte_t *)(uintptr_t)bytes.data};
+    wasm_module_t *module = wasm_module_new(own, &binary);
+    if (module)
+        tier = wag_module_tier(wag_wasm_module(module));
+    wasm_module_delete(module);
+    wasm_store_delete(own);
+    wag_agent_close();
+    wag_cluster_unref(cluster);
+    return tier == WAG_TIER_NATIVE_CHECKED || tier == WAG_TIER_INTERP ? context : NULL;
+}
+
+static void test_a_store_is_in_the_cluster_in_which_its_thread_was_opened(void **state)
+{
+    (void)state;
+    wag_bytes bytes = wat("(module (memory 1))");
+    pthread_t thread;
+    void *result;
+    assert_int_equal(pthread_create(&thread, NULL, without_signals, &bytes), 0);
+    pthread_join(thread, &result);
+    assert_ptr_equal(result, &bytes);
+    wat_free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -432,6 +464,7 @@ int main(void)
         cmocka_unit_test(test_a_frame_knows_its_instance_as_long_as_that_is_there),
         cmocka_unit_test(test_another_thread_can_do_nothing_with_a_store_and_its_objects),
         cmocka_unit_test(test_without_memory_everything_is_made_or_not_and_nothing_leaks),
+        cmocka_unit_test(test_a_store_is_in_the_cluster_in_which_its_thread_was_opened),
     };
     return cmocka_run_group_tests(tests, open_store, close_store);
 }

@@ -1,9 +1,11 @@
-/* Any bytes are a module or an error: decode, validate, compile, ask everything, free; nothing may be left over. */
+/* Any bytes are a module or an error: decode, validate, compile, ask everything, free; nothing may be left over. And
+ * they are the same module or error when they come byte by byte. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "binary/fail.h"
 #include "runtime/agent.h"
+#include "tests/support/streamed.h"
 #include "waggle/module.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -86,6 +88,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         check_error(error, err, size);
     }
+    const char *difference = streamed_difference(bytes, cluster, WAG_TIER_DEFAULT, 1 + size / 50000);
+    require(!difference, difference ? difference : "");
     require(wagi_registry_group_count(cluster->registry) == 0, "no type is left");
     require(wagi_module_live_count() == 0, "no module is left");
     return 0;

@@ -9,6 +9,12 @@
 #include "tests/support/wat.h"
 #include "waggle.h"
 
+/* Memcheck reports what guard mode is about, accesses to guard pages: there the tests run with bounds checks instead.
+ */
+#ifdef WAG_TEST_VALGRIND
+#define WAG_TIER_NATIVE_GUARD WAG_TIER_NATIVE_CHECKED
+#endif
+
 #define ASSERT_ERR(expression, wanted)                                                                                 \
     do {                                                                                                               \
         wag_err got_ = (expression);                                                                                   \

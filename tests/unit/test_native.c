@@ -9,6 +9,7 @@
 #include "base/fault.h"
 #include "exec/native.h"
 #include "runtime/agent.h"
+#include "tests/support/sanitized.h"
 
 static const wag_tier modes[] = {WAG_TIER_NATIVE_GUARD, WAG_TIER_NATIVE_CHECKED};
 
@@ -68,6 +69,8 @@ static void assert_traps(const wag_instance *instance, const char *name, int32_t
 static void test_code_pages_are_never_writable_and_executable(void **state)
 {
     (void)state;
+    if (UNDER_VALGRIND)
+        skip(); /* its own code is */
     wag_instance *instance =
         native_of("(module (func (export \"f\") (param i32) (result i32) local.get 0))", WAG_TIER_NATIVE_GUARD, NULL);
     const wagi_code *code = instance->module->tier_data;
@@ -397,6 +400,8 @@ static void on_foreign_fault(int number, siginfo_t *info, void *context)
 static void test_faults_of_others_go_to_the_handler_before(void **state)
 {
     (void)state;
+    if (UNDER_VALGRIND)
+        skip(); /* it reports the fault */
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = on_foreign_fault;

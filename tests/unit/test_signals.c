@@ -10,7 +10,7 @@
 
 /* ---- the host crashes ---- */
 
-static int handled; /* pipe: a byte for each signal handled */
+static int handled; /* a pipe: a byte for each signal handled */
 
 static void on_bad_address(int signal_number, siginfo_t *info, void *context)
 {
@@ -241,6 +241,48 @@ static void test_a_thread_without_alternate_stack_gets_one_and_small_stacks_trap
     assert_exit(scene_small_thread, GOOD);
 }
 
+/* ---- system calls ---- */
+
+static int ends[2];
+static pthread_t reader;
+static atomic_int signals_seen;
+
+static void on_seen(int signal_number)
+{
+    (void)signal_number;
+    atomic_fetch_add(&signals_seen, 1);
+}
+
+static void *send_signals(void *context)
+{
+    for (int i = 0; i < 50; i++) {
+        pthread_kill(reader, SIGSEGV);
+        while (atomic_load(&signals_seen) <= i)
+            sched_yield();
+    }
+    need(write(ends[1], "x", 1) == 1, BAD_SETUP);
+    return context;
+}
+
+static void scene_restart(void)
+{
+    char byte;
+    pthread_t sender;
+    set_action(on_seen, SA_RESTART);
+    wag_instance_unref(guarded());
+    reader = pthread_self();
+    need(pipe(ends) == 0 && pthread_create(&sender, NULL, send_signals, NULL) == 0, BAD_SETUP);
+    need(read(ends[0], &byte, 1) == 1, BAD_GO_ON); /* and not EINTR */
+    pthread_join(sender, NULL);
+    _exit(GOOD);
+}
+
+static void test_a_handler_that_wants_system_calls_to_go_on_has_it_so(void **state)
+{
+    (void)state;
+    assert_exit(scene_restart, GOOD);
+}
+
 /* ---- handlers that change ---- */
 
 static void *page_of_nobody;
@@ -320,6 +362,7 @@ int main(void)
         cmocka_unit_test(test_the_process_dies_of_the_crash_itself),
         cmocka_unit_test(test_a_stack_overflow_of_the_host_reaches_its_handler_on_an_alternate_stack),
         cmocka_unit_test(test_a_thread_without_alternate_stack_gets_one_and_small_stacks_trap),
+        cmocka_unit_test(test_a_handler_that_wants_system_calls_to_go_on_has_it_so),
         cmocka_unit_test(test_handlers_may_change_while_threads_fault),
     };
     if (!wagi_native_available() || !wagi_native_can_guard()) {

@@ -143,9 +143,9 @@ typedef enum wag_reset_strategy {
  * bounds checks. */
 typedef enum wag_signals {
     /* A handler is installed with the first module that needs guard pages, and put in front again, with a later one, if
-     * another has been put in its place. What is not ours goes to the handler that was there before, as the kernel
-     * would have called it, or ends the process as it would have. Threads that run wasm get an alternate stack, if they
-     * have none, and both signals are unblocked on them: leave them so. */
+     * another has been put in its place. What is not ours goes to the handler that was there before, with the mask that
+     * it asked for and on the thread's alternate stack, or ends the process as it would have. Threads that run wasm get
+     * an alternate stack, if they have none, and both signals are unblocked on them: leave them so. */
     WAG_SIGNALS_CHAIN,
     /* The host has handlers (Go, the JVM, a sanitizer) and calls wag_handle_fault first in those of both signals.
      * Nothing is installed or changed. Without that call an access out of bounds ends the process. */

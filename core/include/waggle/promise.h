@@ -77,6 +77,10 @@ WAG_PROMISE_DECLARE(instance, wag_instance *)
 WAG_PROMISE_DECLARE(source, wag_instantiated_source)
 /* Of wag_worker_terminate and wag_worker_exited. */
 WAG_PROMISE_DECLARE(exit, wag_exit)
+/* What fetch() resolves with: waggle/streaming.h. */
+typedef struct wag_response wag_response;
+/* Of a response: a source of wag_compile_streaming. */
+WAG_PROMISE_DECLARE(response, wag_response *)
 
 /* WebAssembly.compile(bytes): compiles on a compile thread of the cluster (options NULL or without one: this agent's),
  * settles by a task. Never fails synchronously;
@@ -103,7 +107,8 @@ WAG_API wag_promise_instance *wag_instantiate_module(wag_module *module, wag_imp
              : wag_promise_module_##verb, wag_promise_instance *                                                       \
              : wag_promise_instance_##verb, wag_promise_source *                                                       \
              : wag_promise_source_##verb, wag_promise_exit *                                                           \
-             : wag_promise_exit_##verb)
+             : wag_promise_exit_##verb, wag_promise_response *                                                         \
+             : wag_promise_response_##verb)
 /* Wait for a promise of whatever type until it is settled, or at most timeout_ms; add a reaction; look; let go. */
 #define wag_await(promise, ret_result, reterr_error)                                                                   \
     WAG_PROMISE_SELECT(promise, await)((promise), -1, (ret_result), (reterr_error))

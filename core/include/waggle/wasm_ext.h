@@ -3,6 +3,9 @@
  * Instances, functions, globals, tables and memories are the same objects in both, so are their handles: a wasm_func_t
  * * may be cast to wag_func * and back, and so on; a wasm_foreign_t * is a wag_extern *.
  *
+ * A store lives in its thread's agent, and its modules are compiled in that agent's cluster: a program that wants other
+ * limits, or another wag_signals, than the default cluster has calls wag_agent_open before it makes a store.
+ *
  * Example:
  *     wasm_engine_t *engine = wasm_engine_new();
  *     wasm_store_t *store = wasm_store_new(engine);
