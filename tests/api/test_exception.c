@@ -89,7 +89,7 @@ static wag_err run(const char *name, wag_error **reterr_error)
     return wag_call(func_of(name), NULL, 0, NULL, 0, reterr_error);
 }
 
-static void test_ex_01_a_payload_of_another_shape_is_a_type_error(void **state)
+static void test_EX_01_a_payload_of_another_shape_is_a_type_error(void **state)
 {
     (void)state;
     wag_exception *exception = NULL;
@@ -108,7 +108,7 @@ static void test_ex_01_a_payload_of_another_shape_is_a_type_error(void **state)
     assert_null(exception);
 }
 
-static void test_ex_02_and_03_arguments_are_read_with_the_right_tag_only(void **state)
+static void test_EX_02_EX_03_arguments_are_read_with_the_right_tag_only(void **state)
 {
     (void)state;
     wag_exception *exception = make(7);
@@ -127,7 +127,7 @@ static void test_ex_02_and_03_arguments_are_read_with_the_right_tag_only(void **
     wag_exception_unref(exception);
 }
 
-static void test_tag_01_the_js_tag_is_one_object(void **state)
+static void test_TAG_01_the_js_tag_is_one_object(void **state)
 {
     (void)state;
     wag_tag *first = wag_tag_js(), *second = wag_tag_js();
@@ -168,7 +168,7 @@ static void test_an_uncaught_exception_is_an_error_with_the_exception_in_it(void
     wag_exception_unref(exception);
 }
 
-static void test_ex_04_an_exception_keeps_its_identity(void **state)
+static void test_EX_04_an_exception_keeps_its_identity(void **state)
 {
     (void)state;
     act.exception = make(1);
@@ -203,7 +203,7 @@ static void test_exceptions_cross_host_frames(void **state)
     wag_error_unref(error);
 }
 
-static void test_ex_05_a_host_error_is_caught_as_js_tag_and_comes_out_the_same(void **state)
+static void test_EX_05_a_host_error_is_caught_as_js_tag_and_comes_out_the_same(void **state)
 {
     (void)state;
     act.error = wag_error_new(WAG_CLASS_RANGE_ERROR, "too much");
@@ -303,14 +303,14 @@ static void test_an_error_may_outlive_the_agent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EXCEPTION_TEST(test_ex_01_a_payload_of_another_shape_is_a_type_error),
-        EXCEPTION_TEST(test_ex_02_and_03_arguments_are_read_with_the_right_tag_only),
-        EXCEPTION_TEST(test_tag_01_the_js_tag_is_one_object),
+        EXCEPTION_TEST(test_EX_01_a_payload_of_another_shape_is_a_type_error),
+        EXCEPTION_TEST(test_EX_02_EX_03_arguments_are_read_with_the_right_tag_only),
+        EXCEPTION_TEST(test_TAG_01_the_js_tag_is_one_object),
         EXCEPTION_TEST(test_wasm_catches_what_the_host_throws),
         EXCEPTION_TEST(test_an_uncaught_exception_is_an_error_with_the_exception_in_it),
-        EXCEPTION_TEST(test_ex_04_an_exception_keeps_its_identity),
+        EXCEPTION_TEST(test_EX_04_an_exception_keeps_its_identity),
         EXCEPTION_TEST(test_exceptions_cross_host_frames),
-        EXCEPTION_TEST(test_ex_05_a_host_error_is_caught_as_js_tag_and_comes_out_the_same),
+        EXCEPTION_TEST(test_EX_05_a_host_error_is_caught_as_js_tag_and_comes_out_the_same),
         EXCEPTION_TEST(test_traps_and_interrupts_are_not_caught),
         EXCEPTION_TEST(test_a_tail_call_leaves_the_try_that_it_is_in),
         EXCEPTION_TEST(test_clauses_that_do_not_match_are_passed),

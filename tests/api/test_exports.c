@@ -43,6 +43,20 @@ static void test_X_02_one_address_gives_one_object(void **state)
     wag_instance_unref(instance);
 }
 
+static void test_X_03_an_imported_exported_function_that_is_exported_again_is_the_same_object(void **state)
+{
+    (void)state;
+    wag_instance *first = instance_of("(module (func (export \"f\")))", NULL);
+    wag_func *func = wag_exports_func(wag_instance_exports(first), "f");
+    wag_imports *imports = wag_imports_new();
+    wag_imports_set(imports, "m", "f", WAG_FUNC(func));
+    wag_instance *second = instance_of("(module (import \"m\" \"f\" (func $f)) (export \"again\" (func $f)))", imports);
+    assert_ptr_equal(wag_exports_func(wag_instance_exports(second), "again"), func);
+    wag_imports_unref(imports);
+    wag_instance_unref(second);
+    wag_instance_unref(first);
+}
+
 static void test_X_05_the_empty_string_names_an_export_of_each_kind(void **state)
 {
     (void)state;
@@ -107,6 +121,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_X_01_exports_is_one_fixed_object_with_keys_in_export_order),
         cmocka_unit_test(test_X_02_one_address_gives_one_object),
+        cmocka_unit_test(test_X_03_an_imported_exported_function_that_is_exported_again_is_the_same_object),
         cmocka_unit_test(test_X_05_the_empty_string_names_an_export_of_each_kind),
         cmocka_unit_test(test_X_06_names_may_contain_nul_and_are_compared_whole),
         cmocka_unit_test(test_an_export_keeps_its_instance_alive),

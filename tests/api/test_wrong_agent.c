@@ -27,6 +27,9 @@ typedef struct things {
     wag_promise_instance *promise_instance;
     wag_promise_source *promise_source;
     wag_promise_exit *promise_exit;
+    wag_promise_response *promise_response;
+    wag_response *response;               /* its body is being read */
+    wag_promise_module *promise_streamed; /* of it */
     wag_worker *worker;
     wag_worker_scope *scope;
     wasm_store_t *store;
@@ -68,6 +71,16 @@ static void exit_settled(void *context, const wag_exit *result, const wag_error 
 {
     (void)context, (void)result, (void)error;
 }
+static void response_settled(void *context, wag_response *const *result, const wag_error *error)
+{
+    (void)context, (void)result, (void)error;
+}
+static wag_body_event read_nothing(void *context, wag_response *response, wag_bytes *ret_chunk,
+                                   wag_error **reterr_error)
+{
+    (void)context, (void)response, (void)ret_chunk, (void)reterr_error;
+    return WAG_BODY_LATER;
+}
 static void on_message(void *context, wag_value message)
 {
     (void)context, (void)message;
@@ -100,6 +113,7 @@ static wag_err code_of(wag_error *error)
         wag_promise_##T##_unref(promise);                                                                              \
         return err;                                                                                                    \
     }
+REJECTED(module, wag_module *)
 REJECTED(instance, wag_instance *)
 REJECTED(source, wag_instantiated_source)
 
@@ -147,6 +161,11 @@ static things made_here(wag_module *module)
     x.promise_module = wag_compile(bytes, NULL);
     x.promise_source = wag_instantiate(bytes, x.imports);
     x.promise_instance = wag_instantiate(module, x.imports);
+    x.promise_response = wag_promise_response_new();
+    x.response = wag_response_new(&(wag_response_options){200, "application/wasm", .read = read_nothing});
+    x.promise_streamed = wag_compile_streaming(x.response, NULL);
+    while (wag_agent_turn())
+        ;
     return x;
 }
 
@@ -154,6 +173,10 @@ static void let_go(things *x)
 {
     wag_value_unref(x->table_descriptor);
     wag_value_unref(x->global_descriptor);
+    wag_response_abort(x->response, NULL);
+    wag_response_unref(x->response);
+    wag_promise_unref(x->promise_streamed);
+    wag_promise_unref(x->promise_response);
     wag_promise_unref(x->promise_module);
     wag_promise_unref(x->promise_source);
     wag_promise_unref(x->promise_instance);
@@ -180,7 +203,6 @@ static void *other_thread_main(void *context)
     size_t before = wag_agent_live_objects();
     things mine = made_here(other->x->module);
     other->was_set_up = mine.instance && mine.exception && mine.buffer && mine.any;
-    wag_agent_run(); /* the promises settle */
     for (size_t i = 0; other->was_set_up && i < ROWS; i++)
         other->refused[i] = rows[i].is_refused(other->x, &mine);
     let_go(&mine);
