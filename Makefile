@@ -64,6 +64,7 @@ SOAK_SRC := $(sort $(wildcard tests/soak/*.c))
 DEMO_SRC := $(sort $(wildcard demos/*/*.c))
 # What the programs of a folder share: its files that are no program themselves.
 UNIT_HELP := $(filter-out $(UNIT_SRC),$(sort $(wildcard tests/unit/*.c)))
+LOAD_HELP := $(sort $(wildcard tests/load/harness/*.c)) tests/bench/measure.c
 API_HELP := $(filter-out $(API_SRC),$(sort $(wildcard tests/api/*.c)))
 BENCH_HELP := $(filter-out $(BENCH_SRC),$(sort $(wildcard tests/bench/*.c)))
 FUZZ_HELP := $(filter-out $(FUZZ_SRC) tests/fuzz/replay.c,$(sort $(wildcard tests/fuzz/*.c)))
@@ -95,7 +96,7 @@ PACKAGES_DEV = clang clang-format libclang-rt-14-dev valgrind binaryen git $(PAC
 # The API reference.
 PACKAGES_DOCS = doxygen
 # The benchmarks: a C compiler to wasm with its library, and a plotter.
-PACKAGES_BENCH = clang lld wasi-libc libclang-rt-14-dev-wasm32 gnuplot-nox valgrind
+PACKAGES_BENCH = clang lld wasi-libc libclang-rt-14-dev-wasm32 gnuplot-nox valgrind strace
 
 ## deps: install what the build and the tests need (Debian packages; quiet when all is there)
 deps:
@@ -211,7 +212,7 @@ $(UNIT_BIN): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(UNIT_HELP)) $(LIB)
 	$(LINK) -lcmocka $(LIBS)
 $(API_BIN): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(API_HELP)) $(LIB)
 	$(LINK) -lcmocka $(LIBS)
-$(LOAD_BIN): $(BUILD)/%: $(BUILD)/%.o $(LIB) | $(filter $(BUILD)/tests/load/%,$(WASM))
+$(LOAD_BIN): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(LOAD_HELP)) $(LIB) | $(filter $(BUILD)/tests/load/%,$(WASM))
 	$(LINK) -ljansson $(LIBS)
 $(BENCH_BIN): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(BENCH_HELP)) $(LIB) | $(filter $(BUILD)/tests/bench/%,$(WASM))
 	$(LINK) -ljansson $(LIBS)
@@ -236,9 +237,10 @@ SPEC_RUN += $(SPEC_BIN:%='% $(SPEC) --tier guard --few-registers --check')
 # Instantiations per worker of the short load test.
 LOAD_COUNT ?= 2000
 LOAD_OPTIONS ?=
-LOAD = $(BUILD)/tests/load/load $(BUILD)/tests/load/load.wasm $(LOAD_OPTIONS)
-# A thousand threads, each with imports of its own: not one value may cross over.
-LOAD_RUN = '$(LOAD) -n 8 -m $(LOAD_COUNT)' '$(LOAD) -n 1000 -m 100 -p 0'
+LOAD = $(BUILD)/tests/load/load $(LOAD_OPTIONS) --only
+# Every reset compared; then a thousand threads, each with imports of its own: not one value may cross over.
+LOAD_RUN = '$(LOAD) --workers 8 --count $(LOAD_COUNT) --posts 2000 own' '$(LOAD) --workers 2 --count $(LOAD_COUNT) --check a b c' \
+  '$(LOAD) --workers 1000 --count 100 --warm-up 0 own'
 # Seconds of `make soak`, and what it is told; the tests soak for some seconds.
 SOAK_TIME ?= 600
 SOAK_OPTIONS ?=
@@ -270,12 +272,11 @@ api:
 spec:
 	$(call run_tests,$(SPEC_BIN),$(SPEC_RUN))
 
-## load: the load test at full length: throughput, latencies, leak verdict; and bench_churn, with every reset compared
-load: LOAD_COUNT = 1000000
+## load: the load test at full length, beside wasmtime and V8 when they are here: instances a second, percentiles, memory,
+## : system calls, wrong values, what is left over; a table, JSON and a plot in $(BUILD)/load (ROUNDS=5)
 load: deps-bench
-	$(call run_tests,$(LOAD_BIN) $(WASM) $(BUILD)/tests/bench/bench_churn $(BENCH_PROGRAMS),'$(LOAD) -n 1 -m $(LOAD_COUNT)' \
-	  '$(LOAD) -n 2 -m $(LOAD_COUNT)' $(LOAD_RUN) '$(BUILD)/tests/bench/bench_churn' '$(BUILD)/tests/bench/bench_churn --check' \
-	  '$(BUILD)/tests/bench/bench_churn --tier checked --check')
+	@$(MAKE) $(LOAD_BIN) $(WASM) $(BENCH_PROGRAMS)
+	BUILD=$(BUILD) CC='$(CC)' sh tests/load/load.sh
 
 ## soak: interrupts, traps, growth, ending workers, broken modules for SOAK_TIME seconds (600); then nothing may be left
 soak:
@@ -324,14 +325,15 @@ ubsan:
 ## tsan: unit, api, demos, the suites with threads and a small load under ThreadSanitizer
 tsan:
 	@TSAN_OPTIONS="halt_on_error=0 second_deadlock_stack=1 suppressions=$(CURDIR)/tests/tsan.supp $$TSAN_OPTIONS" \
-	  WRAP='setarch -R' $(MAKE) BUILD=build/tsan CFLAGS='-O1 -g' SAN='-fsanitize=thread' LOAD_COUNT=200 LOAD_OPTIONS='-t checked' \
+	  WRAP='setarch -R' $(MAKE) BUILD=build/tsan CFLAGS='-O1 -g' SAN='-fsanitize=thread' LOAD_COUNT=200 LOAD_OPTIONS='--tier checked' \
 	  SOAK_OPTIONS='--tier checked' check-tsan
 
 # In so few addresses there are no guard pages.
+MEMCHECK = prlimit --as=8000000000 valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
+  --errors-for-leak-kinds=definite --suppressions=$(CURDIR)/tests/valgrind.supp
 ## valgrind: unit, api and demos under memcheck
 valgrind:
-	@WRAP='prlimit --as=8000000000 valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite' TEST_TIMEOUT=1800 \
-	  $(MAKE) BUILD=build/valgrind CFLAGS='-O1 -g' CPPFLAGS=-DWAG_TEST_VALGRIND check-valgrind
+	@WRAP='$(MEMCHECK)' TEST_TIMEOUT=1800 $(MAKE) BUILD=build/valgrind CFLAGS='-O1 -g' CPPFLAGS=-DWAG_TEST_VALGRIND check-valgrind
 
 check-switch:
 	$(call run_tests,$(SPEC_BIN) $(BUILD)/tests/unit/test_interp $(BUILD)/tests/unit/test_interp_ops,$(BUILD)/tests/unit/test_interp $(BUILD)/tests/unit/test_interp_ops '$(SPEC_BIN) $(SPEC) --tier interp')
@@ -400,11 +402,6 @@ bench-instructions: deps-bench
 	@$(MAKE) benches
 	sh tests/bench/instructions.sh $(BUILD)
 
-## bench-churn: instances a second beside wasmtime's pooling allocator and V8, one interleaved run (ROUNDS=5)
-bench-churn: deps-bench
-	@$(MAKE) $(BUILD)/tests/bench/bench_churn
-	BUILD=$(BUILD) CC='$(CC)' sh tests/bench/churn.sh
-
 ## bench-peers: side by side with the peers that are on this machine, as ratios of one run
 bench-peers: deps-bench
 	@$(MAKE) benches
@@ -435,7 +432,7 @@ clean:
 force:
 .PHONY: help ids deps deps-dev lib shared install uninstall demos demo test unit api spec load soak lint fuzz-replay asan ubsan tsan \
   valgrind clang switch check-switch fuzzers fuzz deps-bench benches bench fetch-modules bench-modules \
-  bench-instructions bench-peers bench-churn format format-check clean force check-asan check-ubsan check-tsan check-modules \
+  bench-instructions bench-peers format format-check clean force check-asan check-ubsan check-tsan check-modules \
   asan-modules \
   check-valgrind
 .SECONDARY:

@@ -38,6 +38,15 @@ void wag_func_unref(wag_func *func)
     wagi_handle_unref((const wagi_object *)func);
 }
 
+bool wag_func_index(const wag_func *func, uint32_t *ret_index)
+{
+    if (!wagi_mine((const wagi_object *)func) || !func->body)
+        return false;
+    if (ret_index)
+        *ret_index = func->body->func_index;
+    return true;
+}
+
 /* NULL without type (object.h) or when the function is another agent's. */
 static const wagi_type *type_of(const wag_func *func)
 {

@@ -19,6 +19,9 @@ size_t wagi_os_page_size(void);
 void *wagi_os_map(size_t size, wagi_protection protection);
 /* Make a mapping larger or smaller, perhaps elsewhere; new bytes are zero. NULL: the old mapping stays as it was. */
 void *wagi_os_remap(void *address, size_t old_size, size_t new_size);
+/* Move a writable mapping, page by page and not byte by byte, to where other writable pages are, which are lost. False:
+ * all is as it was. */
+bool wagi_os_move(void *address, size_t size, void *to);
 /* A wish for a large mapping that will be filled from its start: fewer faults, fewer entries of the TLB. */
 void wagi_os_prefer_large_pages(void *address, size_t size);
 bool wagi_os_protect(void *address, size_t size, wagi_protection protection);

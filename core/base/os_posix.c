@@ -15,7 +15,9 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -96,6 +98,20 @@ void *wagi_os_remap(void *address, size_t old_size, size_t new_size)
 #else
     void *moved = mremap(address, old_size, new_size, MREMAP_MAYMOVE);
     return moved == MAP_FAILED ? NULL : moved;
+#endif
+}
+
+bool wagi_os_move(void *address, size_t size, void *to)
+{
+    size = round_to_pages(size);
+    if (must_fail())
+        return false;
+#ifdef COPY_REMAP
+    memcpy(to, address, size);
+    munmap(address, size);
+    return true;
+#else
+    return mremap(address, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED;
 #endif
 }
 
@@ -181,13 +197,26 @@ double wagi_os_read_double(const char *text)
     return number;
 }
 
+/* The first thread's stack as its limit says: for where there is no /proc, in which the C library looks. The kernel
+ * counts from the stack's start, which is above us by what has been called and the program's arguments: a quarter is
+ * kept for that, as much as arguments may take. */
+static uintptr_t first_stack_bottom(void)
+{
+    enum { UNLIMITED = 8 << 20 };
+    struct rlimit limit;
+    uintptr_t here = (uintptr_t)&limit;
+    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur > here)
+        limit.rlim_cur = UNLIMITED;
+    return here - (uintptr_t)limit.rlim_cur / 4 * 3;
+}
+
 uintptr_t wagi_os_stack_bottom(void)
 {
     pthread_attr_t attributes;
     void *bottom = NULL;
     size_t size = 0;
     if (pthread_getattr_np(pthread_self(), &attributes) != 0)
-        return 0;
+        return (pid_t)syscall(SYS_gettid) == getpid() ? first_stack_bottom() : 0;
     if (pthread_attr_getstack(&attributes, &bottom, &size) != 0)
         bottom = NULL;
     pthread_attr_destroy(&attributes);

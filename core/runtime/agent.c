@@ -64,15 +64,17 @@ static void thread_ended(wagi_thread_hook *hook)
     agent_free(wagi_agent_of_thread);
 }
 
-/* With little stack left, as on a thread that was made with little, keep a quarter of it instead of the reserve. */
-static uintptr_t native_limit(void)
+/* With little stack left, as on a thread that was made with little, keep a quarter of it instead of the reserve. most:
+ * of what is below us. */
+static uintptr_t native_limit(uint64_t most)
 {
     char here;
-    uintptr_t bottom = wagi_os_stack_bottom(), top = (uintptr_t)&here;
-    if (bottom == 0 || bottom >= top)
-        return 0;
-    uintptr_t reserve = (top - bottom) / 4;
-    return bottom + (reserve < NATIVE_RESERVE ? reserve : NATIVE_RESERVE);
+    uintptr_t bottom = wagi_os_stack_bottom(), top = (uintptr_t)&here, lowest = 0;
+    if (bottom != 0 && bottom < top) {
+        uintptr_t reserve = (top - bottom) / 4;
+        lowest = bottom + (reserve < NATIVE_RESERVE ? reserve : NATIVE_RESERVE);
+    }
+    return most < top - lowest ? top - (uintptr_t)most : lowest;
 }
 
 wag_err wagi_agent_open(wag_cluster *cluster)
@@ -91,7 +93,7 @@ wag_err wagi_agent_open(wag_cluster *cluster)
     atomic_init(&agent->terminated, false);
     wagi_parker_init(&agent->parker);
     agent->can_block = true;
-    agent->native_limit = native_limit();
+    agent->native_limit = native_limit(cluster->limits.native_stack_bytes);
     agent->stop_limit = &stop_limit;
     atomic_store(&stop_limit, agent->native_limit);
     agent->hook.run = thread_ended;

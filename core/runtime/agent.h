@@ -13,12 +13,13 @@ typedef enum wagi_quota_kind {
     WAGI_QUOTA_INSTANCES,
     WAGI_QUOTA_MEMORY,
     WAGI_QUOTA_TABLES,
+    WAGI_QUOTA_HEAP,
     WAGI_QUOTA_COUNT
 } wagi_quota_kind;
 
 /* What an agent has of something, and what it may have without asking the cluster (quota.h). */
 typedef struct wagi_quota {
-    uint64_t used, granted;
+    uint64_t used, granted, spare; /* spare: what is granted and not used is given back when it is more */
 } wagi_quota;
 
 /* The agent cluster. Immutable apart from what says otherwise; atomically counted. */

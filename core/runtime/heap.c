@@ -11,6 +11,7 @@
 
 #include "base/os.h"
 #include "runtime/agent.h"
+#include "runtime/quota.h"
 
 enum {
     BLOCK = 64 * 1024,
@@ -216,14 +217,24 @@ static bool has_room(const wagi_gc *gc, const wagi_gc_space *space, uint64_t byt
            bytes <= space->limit - space->used;
 }
 
-static void use(wagi_gc *gc, wagi_gc_space *space, uint64_t bytes)
+static wag_agent *agent_of(wagi_gc *gc)
 {
+    return (wag_agent *)(void *)((char *)gc - offsetof(wag_agent, gc));
+}
+
+/* False when a limit would be exceeded: the space's, the agent's, the cluster's. */
+static bool use(wagi_gc *gc, wagi_gc_space *space, uint64_t bytes)
+{
+    if (!has_room(gc, space, bytes) || wagi_quota_take(agent_of(gc), WAGI_QUOTA_HEAP, bytes) != WAG_OK)
+        return false;
     gc->used += bytes;
     space->used += bytes;
+    return true;
 }
 
 static void unuse(wagi_gc *gc, wagi_gc_space *space, uint64_t bytes)
 {
+    wagi_quota_give(agent_of(gc), WAGI_QUOTA_HEAP, bytes);
     gc->used -= bytes;
     space->used -= bytes;
 }
@@ -231,13 +242,16 @@ static void unuse(wagi_gc *gc, wagi_gc_space *space, uint64_t bytes)
 /* An empty block for a class. */
 static block *take_block(wagi_gc *gc, wagi_gc_space *space, unsigned size_class)
 {
-    if (!has_room(gc, space, BLOCK) || (!gc->pool && !add_region(gc)))
+    if (!use(gc, space, BLOCK))
         return NULL;
+    if (!gc->pool && !add_region(gc)) {
+        unuse(gc, space, BLOCK);
+        return NULL;
+    }
     block *b = gc->pool;
     gc->pool = b->next;
     gc->pool_count--;
     gc->block_count++;
-    use(gc, space, BLOCK);
     unsigned cell_size = gc->cell_size[size_class];
     *b = (block){.fresh = BLOCK_HEADER,
                  .end = BLOCK_HEADER + (BLOCK - BLOCK_HEADER) / cell_size * cell_size,
@@ -444,14 +458,15 @@ static bool refill(wagi_gc *gc, wagi_gc_space *space, unsigned size_class)
 
 static wagi_gc_object *alloc_large(wagi_gc *gc, wagi_gc_space *space, uint64_t size)
 {
-    if (!has_room(gc, space, size) || size > SIZE_MAX / 2 || !WAGI_VEC_RESERVE(&gc->larges, 1))
+    if (size > SIZE_MAX / 2 || !WAGI_VEC_RESERVE(&gc->larges, 1) || !use(gc, space, size))
         return NULL;
     large *l = wagi_alloc(LARGE_HEADER + (size_t)size);
-    if (!l)
+    if (!l) {
+        unuse(gc, space, size);
         return NULL;
+    }
     *l = (large){.size = size, .space = space};
     gc->larges.p[gc->larges.n++] = l;
-    use(gc, space, size);
     gc->debt += size;
     gc->unpaid += size;
     return large_object(l);
@@ -623,6 +638,7 @@ void wagi_gc_free_all(wag_agent *agent)
         wagi_free(gc->spaces);
     }
     wagi_proxies_free(agent);
+    wagi_quota_give(agent, WAGI_QUOTA_HEAP, gc->used);
     *gc = (wagi_gc){.ready = false};
 }
 

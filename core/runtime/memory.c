@@ -137,14 +137,14 @@ static wag_err open_shared(wag_memory *memory, wagi_memory_type type, bool guard
 }
 
 /* Take it from the quota, if need be after what is kept for later has gone. */
-static bool has_room(wag_agent *agent, uint64_t size)
+static bool has_room(wagi_unit *unit, uint64_t size)
 {
-    if (wagi_quota_take(agent, WAGI_QUOTA_MEMORY, size) == WAG_OK)
+    if (wagi_quota_take_for(unit, WAGI_QUOTA_MEMORY, size) == WAG_OK)
         return true;
-    if (!agent->pools.ready_bytes)
+    if (!unit->agent->pools.ready_bytes || wagi_quota_is_own(unit, WAGI_QUOTA_MEMORY, size))
         return false;
-    wagi_pools_trim(agent);
-    return wagi_quota_take(agent, WAGI_QUOTA_MEMORY, size) == WAG_OK;
+    wagi_pools_trim(unit->agent);
+    return wagi_quota_take_for(unit, WAGI_QUOTA_MEMORY, size) == WAG_OK;
 }
 
 wag_err wagi_memory_open(wag_memory *memory, wagi_memory_type type, bool guarded, wag_error **reterr_error)
@@ -158,8 +158,8 @@ wag_err wagi_memory_open(wag_memory *memory, wagi_memory_type type, bool guarded
     bool is_mapped = false;
     if (pages <= limit) {
         size = pages << type.page_size_log2;
-        if (!has_room(agent, size))
-            return wagi_fail(wagi_quota_error(agent, WAGI_QUOTA_MEMORY, size), reterr_error);
+        if (!has_room(memory->object.unit, size))
+            return wagi_fail(wagi_quota_error_for(memory->object.unit, WAGI_QUOTA_MEMORY, size), reterr_error);
         is_mapped = size > HEAP_BYTES || guarded;
         base = guarded     ? reserve(agent, size)
                : size == 0 ? (uint8_t *)memory
@@ -168,7 +168,7 @@ wag_err wagi_memory_open(wag_memory *memory, wagi_memory_type type, bool guarded
     }
     if (!base) {
         if (pages <= limit)
-            wagi_quota_give(agent, WAGI_QUOTA_MEMORY, size);
+            wagi_quota_give_for(memory->object.unit, WAGI_QUOTA_MEMORY, size);
         return wagi_fail(
             wagi_error_new(WAG_RANGE, "could not allocate a memory of %llu pages%s", (unsigned long long)pages,
                            guarded ? " with guard pages (a module compiled with bounds checks needs none)" : ""),
@@ -187,7 +187,7 @@ wag_err wagi_memory_open(wag_memory *memory, wagi_memory_type type, bool guarded
 void wagi_memory_close(wag_memory *memory)
 {
     bool writable = wagi_slot_end(memory);
-    wagi_quota_give(memory->object.unit->agent, WAGI_QUOTA_MEMORY, memory->size);
+    wagi_quota_give_for(memory->object.unit, WAGI_QUOTA_MEMORY, memory->size);
     if (memory->shared)
         wag_shared_memory_unref(memory->shared);
     else if (memory->is_guarded && !writable)
@@ -249,10 +249,10 @@ static uint64_t grow_unshared(wag_memory *memory, uint64_t delta_pages)
         return old_pages;
     uint64_t pages = old_pages + delta_pages;
     size_t size = (size_t)(pages << memory->type.page_size_log2), old_size = (size_t)memory->size;
-    if (!has_room(memory->object.unit->agent, size - old_size))
+    if (!has_room(memory->object.unit, size - old_size))
         return UINT64_MAX;
     if (!grow_to(memory, old_size, size)) {
-        wagi_quota_give(memory->object.unit->agent, WAGI_QUOTA_MEMORY, size - old_size);
+        wagi_quota_give_for(memory->object.unit, WAGI_QUOTA_MEMORY, size - old_size);
         return UINT64_MAX;
     }
     memory->pages = pages;
@@ -276,8 +276,11 @@ bool wagi_memory_guard(wag_memory *memory)
     uint8_t *base = reserve(memory->object.unit->agent, memory->size);
     if (!base)
         return false;
-    memcpy(base, memory->base, (size_t)memory->size);
-    release_bytes(memory->base, memory->size, memory->is_mapped);
+    /* Copying would give every page of a new memory bytes of its own, and read them all. */
+    if (!memory->is_mapped || !wagi_os_move(memory->base, (size_t)memory->size, base)) {
+        memcpy(base, memory->base, (size_t)memory->size);
+        release_bytes(memory->base, memory->size, memory->is_mapped);
+    }
     memory->base = base;
     memory->is_mapped = memory->is_guarded = true;
     memory->generation++;

@@ -222,8 +222,9 @@ struct wag_instance {
     uint64_t link_serial; /* whose imports are in the vectors */
     size_t ready_weight;  /* while it is ready to be used again: what the pool accounts for it */
     uint32_t ready_guarded;
-    bool complete;     /* its segments have run: the pool may take it back */
-    bool stale_tables; /* its tables and passive segments must be filled again */
+    uint64_t memory_bytes, table_entries; /* of its own memories and tables (quota.h) */
+    bool complete;                        /* its segments have run: the pool may take it back */
+    bool stale_tables;                    /* its tables and passive segments must be filled again */
     /* Index spaces, imports first. Functions: only imports are in funcs; own ones that can be referenced are in
      * own_funcs[data->func_ref_slot[index]]. */
     wag_func **funcs; /* func_import_count */

@@ -384,7 +384,7 @@ static bool shrink(wag_memory *memory)
             return false;
         memory->base = base;
     }
-    wagi_quota_give(memory->object.unit->agent, WAGI_QUOTA_MEMORY, grown);
+    wagi_quota_give_for(memory->object.unit, WAGI_QUOTA_MEMORY, grown);
     memory->size = size;
     memory->pages = memory->type.limits.minimum;
     return true;

@@ -18,14 +18,14 @@ wag_err wagi_table_open(wag_table *table, wagi_table_type type, wagi_slot *room,
         limit = SIZE_MAX / sizeof(wagi_slot);
     if (size > limit)
         return wagi_fail(table_no_room(size), reterr_error);
-    wag_agent *agent = table->object.unit->agent;
-    if (wagi_quota_take(agent, WAGI_QUOTA_TABLES, size) != WAG_OK)
-        return wagi_fail(wagi_quota_error(agent, WAGI_QUOTA_TABLES, size), reterr_error);
+    wagi_unit *unit = table->object.unit;
+    if (wagi_quota_take_for(unit, WAGI_QUOTA_TABLES, size) != WAG_OK)
+        return wagi_fail(wagi_quota_error_for(unit, WAGI_QUOTA_TABLES, size), reterr_error);
     wagi_slot *elements = room;
     if (!elements && size) {
         elements = wagi_alloc_zero((size_t)size, sizeof *elements);
         if (!elements) {
-            wagi_quota_give(agent, WAGI_QUOTA_TABLES, size);
+            wagi_quota_give_for(unit, WAGI_QUOTA_TABLES, size);
             return wagi_fail(table_no_room(size), reterr_error);
         }
     }
@@ -39,7 +39,7 @@ wag_err wagi_table_open(wag_table *table, wagi_table_type type, wagi_slot *room,
 
 void wagi_table_close(wag_table *table)
 {
-    wagi_quota_give(table->object.unit->agent, WAGI_QUOTA_TABLES, table->size);
+    wagi_quota_give_for(table->object.unit, WAGI_QUOTA_TABLES, table->size);
     if (!table->in_block)
         wagi_free(table->elements);
     table->elements = NULL;
@@ -70,7 +70,7 @@ uint64_t wagi_table_grow(wag_table *table, uint64_t delta, wagi_slot init)
     if (old_size > table->max_size || delta > table->max_size - old_size)
         return UINT64_MAX;
     uint64_t size = old_size + delta;
-    if (wagi_quota_take(table->object.unit->agent, WAGI_QUOTA_TABLES, delta) != WAG_OK)
+    if (wagi_quota_take_for(table->object.unit, WAGI_QUOTA_TABLES, delta) != WAG_OK)
         return UINT64_MAX;
     table->written = true;
     if (size > table->capacity) {
@@ -82,7 +82,7 @@ uint64_t wagi_table_grow(wag_table *table, uint64_t delta, wagi_slot init)
         wagi_slot *grown =
             wagi_realloc_array(table->in_block ? NULL : table->elements, (size_t)capacity, sizeof *grown);
         if (!grown) {
-            wagi_quota_give(table->object.unit->agent, WAGI_QUOTA_TABLES, delta);
+            wagi_quota_give_for(table->object.unit, WAGI_QUOTA_TABLES, delta);
             return UINT64_MAX;
         }
         if (table->in_block)

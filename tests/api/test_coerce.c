@@ -444,6 +444,32 @@ static void test_T_01_a_table_is_made_of_a_descriptor_with_a_default_for_a_missi
     wag_value_unref(bad);
 }
 
+static void test_T_02_get_checks_the_range_and_shows_no_exceptions(void **state)
+{
+    (void)state;
+    wag_value descriptor = table_descriptor("anyfunc", 2), value = WAG_UNDEFINED;
+    wag_table *table = NULL;
+    wag_error *error = NULL;
+    ASSERT_OK(wag_table_new_value(descriptor, WAG_UNDEFINED, &table, NULL));
+    ASSERT_OK(wag_table_get_value(table, 1, &value, NULL));
+    assert_int_equal(value.kind, WAG_VALUE_NULL);
+    ASSERT_ERR(wag_table_get_value(table, 2, &value, &error), WAG_RANGE);
+    assert_class(error, WAG_CLASS_RANGE_ERROR);
+    wag_table_unref(table);
+    wag_value_unref(descriptor);
+    /* (module (table (export "t") 1 exnref)) */
+    static const uint8_t bytes[] = {0, 'a', 's', 'm', 1, 0, 0, 0, 4, 4, 1, 0x69, 0, 1, 7, 5, 1, 1, 't', 1, 0};
+    wag_module *module;
+    wag_instance *instance;
+    ASSERT_OK(wag_module_new((wag_bytes){bytes, sizeof bytes}, NULL, &module, NULL));
+    ASSERT_OK(wag_instance_new(module, NULL, &instance, NULL));
+    table = wag_exports_table(wag_instance_exports(instance), "t");
+    ASSERT_ERR(wag_table_get_value(table, 0, &value, &error), WAG_TYPE);
+    assert_class(error, WAG_CLASS_TYPE_ERROR);
+    wag_instance_unref(instance);
+    wag_module_unref(module);
+}
+
 static void test_T_03_T_04_set_and_grow_check_the_value_and_the_range(void **state)
 {
     (void)state;
@@ -566,6 +592,7 @@ int main(void)
         cmocka_unit_test(test_G_02_G_03_setting_converts_and_a_constant_is_a_type_error),
         cmocka_unit_test(test_G_04_a_v128_global_can_be_exported_but_not_read),
         cmocka_unit_test(test_T_01_a_table_is_made_of_a_descriptor_with_a_default_for_a_missing_value),
+        cmocka_unit_test(test_T_02_get_checks_the_range_and_shows_no_exceptions),
         cmocka_unit_test(test_T_03_T_04_set_and_grow_check_the_value_and_the_range),
         cmocka_unit_test(test_MEM_01_a_memory_is_made_of_a_descriptor),
         cmocka_unit_test(test_MEM_02_a_shared_memory_needs_a_maximum),

@@ -1,10 +1,13 @@
 #!/bin/sh
-# Real modules to compile, from packages of npm, into a folder: fetch_modules.sh FOLDER. Nothing of it is ever committed.
+# Real modules, from packages of npm, into a folder: fetch_modules.sh FOLDER [NAME...]. Nothing of it is ever committed.
+# Without names: those that the benchmarks compile.
 # The packages' versions are fixed, so that figures of two days are figures of the same modules. What is there is kept.
 set -u
 folder=${1:-build/release/modules}
+if [ $# -gt 0 ]; then shift; fi
+wanted=" ${*:-sqlite esbuild binaryen quickjs pyodide} "
 if ! command -v npm >/dev/null 2>&1; then
-    echo "bench-modules: there is no npm here; the benchmarks then compile their own C programs only" >&2
+    echo "fetch_modules: there is no npm here; the C programs of tests/bench/programs must do" >&2
     exit 1
 fi
 mkdir -p "$folder" || exit 1
@@ -17,17 +20,18 @@ failed=0
 fetch() {
     name=$1 package=$2 file=$3
     shift 3
+    case $wanted in *" $name "*) ;; *) return ;; esac
     if [ -s "$folder/$name.wasm" ]; then return; fi
     rm -rf "$scratch/one"
     mkdir "$scratch/one"
     if ! (cd "$scratch/one" && npm pack --silent "$package" >/dev/null 2>said && tar -xzf ./*.tgz "package/$file"); then
-        echo "bench-modules: $package cannot be had: $(tail -n 1 "$scratch/one/said")" >&2
+        echo "fetch_modules: $package cannot be had: $(tail -n 1 "$scratch/one/said")" >&2
         failed=1
         return
     fi
     "$@" <"$scratch/one/package/$file" >"$scratch/one/module"
     if [ "$(head -c 4 "$scratch/one/module" | od -An -tx1 | tr -d ' ')" != 0061736d ]; then
-        echo "bench-modules: $package: $file holds no module" >&2
+        echo "fetch_modules: $package: $file holds no module" >&2
         failed=1
         return
     fi
@@ -37,7 +41,7 @@ fetch() {
 
 # A module inside of JavaScript, as one string in base64.
 from_text() {
-    grep -oE '"AGFzbQ[A-Za-z0-9+/=]*"' | tr -d '"' | base64 -d
+    grep -oE "[\"']AGFzbQ[A-Za-z0-9+/=]*[\"']" | tr -d "\"'" | base64 -d
 }
 
 fetch sqlite sql.js@1.16.0 dist/sql-wasm.wasm cat
@@ -46,4 +50,6 @@ fetch binaryen binaryen@123.0.0 index.js from_text
 fetch quickjs @jitl/quickjs-wasmfile-release-sync@0.32.0 dist/emscripten-module.wasm cat
 # A later pyodide throws by the exception instructions of the withdrawn proposal.
 fetch pyodide pyodide@0.26.4 pyodide.asm.wasm cat
+# The parser of HTTP that node's undici uses: small, and one instance for each connection.
+fetch llhttp undici@6.21.0 lib/llhttp/llhttp-wasm.js from_text
 exit $failed

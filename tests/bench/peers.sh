@@ -22,7 +22,6 @@ size=${SIZE:-full}
 cc=${CC:-gcc}
 here=$(dirname "$0")/peers
 out=$build/peers
-wasmtime_version=50.0.1
 bench=$build/tests/bench
 mkdir -p "$out" || exit 1
 
@@ -31,20 +30,8 @@ skip() { echo "bench-peers: without $1: $2" >&2; }
 # ---- which engines are here ----
 
 prepare_wasmtime() {
-    library=$(find "$out/wasmtime" -name '*wasmtime.so' 2>/dev/null | head -n 1)
-    if [ -z "$library" ]; then
-        if ! command -v pip >/dev/null 2>&1 || ! command -v python3 >/dev/null 2>&1; then
-            skip wasmtime "there is no pip here"
-            return 1
-        fi
-        if ! pip download --quiet --no-deps --dest "$out/wasmtime" "wasmtime==$wasmtime_version" >"$out/pip.log" 2>&1; then
-            skip wasmtime "pip could not download it: $(tail -n 1 "$out/pip.log")"
-            return 1
-        fi
-        (cd "$out/wasmtime" && python3 -m zipfile -e ./*.whl .) || return 1
-        library=$(find "$out/wasmtime" -name '*wasmtime.so' | head -n 1)
-    fi
-    if [ -z "$library" ] || ! $cc -std=gnu11 -O2 "$here/wasmtime.c" -o "$out/run-wasmtime" -ldl; then
+    library=$(sh "$here/get_wasmtime.sh" "$out/wasmtime") || { skip wasmtime "its library cannot be had"; return 1; }
+    if ! $cc -std=gnu11 -O2 "$here/wasmtime.c" -o "$out/run-wasmtime" -ldl; then
         skip wasmtime "its library cannot be used"
         return 1
     fi
@@ -185,7 +172,7 @@ fi
     echo "machine $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1), $(nproc 2>/dev/null) processors"
     echo "load $(cut -d' ' -f1-3 /proc/loadavg 2>/dev/null)"
     case $engines in *turbofan* | *liftoff* | *v8*) echo "node $(node --version)" ;; esac
-    case $engines in *wasmtime*) echo "wasmtime $wasmtime_version" ;; esac
+    case $engines in *wasmtime*) echo "wasmtime $(sh "$here/get_wasmtime.sh" --version)" ;; esac
     case $engines in *wasm2c*) echo "wasm2c $(wasm2c --version), $($cc --version | head -n 1)" ;; esac
 } >"$out/about"
 rm -f "$out/peers.dat" "$out/peers.svg"

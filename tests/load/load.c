@@ -1,392 +1,536 @@
-/* Load test: N workers instantiate one shared module M times each, every worker with imports of its own.
+/* The load test: workers that share a Module make instances, use them and drop them, and every value is compared.
  *
- *   load MODULE.wasm [-n WORKERS] [-m INSTANTIATIONS] [-p POSTS] [-t TIER] [--json]
+ *   load [--workers N] [--only] [--seconds S | --count M] [--warm-up M] [--posts P] [--alive K] [--check]
+ *        [--tier NAME] [--json FILE] [--line FILE] SUBJECT...
+ *   load --write FOLDER SUBJECT...
  *
- * TIER: interp, guard or checked; the library's choice by default. Prints throughput, latency percentiles and the
- * verdicts wrong imports, leaked modules, leaked fds, live objects, RSS. Exit status 1 when a verdict is not 0.
+ * A SUBJECT is a, b or c (harness/shapes.h: no memory; a page; 17 pages with 100 KB of data), own (load.wat: imports of
+ * each worker's own), a module that tests/bench/fetch_modules.sh has fetched, or a C program of tests/bench/programs.
+ * Each is measured with 1, 2, 4 ... N workers (--only: N alone) that run for S seconds, or for M lives each. Reported:
+ * lives a second of the wall clock and of CPU time; percentiles of a life; the median of making and dropping alone
+ * (one life of 16 is measured in parts); of K instances alive at once, resident kilobytes each; the 4 KiB pages that
+ * instances usually write (they stay writable), and in the note, how many of 400 lives wrote others. With --posts also
+ * how long a Module takes to a worker and back. --check: the library compares every memory with its image after each
+ * reset. --line: a run's numbers and its percentiles, and --write: the modules, for load.sh, where the peers come in.
+ *
+ * Exit status 1 when a value was wrong or something is left over: objects, modules, descriptors, threads.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
-#include <jansson.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "demos/read_file.h"
-#include "waggle.h"
+#include "harness/guest.h"
+#include "harness/histogram.h"
+#include "runtime/pool.h"
+#include "runtime/slot.h"
+#include "tests/bench/measure.h"
+
+enum { STUDIED = 400, PARTS_EVERY = 16, ALIVE_MAX = 10000 };
 
 typedef struct load_options {
-    const char *path;
-    long workers, instantiations, posts;
-    wag_tier tier;
-    bool json;
+    options common;
+    int workers;
+    bool only, check;
+    double seconds;
+    long count; /* lives of each worker; 0: as many as the seconds hold */
+    long warm_up, posts, alive;
+    const char *line, *folder;
 } load_options;
 
-/* What one worker did. Written by the worker's thread; read by the main thread after the worker's exit promise. */
+/* What was learned of the memory of a module's instances. */
+typedef struct study {
+    bool sealed;
+    uint32_t hot, runs, revisions;
+    int cold; /* lives that wrote other pages */
+    double alive_kb;
+} study;
+
+/* What one worker does. Written by the worker's thread; the main thread reads it after a message that says so. */
 typedef struct load_worker {
-    const load_options *options;
+    const struct run *run;
     wag_worker_scope *self;
-    int32_t id;
-    uint32_t *latency_ns; /* one per instantiation */
-    long done, wrong, failed;
-    uint64_t wall_ns, cpu_ns;
-    size_t live_objects;
-    atomic_long *progress; /* all workers together */
+    guest guest;
+    bool is_ready;
+    histogram *life, *making;
+    uint64_t done, wrong, failed;
+    double wall;
+    study study;
+    uint64_t live_objects;
 } load_worker;
 
-static uint64_t clock_ns(clockid_t clock)
+/* What the main thread tells the workers, as numbers, and what they say when it is done. */
+typedef enum order { ORDER_PREPARED, ORDER_RUN, ORDER_STUDY, ORDER_END } order;
+
+typedef struct run {
+    const load_options *options;
+    const subject *subject;
+    wag_cluster *cluster;
+    wag_module *module;
+    long count; /* of workers */
+    wag_worker **handles;
+    load_worker *workers;
+    long answers; /* to the order that was given last */
+    double cpu;   /* seconds, of the measured part */
+    uint64_t posted_at;
+    long round_trips;
+    histogram *round_trip;
+} run;
+
+static uint64_t now_ns(void)
 {
     struct timespec now;
-    clock_gettime(clock, &now);
+    clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* The worker's own meaning of env.mix. */
-static int32_t mixed(int32_t id, int32_t argument)
+/* ---- a worker ---- */
+
+static void live(load_worker *w, uint64_t index)
 {
-    return (int32_t)((uint32_t)argument * 31u + (uint32_t)id * 7u);
+    life l;
+    bool in_parts = index % PARTS_EVERY == 0;
+    uint64_t start = now_ns(), made = 0, used = 0;
+    life_begin(&l, &w->guest);
+    if (in_parts) {
+        made = now_ns();
+    }
+    bool good = life_use(&l, &w->guest, (uint32_t)(index % SCRIPT_LIVES));
+    if (in_parts) {
+        used = now_ns();
+    }
+    life_end(&l, &w->guest);
+    uint64_t end = now_ns();
+    w->done++;
+    w->wrong += !good;
+    if (in_parts) {
+        histogram_add(w->making, end - start - (used - made));
+    } else {
+        histogram_add(w->life, end - start);
+    }
 }
 
-static wag_error *mix(void *context, const wag_val *args, wag_val *results)
+static void run_lives(load_worker *w)
 {
-    const load_worker *worker = context;
-    results[0].of.i32 = mixed(worker->id, args[0].of.i32);
-    return NULL;
+    const load_options *o = w->run->options;
+    uint64_t start = now_ns(), end = start + (uint64_t)(o->seconds * 1e9);
+    uint64_t most = o->count > 0 ? (uint64_t)o->count : UINT64_MAX;
+    /* Index 0 is measured in parts, which the short runs need. */
+    for (uint64_t i = 0; i < most && (o->count > 0 || now_ns() < end);) {
+        for (uint64_t stop = i + PARTS_EVERY; i < stop && i < most; i++) {
+            live(w, i);
+        }
+    }
+    w->wall = (double)(now_ns() - start) / 1e9;
 }
 
-static void instantiate_once(load_worker *worker, wag_module *module, wag_imports *imports)
+static void keep_alive(load_worker *w)
 {
-    uint64_t before = clock_ns(CLOCK_MONOTONIC);
-    wag_instance *instance = NULL;
-    if (wag_instance_new(module, imports, &instance, NULL) != WAG_OK) {
-        worker->failed++;
-        return;
+    long count = w->run->options->alive;
+    life *all = calloc((size_t)count + 1, sizeof *all);
+    if (all == NULL) {
+        fail("out of memory");
     }
-    wag_val result;
-    wag_func *check = wag_exports_func(wag_instance_exports(instance), "check");
-    if (wag_call(check, NULL, 0, &result, 1, NULL) != WAG_OK)
-        worker->failed++;
-    else if (result.of.i32 != mixed(worker->id, worker->id))
-        worker->wrong++;
-    wag_instance_unref(instance);
-    uint64_t spent = clock_ns(CLOCK_MONOTONIC) - before;
-    worker->latency_ns[worker->done++] = spent > UINT32_MAX ? UINT32_MAX : (uint32_t)spent;
+    double before = resident_bytes();
+    for (long i = 0; i < count; i++) {
+        life_begin(&all[i], &w->guest);
+        w->wrong += !life_use(&all[i], &w->guest, (uint32_t)i % SCRIPT_LIVES);
+    }
+    w->study.alive_kb = count > 0 ? (resident_bytes() - before) / (double)count / 1e3 : NAN;
+    for (long i = 0; i < count; i++) {
+        life_end(&all[i], &w->guest);
+    }
+    free(all);
 }
 
-static void on_module(void *context, wag_value message)
+/* How well the pages that an instance writes are foretold, and what instances weigh. */
+static void look(load_worker *w)
 {
-    load_worker *worker = context;
-    if (message.kind != WAG_VALUE_MODULE)
-        return;
-    if (worker->done) { /* the posts after the first only measure the way: send it back */
-        wag_scope_post_message(worker->self, message, NULL);
-        return;
+    study *s = &w->study;
+    for (uint32_t i = 0; i < STUDIED; i++) {
+        life l;
+        life_begin(&l, &w->guest);
+        w->wrong += !life_use(&l, &w->guest, i % SCRIPT_LIVES);
+        s->cold += l.memory != NULL && l.memory->slot.seal != NULL && l.memory->slot.cold_count > 0;
+        life_end(&l, &w->guest);
     }
-    wag_imports *imports = wag_imports_new();
-    wag_imports_set(imports, "env", "id", WAG_NUMBER(worker->id));
-    wag_imports_set_func(imports, "env", "mix", "(i32) -> (i32)", mix, worker, NULL);
-    uint64_t wall = clock_ns(CLOCK_MONOTONIC), cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-    for (long i = 0; i < worker->options->instantiations; i++) {
-        instantiate_once(worker, message.of.module, imports);
-        if (i % 64 == 63)
-            atomic_fetch_add_explicit(worker->progress, 64, memory_order_relaxed); /* relaxed: a display */
+    const wagi_pool *pool = wagi_pool_find(wag_agent_current(), w->run->module);
+    if (pool != NULL && pool->plans != NULL && pool->plans[0].seal != NULL) {
+        s->sealed = true;
+        s->hot = pool->plans[0].seal->pages;
+        s->runs = pool->plans[0].seal->run_count;
+        s->revisions = pool->plans[0].revisions;
     }
-    worker->wall_ns = clock_ns(CLOCK_MONOTONIC) - wall;
-    worker->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
-    wag_imports_unref(imports);
-    wag_agent_collect();
-    worker->live_objects = wag_agent_live_objects();
-    wag_scope_post_message(worker->self, WAG_BOOL(true), NULL);
+    keep_alive(w);
+}
+
+static void prepare(load_worker *w)
+{
+    guest_init(&w->guest, w->run->subject, w->run->module, (uint32_t)(w - w->run->workers) + 1);
+    w->life = histogram_new();
+    w->making = histogram_new();
+    if (w->life == NULL || w->making == NULL) {
+        fail("out of memory");
+    }
+    for (long i = 0; i < w->run->options->warm_up; i++) {
+        life l;
+        life_begin(&l, &w->guest);
+        w->wrong += !life_use(&l, &w->guest, (uint32_t)i % SCRIPT_LIVES);
+        life_end(&l, &w->guest);
+    }
+    w->is_ready = true;
+}
+
+static void on_order(void *context, wag_value message)
+{
+    load_worker *w = context;
+    order done = ORDER_PREPARED;
+    if (message.kind == WAG_VALUE_MODULE) {
+        if (w->is_ready) { /* only the way is measured: send it back */
+            wag_scope_post_message(w->self, message, NULL);
+            return;
+        }
+        w->failed += message.of.module != w->run->module;
+        prepare(w);
+    } else {
+        done = (order)message.of.number;
+        if (done == ORDER_RUN) {
+            run_lives(w);
+        } else if (done == ORDER_STUDY) {
+            look(w);
+        } else {
+            guest_fini(&w->guest);
+            wag_agent_collect();
+            w->live_objects = wag_agent_live_objects();
+        }
+    }
+    wag_scope_post_message(w->self, WAG_NUMBER(done), NULL);
 }
 
 static void worker_entry(wag_worker_scope *self, void *context)
 {
-    load_worker *worker = context;
-    worker->self = self;
-    wag_scope_on_message(self, on_module, worker);
+    load_worker *w = context;
+    w->self = self;
+    wag_scope_on_message(self, on_order, w);
 }
 
 /* ---- the main thread ---- */
 
-typedef struct load_run {
-    load_options options;
-    wag_module *module;
-    wag_worker **handles;
-    load_worker *workers;
-    long finished;
-    atomic_long progress;
-    /* post latency, worker 0 only: module there and back */
-    uint64_t posted_at;
-    uint32_t *round_trip_ns;
-    long round_trips;
-} load_run;
-
-static void show_progress(void *context)
+static void give(run *r, order order, long workers)
 {
-    load_run *run = context;
-    long total = run->options.workers * run->options.instantiations;
-    fprintf(stderr, "\r%3ld %%",
-            total ? atomic_load_explicit(&run->progress, memory_order_relaxed) * 100 / total : 100);
-    fflush(stderr);
-    if (run->finished < run->options.workers)
-        wag_timer_start(200, show_progress, run, NULL);
-    else
-        fprintf(stderr, "\r     \r");
-}
-
-static void post_round(load_run *run)
-{
-    run->posted_at = clock_ns(CLOCK_MONOTONIC);
-    wag_worker_post_message(run->handles[0], WAG_MODULE(run->module), NULL);
-}
-
-static void terminate_all(load_run *run)
-{
-    for (long i = 0; i < run->options.workers; i++)
-        wag_promise_unref(wag_worker_terminate(run->handles[i]));
-}
-
-static void on_reply(void *context, wag_value message)
-{
-    load_run *run = context;
-    if (message.kind == WAG_VALUE_BOOL) {
-        if (++run->finished < run->options.workers)
-            return;
-    } else {
-        run->round_trip_ns[run->round_trips++] = (uint32_t)(clock_ns(CLOCK_MONOTONIC) - run->posted_at);
+    r->answers = r->count - workers;
+    for (long i = 0; i < workers; i++) {
+        must(wag_worker_post_message(r->handles[i], WAG_NUMBER(order), NULL), NULL, "post");
     }
-    if (run->round_trips < run->options.posts)
-        post_round(run);
-    else
-        terminate_all(run);
 }
 
-static long count_fds(void)
+static void post_module(run *r)
+{
+    r->posted_at = now_ns();
+    must(wag_worker_post_message(r->handles[0], WAG_MODULE(r->module), NULL), NULL, "post");
+}
+
+static void on_answer(void *context, wag_value message)
+{
+    run *r = context;
+    if (message.kind == WAG_VALUE_MODULE) {
+        histogram_add(r->round_trip, now_ns() - r->posted_at);
+        if (++r->round_trips < r->options->posts) {
+            post_module(r);
+        } else {
+            give(r, ORDER_END, r->count);
+        }
+        return;
+    }
+    if (++r->answers < r->count) {
+        return;
+    }
+    switch ((order)message.of.number) {
+    case ORDER_PREPARED:
+        r->cpu = cpu_seconds();
+        give(r, ORDER_RUN, r->count);
+        break;
+    case ORDER_RUN:
+        r->cpu = cpu_seconds() - r->cpu;
+        give(r, ORDER_STUDY, 1);
+        break;
+    case ORDER_STUDY:
+        if (r->options->posts > 0) {
+            post_module(r);
+        } else {
+            give(r, ORDER_END, r->count);
+        }
+        break;
+    case ORDER_END:
+        for (long i = 0; i < r->count; i++) {
+            wag_promise_unref(wag_worker_terminate(r->handles[i]));
+        }
+        break;
+    }
+}
+
+/* Entries of a folder of /proc; 0 when there is none. Not counted: /proc/self/pagemap, which the process keeps open. */
+static long count_entries(const char *path)
 {
     long count = 0;
-    DIR *folder = opendir("/proc/self/fd");
-    while (folder && readdir(folder))
-        count++;
-    if (folder)
+    DIR *folder = opendir(path);
+    for (const struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+        char target[64] = "";
+        ssize_t size = readlinkat(dirfd(folder), entry->d_name, target, sizeof target - 1);
+        count += size < 8 || strcmp(target + size - 8, "/pagemap") != 0;
+    }
+    if (folder != NULL) {
         closedir(folder);
+    }
     return count;
 }
 
-static long rss_kib(void)
+typedef struct left {
+    long modules, descriptors, threads;
+} left;
+
+static left count_all(void)
 {
-    long pages = 0, resident = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (file) {
-        if (fscanf(file, "%ld %ld", &pages, &resident) != 2)
-            resident = 0;
-        fclose(file);
+    return (left){(long)wag_live_modules(), count_entries("/proc/self/fd"), count_entries("/proc/self/task")};
+}
+
+static void run_workers(run *r)
+{
+    for (long i = 0; i < r->count; i++) {
+        r->workers[i] = (load_worker){.run = r};
+        wag_worker_options options = {
+            .entry = worker_entry, .context = &r->workers[i], .name = "load", .stack_bytes = 512 << 10};
+        wag_error *error = NULL;
+        must(wag_worker_new(&options, &r->handles[i], &error), error, "worker");
+        wag_worker_on_message(r->handles[i], on_answer, r);
     }
-    return resident * (sysconf(_SC_PAGESIZE) / 1024);
+    for (long i = 0; i < r->count; i++) {
+        must(wag_worker_post_message(r->handles[i], WAG_MODULE(r->module), NULL), NULL, "post");
+    }
+    must(wag_agent_run(), NULL, "run");
+    for (long i = 0; i < r->count; i++) {
+        wag_worker_free(r->handles[i]);
+    }
 }
 
-static int compare_u32(const void *a, const void *b)
+/* What nng keeps from its first use on is there before anything is counted. */
+static void use_nng(void)
 {
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
-static uint32_t percentile(const uint32_t *sorted, size_t count, double p)
-{
-    return count ? sorted[(size_t)(p / 100.0 * (double)(count - 1) + 0.5)] : 0;
+    static load_worker nobody;
+    wag_worker_options options = {.entry = worker_entry, .context = &nobody};
+    wag_worker *worker = NULL;
+    must(wag_worker_new(&options, &worker, NULL), NULL, "worker");
+    wag_worker_free(worker);
+    must(wag_agent_close(), NULL, "agent");
 }
 
 /* ---- the report ---- */
 
-typedef struct load_report {
-    double wall_seconds, cpu_seconds, per_second;
-    uint32_t p50, p99, p999, worst, post_p50, post_p99;
-    long wrong, failed, leaked_modules, leaked_fds, live_objects, rss_before, rss_after;
-} load_report;
+enum { COLUMNS = 8 };
+static const column columns[COLUMNS] = {{"thousand/s", 2}, {"/cpu second", 2}, {"p50 ns", 0},      {"p99 ns", 0},
+                                        {"p99.9 ns", 0},   {"new+drop ns", 0}, {"RSS kB each", 1}, {"hot pages", 0}};
 
-static void summarise(load_run *run, load_report *report)
+typedef struct sums {
+    uint64_t wrong, failed, live_objects;
+    left left;
+    histogram *round_trip;
+} sums;
+
+/* Nanoseconds for copying what an instance of the shape writes: the least that a reset can cost. */
+static double copy_ns(size_t size)
 {
-    size_t total = 0, room = (size_t)(run->options.workers * run->options.instantiations);
-    uint32_t *all = malloc((room ? room : 1) * sizeof *all);
-    double slowest = 0;
-    for (long i = 0; i < run->options.workers; i++) {
-        const load_worker *worker = &run->workers[i];
-        if (all)
-            memcpy(all + total, worker->latency_ns, (size_t)worker->done * sizeof *all);
-        total += (size_t)worker->done;
-        report->wrong += worker->wrong;
-        report->failed += worker->failed;
-        report->live_objects += (long)worker->live_objects;
-        report->cpu_seconds += (double)worker->cpu_ns / 1e9;
-        if ((double)worker->wall_ns / 1e9 > slowest)
-            slowest = (double)worker->wall_ns / 1e9;
+    enum { COPIES = 20000 };
+    uint8_t *pages = calloc(2, size);
+    if (pages == NULL) {
+        fail("out of memory");
     }
-    report->wall_seconds = slowest;
-    report->per_second = slowest > 0 ? (double)total / slowest : 0;
-    if (all && total) {
-        qsort(all, total, sizeof *all, compare_u32);
-        report->p50 = percentile(all, total, 50);
-        report->p99 = percentile(all, total, 99);
-        report->p999 = percentile(all, total, 99.9);
-        report->worst = all[total - 1];
+    uint64_t start = now_ns();
+    for (int i = 0; i < COPIES; i++) {
+        memcpy(pages, pages + size, size);
+        __asm__ volatile("" ::"r"(pages) : "memory");
     }
-    free(all);
-    qsort(run->round_trip_ns, (size_t)run->round_trips, sizeof *run->round_trip_ns, compare_u32);
-    report->post_p50 = percentile(run->round_trip_ns, (size_t)run->round_trips, 50);
-    report->post_p99 = percentile(run->round_trip_ns, (size_t)run->round_trips, 99);
+    double ns = (double)(now_ns() - start) / COPIES;
+    free(pages);
+    return ns;
 }
 
-static void print_table(const load_options *options, const load_report *report)
+static void add_up(run *r, report *report, sums *sums)
 {
-    printf("workers %ld, instantiations each %ld\n", options->workers, options->instantiations);
-    printf("  throughput          %12.0f instantiate+call+drop per second (wall %.3f s, cpu %.3f s)\n",
-           report->per_second, report->wall_seconds, report->cpu_seconds);
-    printf("  latency ns          p50 %u  p99 %u  p99.9 %u  worst %u\n", report->p50, report->p99, report->p999,
-           report->worst);
-    printf("  post and reply ns   p50 %u  p99 %u  (%ld times a module there and back)\n", report->post_p50,
-           report->post_p99, options->posts);
-    printf("  rss KiB             before %ld  after %ld\n", report->rss_before, report->rss_after);
-    printf("  wrong imports: %ld\n  failed: %ld\n  leaked modules: %ld\n  leaked fds: %ld\n  live objects: %ld\n",
-           report->wrong, report->failed, report->leaked_modules, report->leaked_fds, report->live_objects);
-}
-
-static void print_json(const load_options *options, const load_report *report)
-{
-    json_t *json = json_pack(
-        "{s:I, s:I, s:f, s:f, s:f, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}, s:I, s:I, s:I, s:I, s:I}",
-        "workers", (json_int_t)options->workers, "instantiations_each", (json_int_t)options->instantiations,
-        "per_second", report->per_second, "wall_seconds", report->wall_seconds, "cpu_seconds", report->cpu_seconds,
-        "latency_ns", "p50", (json_int_t)report->p50, "p99", (json_int_t)report->p99, "p999", (json_int_t)report->p999,
-        "worst", (json_int_t)report->worst, "post_round_trip_ns", "p50", (json_int_t)report->post_p50, "p99",
-        (json_int_t)report->post_p99, "rss_kib", "before", (json_int_t)report->rss_before, "after",
-        (json_int_t)report->rss_after, "wrong_imports", (json_int_t)report->wrong, "failed", (json_int_t)report->failed,
-        "leaked_modules", (json_int_t)report->leaked_modules, "leaked_fds", (json_int_t)report->leaked_fds,
-        "live_objects", (json_int_t)report->live_objects);
-    if (json)
-        json_dumpf(json, stdout, JSON_INDENT(2));
-    printf("\n");
-    json_decref(json);
-}
-
-static bool run_workers(load_run *run)
-{
-    for (long i = 0; i < run->options.workers; i++) {
-        load_worker *worker = &run->workers[i];
-        *worker = (load_worker){.options = &run->options, .id = (int32_t)i + 1, .progress = &run->progress};
-        worker->latency_ns = calloc((size_t)run->options.instantiations + 1, sizeof *worker->latency_ns);
-        wag_worker_options options = {
-            .entry = worker_entry, .context = worker, .name = "load", .stack_bytes = 256 << 10};
-        wag_error *error = NULL;
-        if (!worker->latency_ns || wag_worker_new(&options, &run->handles[i], &error) != WAG_OK) {
-            fprintf(stderr, "worker %ld: %s\n", i + 1, error ? wag_error_message(error) : "out of memory");
-            wag_error_unref(error);
-            return false;
+    histogram *life = histogram_new(), *making = histogram_new();
+    if (life == NULL || making == NULL) {
+        fail("out of memory");
+    }
+    double rate = 0;
+    uint64_t done = 0, wrong = wag_cluster_reset_mismatches(r->cluster);
+    for (long i = 0; i < r->count; i++) {
+        load_worker *w = &r->workers[i];
+        rate += (double)w->done / w->wall;
+        done += w->done;
+        wrong += w->wrong;
+        sums->failed += w->failed;
+        sums->live_objects += w->live_objects;
+        histogram_merge(life, w->life);
+        histogram_merge(making, w->making);
+        histogram_free(w->life);
+        histogram_free(w->making);
+    }
+    sums->wrong += wrong;
+    const study *s = &r->workers[0].study;
+    double values[COLUMNS] = {rate / 1e3,
+                              (double)done / r->cpu / 1e3,
+                              (double)histogram_at(life, 50),
+                              (double)histogram_at(life, 99),
+                              (double)histogram_at(life, 99.9),
+                              (double)histogram_at(making, 50),
+                              s->alive_kb,
+                              s->sealed ? s->hot : NAN};
+    char name[64], note[160] = "";
+    snprintf(name, sizeof name, "%s, %ld worker%s", r->subject->name, r->count, r->count == 1 ? "" : "s");
+    if (s->sealed) {
+        snprintf(note, sizeof note, "%u runs, %u revisions, %d of %d lives wrote other pages", s->runs, s->revisions,
+                 s->cold, STUDIED);
+    }
+    if (r->subject->written > 0) {
+        size_t at = strlen(note);
+        snprintf(note + at, sizeof note - at, "%sa copy of what it writes: %.0f ns", at > 0 ? "; " : "",
+                 copy_ns(r->subject->written));
+    }
+    report_row(report, name, values, note[0] != '\0' ? note : NULL);
+    if (r->options->line != NULL) {
+        FILE *file = fopen(r->options->line, "w");
+        if (file == NULL) {
+            fail("cannot write %s", r->options->line);
         }
-        wag_worker_on_message(run->handles[i], on_reply, run);
+        histogram_line(life, making, rate, (double)done / r->cpu, s->alive_kb, wrong, file);
+        fclose(file);
     }
-    for (long i = 0; i < run->options.workers; i++)
-        if (wag_worker_post_message(run->handles[i], WAG_MODULE(run->module), NULL) != WAG_OK)
-            return false;
-    if (isatty(STDERR_FILENO))
-        show_progress(run);
-    return wag_agent_run() == WAG_OK;
+    histogram_free(life);
+    histogram_free(making);
 }
 
-static int load(const load_options *options)
+/* One subject with so many workers. */
+static void measure(const load_options *o, const subject *s, long count, report *report, sums *sums)
 {
-    wag_bytes bytes;
-    if (!read_file(options->path, &bytes))
-        return 1;
-    size_t modules_before = wag_live_modules();
-    load_run run = {.options = *options};
-    load_report report = {0};
+    run r = {.options = o, .subject = s, .count = count, .round_trip = sums->round_trip};
     wag_error *error = NULL;
-    wag_compile_options compile_options = {.tier = options->tier};
-    if (wag_module_new(bytes, &compile_options, &run.module, &error) != WAG_OK) {
-        fprintf(stderr, "%s: %s\n", options->path, wag_error_message(error));
-        wag_error_unref(error);
-        free((void *)bytes.data);
-        return 1;
+    left before = count_all();
+    must(wag_cluster_new(&(wag_cluster_options){.check_resets = o->check}, &r.cluster), NULL, "cluster");
+    must(wag_agent_open(r.cluster), NULL, "agent");
+    r.handles = calloc((size_t)count, sizeof *r.handles);
+    r.workers = calloc((size_t)count, sizeof *r.workers);
+    if (r.handles == NULL || r.workers == NULL) {
+        fail("out of memory");
     }
-    free((void *)bytes.data);
-    wag_agent_current();
-    report.rss_before = rss_kib();
-    run.handles = calloc((size_t)options->workers, sizeof *run.handles);
-    run.workers = calloc((size_t)options->workers, sizeof *run.workers);
-    run.round_trip_ns = calloc((size_t)options->posts + 1, sizeof *run.round_trip_ns);
-    long fds_before = 0;
-    bool ok = run.handles && run.workers && run.round_trip_ns;
-    if (ok) {
-        /* nng keeps a few descriptors of its own from its first use on: they are there before the count. */
-        wag_worker_options warm_up = {.entry = worker_entry, .context = &run.workers[0]};
-        wag_worker *worker = NULL;
-        ok = wag_worker_new(&warm_up, &worker, NULL) == WAG_OK;
-        wag_worker_free(worker);
-        fds_before = count_fds();
-        ok = ok && run_workers(&run);
-    }
-    for (long i = 0; run.handles && i < options->workers; i++)
-        wag_worker_free(run.handles[i]);
-    wag_module_unref(run.module);
-    if (ok) {
-        summarise(&run, &report);
-        report.leaked_modules = (long)(wag_live_modules() - modules_before);
-        report.leaked_fds = count_fds() - fds_before;
-        report.rss_after = rss_kib();
-        (options->json ? print_json : print_table)(options, &report);
-        ok = run.finished == options->workers && run.round_trips == options->posts;
-    }
-    for (long i = 0; run.workers && i < options->workers; i++)
-        free(run.workers[i].latency_ns);
-    free(run.round_trip_ns);
-    free(run.workers);
-    free(run.handles);
-    return ok && !report.wrong && !report.failed && !report.leaked_modules && !report.leaked_fds && !report.live_objects
-               ? 0
-               : 1;
+    wag_compile_options compile = {.cluster = r.cluster, .tier = o->common.tier};
+    must(wag_module_new(s->bytes, &compile, &r.module, &error), error, s->name);
+    run_workers(&r);
+    add_up(&r, report, sums);
+    wag_module_unref(r.module);
+    free(r.handles);
+    free(r.workers);
+    must(wag_agent_close(), NULL, "agent");
+    wag_cluster_unref(r.cluster);
+    left after = count_all();
+    sums->left.modules += after.modules - before.modules;
+    sums->left.descriptors += after.descriptors - before.descriptors;
+    sums->left.threads += after.threads - before.threads;
 }
 
-static bool tier_named(const char *name, wag_tier *ret_tier)
+static load_options read_options(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        wag_tier tier;
-    } tiers[] = {{"interp", WAG_TIER_INTERP}, {"guard", WAG_TIER_NATIVE_GUARD}, {"checked", WAG_TIER_NATIVE_CHECKED}};
-    for (size_t i = 0; i < sizeof tiers / sizeof *tiers; i++)
-        if (strcmp(name, tiers[i].name) == 0) {
-            *ret_tier = tiers[i].tier;
-            return true;
+    load_options o = {.common = options_read(argc, argv, 1), .workers = 2, .seconds = 0.5, .warm_up = 100};
+    int subjects = 0;
+    for (int i = 0; i < o.common.rest_count; i++) {
+        const char *option = o.common.rest[i], *value = i + 1 < o.common.rest_count ? o.common.rest[i + 1] : "";
+        long *number = strcmp(option, "--count") == 0     ? &o.count
+                       : strcmp(option, "--warm-up") == 0 ? &o.warm_up
+                       : strcmp(option, "--posts") == 0   ? &o.posts
+                       : strcmp(option, "--alive") == 0   ? &o.alive
+                                                          : NULL;
+        if (number != NULL) {
+            *number = strtol(value, NULL, 10);
+        } else if (strcmp(option, "--workers") == 0) {
+            o.workers = (int)strtol(value, NULL, 10);
+        } else if (strcmp(option, "--seconds") == 0) {
+            o.seconds = strtod(value, NULL);
+        } else if (strcmp(option, "--line") == 0) {
+            o.line = value;
+        } else if (strcmp(option, "--write") == 0) {
+            o.folder = value;
+        } else {
+            if (strcmp(option, "--check") == 0) {
+                o.check = true;
+            } else if (strcmp(option, "--only") == 0) {
+                o.only = true;
+            } else if (option[0] == '-') {
+                fail("there is no option \"%s\"", option);
+            } else {
+                o.common.rest[subjects++] = o.common.rest[i];
+            }
+            continue;
         }
-    return false;
+        i++;
+    }
+    o.common.rest_count = subjects;
+    if (o.workers < 1 || o.workers > 4096 || !(o.seconds > 0) || o.count < 0 || o.warm_up < 0 || o.posts < 0 ||
+        o.alive < 0 || o.alive > ALIVE_MAX || subjects == 0) {
+        fail("load [OPTION...] SUBJECT... (tests/load/load.c says which)");
+    }
+    return o;
+}
+
+static void write_modules(const load_options *o)
+{
+    for (int i = 0; i < o->common.rest_count; i++) {
+        subject s;
+        char path[4096];
+        subject_init(&s, o->common.rest[i]);
+        snprintf(path, sizeof path, "%s/%s.wasm", o->folder, s.name);
+        FILE *file = fopen(path, "wb");
+        if (file == NULL || fwrite(s.bytes.data, 1, s.bytes.size, file) != s.bytes.size || fclose(file) != 0) {
+            fail("cannot write %s", path);
+        }
+        subject_fini(&s);
+    }
 }
 
 int main(int argc, char **argv)
 {
-    load_options options = {.workers = 2, .instantiations = 100000, .posts = 2000};
-    for (int i = 1; i < argc; i++) {
-        long *number = strcmp(argv[i], "-n") == 0   ? &options.workers
-                       : strcmp(argv[i], "-m") == 0 ? &options.instantiations
-                       : strcmp(argv[i], "-p") == 0 ? &options.posts
-                                                    : NULL;
-        if (number && i + 1 < argc)
-            *number = strtol(argv[++i], NULL, 10);
-        else if (strcmp(argv[i], "-t") == 0 && i + 1 < argc && tier_named(argv[i + 1], &options.tier))
-            i++;
-        else if (strcmp(argv[i], "--json") == 0)
-            options.json = true;
-        else if (argv[i][0] != '-' && !options.path)
-            options.path = argv[i];
-        else
-            options.workers = 0;
+    load_options o = read_options(argc, argv);
+    if (o.folder != NULL) {
+        write_modules(&o);
+        return 0;
     }
-    if (!options.path || options.workers < 1 || options.instantiations < 1 || options.posts < 0) {
-        fprintf(
-            stderr,
-            "usage: load MODULE.wasm [-n WORKERS] [-m INSTANTIATIONS] [-p POSTS] [-t interp|guard|checked] [--json]\n");
-        return 2;
+    report *report = report_new(&o.common, o.check ? "load, resets compared" : "load", columns, COLUMNS);
+    sums sums = {.round_trip = histogram_new()};
+    if (sums.round_trip == NULL) {
+        fail("out of memory");
     }
-    return load(&options);
+    use_nng();
+    for (int i = 0; i < o.common.rest_count; i++) {
+        subject s;
+        subject_init(&s, o.common.rest[i]);
+        for (int n = o.only ? o.workers : 1; n <= o.workers; n *= 2) {
+            measure(&o, &s, n, report, &sums);
+        }
+        subject_fini(&s);
+    }
+    report_end(report);
+    if (o.posts > 0) {
+        printf("a Module to a worker and back: p50 %llu ns, p99 %llu ns\n",
+               (unsigned long long)histogram_at(sums.round_trip, 50),
+               (unsigned long long)histogram_at(sums.round_trip, 99));
+    }
+    histogram_free(sums.round_trip);
+    printf("wrong values %llu, other modules received %llu; left over: objects %llu, modules %ld, descriptors %ld, "
+           "threads %ld\n",
+           (unsigned long long)sums.wrong, (unsigned long long)sums.failed, (unsigned long long)sums.live_objects,
+           sums.left.modules, sums.left.descriptors, sums.left.threads);
+    return sums.wrong || sums.failed || sums.live_objects || sums.left.modules || sums.left.descriptors ||
+           sums.left.threads;
 }

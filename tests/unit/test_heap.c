@@ -1,6 +1,8 @@
 /* The heap of structs and arrays: collection whole and in steps, the limit, handles of the host. */
 #include "tests/support/check.h"
 
+#include <pthread.h>
+
 #include "base/alloc.h"
 #include "runtime/agent.h"
 #include "tests/support/gc.h"
@@ -223,6 +225,54 @@ static void test_the_limit_holds_to_the_byte(void **state)
     wag_instance_unref(instance);
 }
 
+typedef struct other_agent {
+    wag_cluster *cluster;
+    wag_module *module;
+    wag_err at, above;
+} other_agent;
+
+/* Tries to make arrays while another agent of the cluster has half of the limit: one that is too large by a byte, and
+ * one that leaves what that agent may keep for later. */
+static void *try_in_another_agent(void *argument)
+{
+    other_agent *other = argument;
+    wag_instance *instance = NULL;
+    other->at = wag_agent_open(other->cluster);
+    if (other->at == WAG_OK && (other->at = wag_instance_new(other->module, NULL, &instance, NULL)) == WAG_OK) {
+        other->above = try_bytes(instance, 50000 - 15);
+        other->at = try_bytes(instance, 48000 - 16);
+        wag_instance_unref(instance);
+    }
+    wag_agent_close();
+    return NULL;
+}
+
+static void test_the_clusters_limit_holds_to_the_byte_for_all_agents_together(void **state)
+{
+    (void)state;
+    wag_cluster *cluster = NULL;
+    ASSERT_OK(wag_cluster_new(NULL, &cluster));
+    ASSERT_OK(wag_cluster_set_limit(cluster, WAG_LIMIT_cluster_heap_bytes, 100000));
+    ASSERT_OK(wag_agent_open(cluster));
+    wag_instance *instance = make_here();
+    ASSERT_OK(try_bytes(instance, 100000 - 16));
+    ASSERT_ERR(try_bytes(instance, 100000 - 15), WAG_OUT_OF_HEAP);
+    wag_any *half = any_of(instance, "bytes", 50000 - 16);
+    collect();
+    pthread_t thread;
+    other_agent other = {.cluster = cluster, .module = wag_instance_module(instance)};
+    assert_int_equal(pthread_create(&thread, NULL, try_in_another_agent, &other), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(other.above, WAG_OUT_OF_HEAP);
+    assert_int_equal(other.at, WAG_OK);
+    wag_any_unref(half);
+    ASSERT_OK(try_bytes(instance, 100000 - 16)); /* the other agent has given back what it had */
+    wag_instance_unref(instance);
+    ASSERT_OK(wag_agent_close());
+    assert_int_equal(atomic_load(&cluster->taken[WAGI_QUOTA_HEAP]), 0);
+    wag_cluster_unref(cluster);
+}
+
 static wag_instance *make_in(wag_cluster *cluster, wag_tier tier)
 {
     build b = gc_module();
@@ -408,6 +458,7 @@ int main(void)
         HEAP_TEST(test_marking_without_memory_finds_everything),
         HEAP_TEST(test_the_limit_is_a_trap_and_the_instance_lives_on),
         HEAP_TEST(test_the_limit_holds_to_the_byte),
+        HEAP_TEST(test_the_clusters_limit_holds_to_the_byte_for_all_agents_together),
         HEAP_TEST(test_an_instances_limit_is_a_trap_for_it_alone),
         HEAP_TEST(test_a_handle_keeps_its_object_and_is_the_only_one),
         HEAP_TEST(test_references_keep_their_identity_in_both_hierarchies),

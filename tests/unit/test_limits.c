@@ -396,12 +396,16 @@ enum { ROWS = sizeof rows / sizeof *rows };
 
 /* Limits of what runs, not of modules: tested where they act. */
 static const wag_limit run_time_limits[] = {
-    WAG_LIMIT_memory64_pages,        WAG_LIMIT_interp_stack_bytes,   WAG_LIMIT_host_call_depth,
-    WAG_LIMIT_backtrace_frames,      WAG_LIMIT_clone_depth,          WAG_LIMIT_clone_bytes,
-    WAG_LIMIT_clone_transfers,       WAG_LIMIT_heap_bytes,           WAG_LIMIT_instance_heap_bytes,
-    WAG_LIMIT_ready_bytes,           WAG_LIMIT_agent_instances,      WAG_LIMIT_cluster_instances,
-    WAG_LIMIT_agent_memory_bytes,    WAG_LIMIT_cluster_memory_bytes, WAG_LIMIT_agent_table_entries,
-    WAG_LIMIT_cluster_table_entries,
+    WAG_LIMIT_memory64_pages,        WAG_LIMIT_interp_stack_bytes,
+    WAG_LIMIT_host_call_depth,       WAG_LIMIT_backtrace_frames,
+    WAG_LIMIT_clone_depth,           WAG_LIMIT_clone_bytes,
+    WAG_LIMIT_clone_transfers,       WAG_LIMIT_heap_bytes,
+    WAG_LIMIT_instance_heap_bytes,   WAG_LIMIT_ready_bytes,
+    WAG_LIMIT_agent_instances,       WAG_LIMIT_cluster_instances,
+    WAG_LIMIT_agent_memory_bytes,    WAG_LIMIT_cluster_memory_bytes,
+    WAG_LIMIT_agent_table_entries,   WAG_LIMIT_cluster_table_entries,
+    WAG_LIMIT_instance_memory_bytes, WAG_LIMIT_instance_table_entries,
+    WAG_LIMIT_cluster_heap_bytes,    WAG_LIMIT_native_stack_bytes,
 };
 
 /* A module with n is accepted (or valid and not supported by the tier); one with n + 1 is a WAG_LIMIT that says so. */

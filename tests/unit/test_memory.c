@@ -1,5 +1,9 @@
 /* Linear memories: sizes, growth across the heap/mapping border, bulk operations at the bounds. */
+#define _GNU_SOURCE
+#include <sys/mman.h>
+
 #include "tests/support/check.h"
+#include "tests/support/sanitized.h"
 
 #include "base/alloc.h"
 #include "base/os.h"
@@ -279,6 +283,54 @@ static void test_no_byte_of_an_instance_reaches_the_next(void **state)
         wag_module_unref(modules[i]);
 }
 
+/* What a module with guard pages imports is moved to where it has them; a large memory of which little was written must
+ * not become bytes for that. */
+static void test_a_memory_that_moves_behind_guard_pages_stays_as_small_as_it_is(void **state)
+{
+    (void)state;
+    enum { PAGES = 256 };
+    wag_memory *memory = memory_of(PAGES, UINT64_MAX);
+    uint64_t generation = wag_memory_generation(memory), old;
+    wag_memory_data(memory)[3 * PAGE + 1] = 11;
+    wag_memory_data(memory)[PAGES * PAGE - 1] = 22;
+    if (!wagi_memory_guard(memory))
+        skip(); /* no address space for it, as under ThreadSanitizer */
+    const uint8_t *bytes = wag_memory_data(memory);
+    static unsigned char present[PAGES * PAGE / 4096];
+    size_t page = wagi_os_page_size(), count = 0;
+    assert_int_equal(mincore(wag_memory_data(memory), (size_t)PAGES * PAGE, present), 0);
+    for (size_t i = 0; i < (size_t)PAGES * PAGE / page; i++)
+        count += present[i] & 1;
+#if !SANITIZED
+    assert_in_range(count, 2, 64);
+#endif
+    assert_true(wag_memory_generation(memory) != generation);
+    assert_int_equal(bytes[3 * PAGE + 1], 11);
+    assert_int_equal(bytes[PAGES * PAGE - 1], 22);
+    assert_int_equal(bytes[5 * PAGE], 0);
+    ASSERT_OK(wag_memory_grow(memory, 2, &old, NULL));
+    assert_int_equal(wag_memory_data(memory)[(PAGES + 2) * PAGE - 1], 0);
+    assert_int_equal(wag_memory_data(memory)[3 * PAGE + 1], 11);
+    wag_memory_unref(memory);
+}
+
+static void test_a_memory_moves_behind_guard_pages_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    for (uint64_t successes = 0; successes < 4; successes++) {
+        wag_memory *memory = memory_of(40, UINT64_MAX);
+        for (size_t i = 0; i < 40; i++)
+            wag_memory_data(memory)[i * PAGE + i] = (uint8_t)(i + 1);
+        wagi_os_fail_once(successes);
+        bool moved = wagi_memory_guard(memory);
+        wagi_os_fail_once(UINT64_MAX);
+        assert_true(moved == memory->is_guarded);
+        for (size_t i = 0; i < 40; i++)
+            assert_int_equal(wag_memory_data(memory)[i * PAGE + i], i + 1);
+        wag_memory_unref(memory);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +346,8 @@ int main(void)
         cmocka_unit_test(test_wasm_and_host_see_each_others_growth),
         cmocka_unit_test(test_making_one_without_memory_fails_cleanly),
         cmocka_unit_test(test_no_byte_of_an_instance_reaches_the_next),
+        cmocka_unit_test(test_a_memory_that_moves_behind_guard_pages_stays_as_small_as_it_is),
+        cmocka_unit_test(test_a_memory_moves_behind_guard_pages_whole_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

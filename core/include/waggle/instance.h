@@ -89,6 +89,9 @@ WAG_API size_t wag_func_param_count(const wag_func *func);
 WAG_API size_t wag_func_result_count(const wag_func *func);
 WAG_API wag_val_kind wag_func_param_kind(const wag_func *func, size_t index);
 WAG_API wag_val_kind wag_func_result_kind(const wag_func *func, size_t index);
+/* Its index in the module that it is defined in: in JavaScript the function's name, in decimal. False for a host
+ * function and for another agent's. */
+WAG_API bool wag_func_index(const wag_func *func, uint32_t *ret_index);
 
 /* Call a function. Typed layer: no coercion.
  *  args, results  arrays of exactly the function's counts; may be NULL when the count is 0. References in args are

@@ -1,9 +1,10 @@
 /* A histogram of nanoseconds with an error below one per cent, whatever the range: buckets double, each has 64 parts.
- * (The idea is HdrHistogram's; Debian has no C library of it.) */
+ * (The idea is HdrHistogram's; Debian 12 has no C library of it.) */
 #ifndef BENCH_HISTOGRAM_H
 #define BENCH_HISTOGRAM_H
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { HISTOGRAM_PARTS = 64, HISTOGRAM_DOUBLINGS = 40 };
@@ -55,6 +56,20 @@ static inline uint64_t histogram_at(const histogram *h, double percent)
         }
     }
     return 0;
+}
+
+/* The line of numbers that load.sh reads: lives a second, lives a second of CPU time, nanoseconds of a life (median,
+ * p99, p99.9), of making and dropping alone (median), resident kilobytes each, wrong values. Then lines for the plot,
+ * "at SHARE NANOSECONDS": one life of SHARE takes longer. */
+static inline void histogram_line(const histogram *life, const histogram *making, double rate, double cpu_rate,
+                                  double each_kb, uint64_t wrong, FILE *file)
+{
+    fprintf(file, "%.1f %.1f %.0f %.0f %.0f %.0f %.1f %.0f\n", rate, cpu_rate, (double)histogram_at(life, 50),
+            (double)histogram_at(life, 99), (double)histogram_at(life, 99.9), (double)histogram_at(making, 50), each_kb,
+            (double)wrong);
+    for (double share = 1; share <= (double)life->total; share *= 2) {
+        fprintf(file, "at %.0f %.0f\n", share, (double)histogram_at(life, 100 - 100 / share));
+    }
 }
 
 #endif
