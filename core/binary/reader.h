@@ -57,24 +57,44 @@ static inline uint8_t wagi_read_u8(wagi_reader *reader)
     return 0;
 }
 
+/* Numbers of one byte, which most are, and of two: true when it is one; the signed form has its bits, not its sign. */
+static inline bool wagi_read_short(wagi_reader *reader, uint32_t *ret_value, unsigned *ret_bits)
+{
+    const uint8_t *pos = reader->pos;
+    if (pos < reader->end && pos[0] < 0x80) {
+        *ret_value = pos[0];
+        *ret_bits = 7;
+        reader->pos = pos + 1;
+        return true;
+    }
+    if (reader->end - pos < 2 || pos[1] >= 0x80)
+        return false;
+    *ret_value = (pos[0] & 0x7Fu) | (uint32_t)pos[1] << 7;
+    *ret_bits = 14;
+    reader->pos = pos + 2;
+    return true;
+}
+
 static inline uint32_t wagi_read_u32(wagi_reader *reader)
 {
-    if (reader->pos < reader->end && *reader->pos < 0x80)
-        return *reader->pos++;
-    return (uint32_t)wagi_read_leb_u(reader, 32);
+    uint32_t value;
+    unsigned bits;
+    return wagi_read_short(reader, &value, &bits) ? value : (uint32_t)wagi_read_leb_u(reader, 32);
 }
 
 static inline uint64_t wagi_read_u64(wagi_reader *reader)
 {
-    if (reader->pos < reader->end && *reader->pos < 0x80)
-        return *reader->pos++;
-    return wagi_read_leb_u(reader, 64);
+    uint32_t value;
+    unsigned bits;
+    return wagi_read_short(reader, &value, &bits) ? value : wagi_read_leb_u(reader, 64);
 }
 
 static inline int32_t wagi_read_s32(wagi_reader *reader)
 {
-    if (reader->pos < reader->end && *reader->pos < 0x80)
-        return (*reader->pos++ ^ 0x40) - 0x40;
+    uint32_t value;
+    unsigned bits;
+    if (wagi_read_short(reader, &value, &bits))
+        return (int32_t)(value ^ 1u << (bits - 1)) - (1 << (bits - 1));
     return (int32_t)wagi_read_leb_s(reader, 32);
 }
 
@@ -85,8 +105,10 @@ static inline int64_t wagi_read_s33(wagi_reader *reader)
 
 static inline int64_t wagi_read_s64(wagi_reader *reader)
 {
-    if (reader->pos < reader->end && *reader->pos < 0x80)
-        return (*reader->pos++ ^ 0x40) - 0x40;
+    uint32_t value;
+    unsigned bits;
+    if (wagi_read_short(reader, &value, &bits))
+        return (int32_t)(value ^ 1u << (bits - 1)) - (1 << (bits - 1));
     return wagi_read_leb_s(reader, 64);
 }
 

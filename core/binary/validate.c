@@ -138,11 +138,9 @@ void wagi_v_note_type(wagi_validator *v, wagi_valtype type)
 
 /* --- the operand stack --- */
 
-bool wagi_v_reserve(wagi_validator *v, uint32_t count)
+bool wagi_v_reserve_more(wagi_validator *v, uint32_t count)
 {
     uint64_t needed = (uint64_t)v->height + count;
-    if (needed <= v->stack_cap)
-        return true;
     if (needed > v->context.limits->operands)
         return wagi_v_fail_limit(v, WAG_LIMIT_operands, v->context.limits->operands, needed);
     uint64_t wanted = v->stack_cap ? (uint64_t)v->stack_cap * 2 : 256;
@@ -199,7 +197,7 @@ bool wagi_v_pop_slow(wagi_validator *v, wagi_valtype wanted, wagi_valtype *ret_f
     return true;
 }
 
-bool wagi_v_pop_types(wagi_validator *v, const wagi_valtype *types, uint32_t count)
+bool wagi_v_pop_some(wagi_validator *v, const wagi_valtype *types, uint32_t count)
 {
     while (count--) {
         if (types[count] == WAGI_V128)
@@ -210,7 +208,7 @@ bool wagi_v_pop_types(wagi_validator *v, const wagi_valtype *types, uint32_t cou
     return true;
 }
 
-bool wagi_v_push_types(wagi_validator *v, const wagi_valtype *types, uint32_t count)
+bool wagi_v_push_some(wagi_validator *v, const wagi_valtype *types, uint32_t count)
 {
     if (!wagi_v_reserve(v, count))
         return false;

@@ -100,9 +100,9 @@ static void land_chain(wagi_validator *v, uint32_t index, uint32_t ip)
 static bool open_block(wagi_validator *v, wagi_v_kind kind)
 {
     const wagi_type *type = v->imm.block;
-    if (!type)
+    if (!type && v->imm.type > WAGI_F64 && v->imm.type != WAGI_NONE)
         wagi_v_note_type(v, v->imm.type);
-    else if (type->param_count || type->result_count > 1)
+    else if (type && (type->param_count || type->result_count > 1))
         wagi_v_note(v, WAGI_FEATURE_MULTI_VALUE);
     if (type && !wagi_v_pop_types(v, type->params, type->param_count))
         return false;

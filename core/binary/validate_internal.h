@@ -142,12 +142,24 @@ void wagi_v_note(wagi_validator *v, wagi_feature feature);
 void wagi_v_note_type(wagi_validator *v, wagi_valtype type);
 
 /* The operand stack. */
-bool wagi_v_reserve(wagi_validator *v, uint32_t count);
+bool wagi_v_reserve_more(wagi_validator *v, uint32_t count);
+static inline bool wagi_v_reserve(wagi_validator *v, uint32_t count)
+{
+    return count <= v->stack_cap - v->height || wagi_v_reserve_more(v, count);
+}
 bool wagi_v_pop_slow(wagi_validator *v, wagi_valtype wanted, wagi_valtype *ret_found);
 bool wagi_v_pop_any(wagi_validator *v, wagi_valtype *ret_found);
 bool wagi_v_pop_ref(wagi_validator *v, wagi_valtype *ret_found); /* a reference or WAGI_BOT */
-bool wagi_v_pop_types(wagi_validator *v, const wagi_valtype *types, uint32_t count);
-bool wagi_v_push_types(wagi_validator *v, const wagi_valtype *types, uint32_t count);
+bool wagi_v_pop_some(wagi_validator *v, const wagi_valtype *types, uint32_t count);
+bool wagi_v_push_some(wagi_validator *v, const wagi_valtype *types, uint32_t count);
+static inline bool wagi_v_pop_types(wagi_validator *v, const wagi_valtype *types, uint32_t count)
+{
+    return count == 0 || wagi_v_pop_some(v, types, count);
+}
+static inline bool wagi_v_push_types(wagi_validator *v, const wagi_valtype *types, uint32_t count)
+{
+    return count == 0 || wagi_v_push_some(v, types, count);
+}
 /* Whether the topmost values match, without popping them. */
 bool wagi_v_check_top(wagi_validator *v, const wagi_valtype *types, uint32_t count);
 

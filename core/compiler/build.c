@@ -464,6 +464,7 @@ void wagi_builder_fini(wagi_builder *builder)
     WAGI_VEC_FREE(&builder->last_access);
     WAGI_VEC_FREE(&builder->pending);
     WAGI_VEC_FREE(&builder->not_null);
+    WAGI_VEC_FREE(&builder->never_inlined);
 }
 
 bool wagi_build(wagi_builder *b, wagi_ir *ir, const wagi_machine *machine, const wagi_module_data *data,
@@ -472,9 +473,9 @@ bool wagi_build(wagi_builder *b, wagi_ir *ir, const wagi_machine *machine, const
     wagi_ir_reset(ir, data, body);
     b->ir = ir;
     b->machine = machine;
-    if (b->data != data)
-        memset(b->known_callees, 0, sizeof b->known_callees);
-    b->data = data;
+    b->missing = WAGI_NO_INDEX;
+    if (b->data != data && !wagi_build_begin_module(b, data))
+        return false;
     b->body = body;
     b->in = wagi_reader_make(data->bytes.data, body->code, body->end);
     b->source = (uint32_t)wagi_reader_offset(&b->in);
@@ -489,7 +490,6 @@ bool wagi_build(wagi_builder *b, wagi_ir *ir, const wagi_machine *machine, const
     ir->local_count = b->tracked = body->local_count;
     b->callees.n = b->bindings.n = b->bindings_at = 0;
     b->growth_left = wagi_build_growth(data, body);
-    b->missing = WAGI_NO_INDEX;
     make_locals(ir, body);
     if (ir->failed)
         return false;

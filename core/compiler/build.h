@@ -74,7 +74,7 @@ typedef struct wagi_callee {
 
 /* What the body of a callee says about its locals, one bit each, and whether it is one that can be inlined. */
 typedef struct wagi_callee_facts {
-    const wagi_func_body *body; /* of which this is known */
+    uint32_t function; /* 1 + the index of the one of which this is known */
     uint64_t written, read, read_again;
     bool branches, plain;
 } wagi_callee_facts;
@@ -105,9 +105,10 @@ typedef struct wagi_builder {
     uint32_t block_start;           /* first instruction of the block at hand */
     uint32_t loop;                  /* innermost loop or NONE */
     uint32_t edge_serial;
-    uint32_t handler;            /* of the innermost try, 1 + index, or 0 */
-    uint32_t epoch;              /* the same as long as no other path has joined */
-    WAGI_VEC(uint32_t) not_null; /* per vreg, as far as it goes: the epoch in which it is known not to be null */
+    uint32_t handler;             /* of the innermost try, 1 + index, or 0 */
+    uint32_t epoch;               /* the same as long as no other path has joined */
+    WAGI_VEC(uint32_t) not_null;  /* per vreg, as far as it goes: the epoch in which it is known not to be null */
+    WAGI_VEC(bool) never_inlined; /* of this module, per function: it is known to be too large, or not plain */
     wagi_callee_facts known_callees[WAGI_KNOWN_CALLEES]; /* of this module; by function index, the latest */
 } wagi_builder;
 
@@ -193,6 +194,8 @@ bool wagi_build_simd(wagi_builder *b, wagi_op op);
 /* Start to inline the function of this index. False: it stays a call. */
 bool wagi_build_inline(wagi_builder *b, uint32_t index);
 void wagi_build_leave_callee(wagi_builder *b);
+/* Forget what is known of callees. False without memory. */
+bool wagi_build_begin_module(wagi_builder *b, const wagi_module_data *data);
 /* Bytes that inlining may add to a body. */
 uint32_t wagi_build_growth(const wagi_module_data *data, const wagi_func_body *body);
 /* local.get, and local.set or local.tee, in a callee. The latter is false when the local is the vreg *ret_vreg. */

@@ -70,9 +70,9 @@ static void see_local(wagi_callee_facts *facts, wagi_op op, uint32_t x)
     }
 }
 
-static void scan(wagi_builder *b, const wagi_func_body *callee, wagi_callee_facts *ret_facts)
+static void scan(wagi_builder *b, const wagi_func_body *callee, uint32_t index, wagi_callee_facts *ret_facts)
 {
-    wagi_callee_facts facts = {.body = callee};
+    wagi_callee_facts facts = {.function = index + 1};
     wagi_reader in = b->in;
     bool plain = true;
     b->in = wagi_reader_make(b->data->bytes.data, callee->code, callee->end);
@@ -87,7 +87,7 @@ static void scan(wagi_builder *b, const wagi_func_body *callee, wagi_callee_fact
         else
             wagi_build_skip_immediate(b, op);
     }
-    facts.plain = plain && !b->in.error && !b->ir->failed;
+    facts.plain = plain && !b->in.error;
     b->in = in;
     *ret_facts = facts;
 }
@@ -96,8 +96,8 @@ static void scan(wagi_builder *b, const wagi_func_body *callee, wagi_callee_fact
 static const wagi_callee_facts *facts_of(wagi_builder *b, const wagi_func_body *callee, uint32_t index)
 {
     wagi_callee_facts *facts = &b->known_callees[index % WAGI_KNOWN_CALLEES];
-    if (facts->body != callee)
-        scan(b, callee, facts);
+    if (facts->function != index + 1)
+        scan(b, callee, index, facts);
     return facts;
 }
 
@@ -122,19 +122,42 @@ uint32_t wagi_build_growth(const wagi_module_data *data, const wagi_func_body *b
     return size_of(body) / 2 + (mean < SMALL_GROWTH ? (uint32_t)mean : SMALL_GROWTH);
 }
 
+static bool may_be_inlined(const wagi_func_body *callee)
+{
+    return size_of(callee) <= MAX_CALLEE && !callee->uses_v128 && callee->local_count <= 64;
+}
+
+/* Bodies lie far apart in memory: of one that is never inlined nothing is looked at again. */
 static const wagi_func_body *candidate(wagi_builder *b, uint32_t index)
 {
+    bool *never = &b->never_inlined.p[index];
+    if (*never)
+        return NULL;
     const wagi_func_body *callee = &b->data->bodies[index - b->data->func_import_count];
     if (index - b->data->func_import_count >= b->valid_bodies) {
         b->missing = index - b->data->func_import_count;
         b->ir->failed = true;
         return NULL;
     }
-    uint32_t size = size_of(callee);
-    if (size > (b->loop == WAGI_NIL ? MAX_CALLEE_OUTSIDE : MAX_CALLEE) || size > b->growth_left || callee->uses_v128 ||
-        callee->local_count > 64 || b->callees.n >= MAX_DEPTH || is_active(b, callee))
+    *never = !may_be_inlined(callee);
+    uint32_t size = size_of(callee), most = b->loop == WAGI_NIL ? MAX_CALLEE_OUTSIDE : MAX_CALLEE;
+    if (*never || size > most || size > b->growth_left || b->callees.n >= MAX_DEPTH || is_active(b, callee))
         return NULL;
     return callee;
+}
+
+bool wagi_build_begin_module(wagi_builder *b, const wagi_module_data *data)
+{
+    b->data = data;
+    b->never_inlined.n = 0;
+    if (!WAGI_VEC_RESERVE(&b->never_inlined, data->func_count)) {
+        b->data = NULL;
+        return false;
+    }
+    if (data->func_count)
+        memset(b->never_inlined.p, 0, data->func_count);
+    memset(b->known_callees, 0, sizeof b->known_callees);
+    return true;
 }
 
 /* A vreg of the callee's own, which holds `value`. */
@@ -199,8 +222,12 @@ bool wagi_build_inline(wagi_builder *b, uint32_t index)
 {
     const wagi_func_body *callee = candidate(b, index);
     const wagi_callee_facts *facts = callee ? facts_of(b, callee, index) : NULL;
-    if (!facts || !facts->plain)
+    if (!facts)
         return false;
+    if (!facts->plain) {
+        b->never_inlined.p[index] = true;
+        return false;
+    }
     wagi_ir *ir = b->ir;
     b->growth_left -= size_of(callee);
     if (facts->branches)

@@ -96,7 +96,7 @@ static bool is_shift(wagi_ir_op op)
     return op >= WAGI_IR_SHL && op <= WAGI_IR_ROTR;
 }
 
-static void emit_result(wagi_builder *b, wagi_ins ins, unsigned type)
+static inline __attribute__((always_inline)) void emit_result(wagi_builder *b, wagi_ins ins, unsigned type)
 {
     ins.dst = wagi_ir_new_vreg(b->ir, type);
     wagi_build_emit(b, ins);

@@ -10,8 +10,7 @@
  * function as their interval.
  *
  * What an instruction reads and writes follows no pattern, so that branches on it are mispredicted: there is one jump
- * by what it has, locals that are not tracked are a bit behind the set, and a result that is needed in any case is that
- * of a vreg behind the last one.
+ * by what it has, and locals that are not tracked are a bit behind the set.
  */
 #include "compiler/liveness.h"
 
@@ -26,7 +25,10 @@ typedef struct walk {
     const wagi_machine *machine;
     uint32_t tracked; /* locals in the sets */
     uint32_t words;
-    uint32_t nobody; /* the vreg behind the last one */
+    uint32_t local_count;
+    uint32_t untracked; /* the bit behind the set */
+    uint64_t *live;     /* l->live.p and ir->vregs.p, which stay where they are */
+    wagi_vreg *vregs;
     uint32_t pos;
     float weight;
     wagi_ir_def *def; /* the next one to write */
@@ -172,14 +174,14 @@ static inline void see(const walk *w, wagi_vreg *v, uint32_t pos)
 
 static inline uint32_t bit_of(const walk *w, uint32_t vreg)
 {
-    return vreg < w->tracked ? vreg : w->words * 64;
+    return vreg < w->tracked ? vreg : w->untracked;
 }
 
 static inline void use(const walk *w, uint32_t vreg)
 {
     uint32_t bit = bit_of(w, vreg);
-    w->l->live.p[bit / 64] |= 1ull << (bit & 63);
-    wagi_vreg *v = &w->ir->vregs.p[vreg];
+    w->live[bit / 64] |= 1ull << (bit & 63);
+    wagi_vreg *v = &w->vregs[vreg];
     v->read = true;
     see(w, v, w->pos);
 }
@@ -187,14 +189,14 @@ static inline void use(const walk *w, uint32_t vreg)
 static inline void define(walk *w, uint32_t vreg)
 {
     uint32_t bit = bit_of(w, vreg);
-    w->l->live.p[bit / 64] &= ~(1ull << (bit & 63));
-    see(w, &w->ir->vregs.p[vreg], w->pos + 1);
+    w->live[bit / 64] &= ~(1ull << (bit & 63));
+    see(w, &w->vregs[vreg], w->pos + 1);
     *w->def++ = (wagi_ir_def){vreg, w->pos + 1};
 }
 
-static inline void hint(wagi_ir *ir, uint32_t x, uint32_t y)
+static inline void hint(const walk *w, uint32_t x, uint32_t y)
 {
-    wagi_vreg *vx = &ir->vregs.p[x], *vy = &ir->vregs.p[y];
+    wagi_vreg *vx = &w->vregs[x], *vy = &w->vregs[y];
     uint32_t of_x = vx->hint == WAGI_NIL ? y : vx->hint;
     vx->hint = of_x;
     uint32_t of_y = vy->hint == WAGI_NIL ? x : vy->hint;
@@ -225,10 +227,10 @@ static void use_call(walk *w, const wagi_ir_call *call)
     }
 }
 
-static inline bool is_dead(const walk *w, const wagi_ins *ins, uint8_t uses)
+/* Nobody reads what this would write. */
+static inline bool is_dead(const walk *w, const wagi_ins *ins, unsigned uses)
 {
-    uint32_t dst = w->nobody + ((ins->dst - w->nobody) & (0u - ((uses & WAGI_IR_PURE) != 0)));
-    return (dst >= w->ir->local_count) & !w->ir->vregs.p[dst].read;
+    return !w->vregs[ins->dst].read && (uses & WAGI_IR_PURE) && ins->dst >= w->local_count;
 }
 
 static void remove_dead(wagi_ir *ir, uint32_t index)
@@ -246,37 +248,46 @@ static void use_results(walk *w, const wagi_ins *ins)
             use(w, ir->pool.p[ins->imm + i]);
 }
 
-static inline void walk_ins(walk *w, uint32_t index)
+/* Whose operands are not just a and b. */
+static const bool is_special[WAGI_IR_OP_COUNT] = {
+    [WAGI_IR_CALL] = true, [WAGI_IR_TAIL_CALL] = true, [WAGI_IR_RETURN] = true, [WAGI_IR_VECTOR_3] = true};
+
+static void walk_special(walk *w, uint32_t index)
 {
     wagi_ir *ir = w->ir;
     const wagi_ins *ins = &ir->ins.p[index];
-    uint8_t uses = wagi_ir_uses[ins->op];
-    w->pos = wagi_ir_pos(index);
-    if (is_dead(w, ins, uses)) {
-        remove_dead(ir, index);
-        return;
-    }
-    if (uses & WAGI_IR_IS_CALL) {
-        if (ins->op == WAGI_IR_CALL)
-            ir->call_ats.p[ir->call_ats.n++] = (wagi_ir_call_at){w->pos, w->weight};
-        use_call(w, &ir->calls.p[ins->imm]);
-        return;
-    }
     if (ins->op == WAGI_IR_RETURN) {
         use_results(w, ins);
-        return;
-    }
-    if (wagi_ins_reads_c(ins)) {
+    } else if (ins->op == WAGI_IR_VECTOR_3) {
+        if (is_dead(w, ins, wagi_ir_uses[WAGI_IR_VECTOR_3])) {
+            remove_dead(ir, index);
+            return;
+        }
         define(w, ins->dst);
         use(w, ins->c);
         use(w, ins->b);
         use(w, ins->a);
-        hint(ir, ins->dst, ins->a);
+        hint(w, ins->dst, ins->a);
+    } else {
+        if (ins->op == WAGI_IR_CALL)
+            ir->call_ats.p[ir->call_ats.n++] = (wagi_ir_call_at){w->pos, w->weight};
+        use_call(w, &ir->calls.p[ins->imm]);
+    }
+}
+
+static inline void walk_ins(walk *w, uint32_t index)
+{
+    wagi_ir *ir = w->ir;
+    const wagi_ins *ins = &ir->ins.p[index];
+    unsigned uses = wagi_ir_uses[ins->op];
+    w->pos = wagi_ir_pos(index);
+    if (is_special[ins->op]) {
+        walk_special(w, index);
         return;
     }
-    unsigned b = ((uses & WAGI_IR_B) != 0) & !(ins->flags & WAGI_INS_IMM) & (ins->b != WAGI_NIL);
-    unsigned a = ((uses & WAGI_IR_A) != 0) & (ins->a != WAGI_NIL);
-    switch ((uses & WAGI_IR_D) | b << 1 | a) {
+    unsigned absent = (unsigned)(ins->a == WAGI_NIL) | (unsigned)(ins->b == WAGI_NIL) << 1 |
+                      (ins->flags & WAGI_INS_IMM) << 1; /* as WAGI_IR_A and WAGI_IR_B */
+    switch (uses & ~absent & (WAGI_IR_A | WAGI_IR_B | WAGI_IR_D)) {
     case WAGI_IR_A:
         use(w, ins->a);
         break;
@@ -288,23 +299,39 @@ static inline void walk_ins(walk *w, uint32_t index)
         use(w, ins->a);
         break;
     case WAGI_IR_D:
+        if (is_dead(w, ins, uses)) {
+            remove_dead(ir, index);
+            break;
+        }
         define(w, ins->dst);
         break;
     case WAGI_IR_D | WAGI_IR_B:
+        if (is_dead(w, ins, uses)) {
+            remove_dead(ir, index);
+            break;
+        }
         define(w, ins->dst);
         use(w, ins->b);
         break;
     case WAGI_IR_D | WAGI_IR_A:
+        if (is_dead(w, ins, uses)) {
+            remove_dead(ir, index);
+            break;
+        }
         define(w, ins->dst);
         use(w, ins->a);
         if (ins->op != WAGI_IR_LOAD)
-            hint(ir, ins->dst, ins->a);
+            hint(w, ins->dst, ins->a);
         break;
     case WAGI_IR_D | WAGI_IR_A | WAGI_IR_B:
+        if (is_dead(w, ins, uses)) {
+            remove_dead(ir, index);
+            break;
+        }
         define(w, ins->dst);
         use(w, ins->b);
         use(w, ins->a);
-        hint(ir, ins->dst, ins->a);
+        hint(w, ins->dst, ins->a);
         break;
     default:
         break;
@@ -320,7 +347,7 @@ static void join(walk *w, uint32_t from, uint32_t label)
         return; /* a back edge */
     const uint64_t *set = set_at(w, w->l->set_of.p[to]);
     for (uint32_t i = 0; i < w->words; i++)
-        w->l->live.p[i] |= set[i];
+        w->live[i] |= set[i];
 }
 
 static void join_successors(walk *w, uint32_t block)
@@ -329,7 +356,7 @@ static void join_successors(walk *w, uint32_t block)
     const wagi_block *b = &ir->blocks.p[block];
     if (!b->falls)
         for (uint32_t i = 0; i < w->words; i++)
-            w->l->live.p[i] = 0;
+            w->live[i] = 0;
     if (b->first == b->last)
         return;
     const wagi_ins *ins = &ir->ins.p[b->last - 1];
@@ -348,7 +375,7 @@ static void cover_loop(walk *w, uint32_t loop)
 {
     uint32_t end = wagi_loop_end(w->ir, loop);
     for (uint32_t i = 0; i < w->words; i++)
-        for (uint64_t left = w->l->live.p[i]; left; left &= left - 1) {
+        for (uint64_t left = w->live[i]; left; left &= left - 1) {
             wagi_vreg *v = &w->ir->vregs.p[i * 64 + (uint32_t)__builtin_ctzll(left)];
             if (v->end < end)
                 v->end = end;
@@ -431,11 +458,13 @@ static bool reserve_findings(wagi_ir *ir)
 bool wagi_liveness_run(wagi_liveness *liveness, wagi_ir *ir, const wagi_machine *machine)
 {
     walk w = {.l = liveness, .ir = ir, .machine = machine};
-    if (!choose_tracked(&w) || !WAGI_VEC_RESERVE(&ir->vregs, 1) || !reserve_findings(ir))
+    if (!choose_tracked(&w) || !reserve_findings(ir))
         return false;
     w.def = ir->defs.p;
-    w.nobody = (uint32_t)ir->vregs.n;
-    ir->vregs.p[w.nobody] = (wagi_vreg){.read = true};
+    w.untracked = w.words * 64;
+    w.local_count = ir->local_count;
+    w.live = liveness->live.p;
+    w.vregs = ir->vregs.p;
     cover_loop_params(ir);
     hint_parameters(&w);
     if (!walk_blocks(&w))

@@ -59,7 +59,7 @@ typedef struct load_worker {
     bool is_ready;
     histogram *life, *making;
     uint64_t done, wrong, failed;
-    double wall;
+    uint64_t start_ns, end_ns;
     study study;
     uint64_t live_objects;
 } load_worker;
@@ -126,7 +126,8 @@ static void run_lives(load_worker *w)
             live(w, i);
         }
     }
-    w->wall = (double)(now_ns() - start) / 1e9;
+    w->start_ns = start;
+    w->end_ns = now_ns();
 }
 
 static void keep_alive(load_worker *w)
@@ -365,11 +366,11 @@ static void add_up(run *r, report *report, sums *sums)
     if (life == NULL || making == NULL) {
         fail("out of memory");
     }
-    double rate = 0;
-    uint64_t done = 0, wrong = wag_cluster_reset_mismatches(r->cluster);
+    uint64_t first = UINT64_MAX, last = 0, done = 0, wrong = wag_cluster_reset_mismatches(r->cluster);
     for (long i = 0; i < r->count; i++) {
         load_worker *w = &r->workers[i];
-        rate += (double)w->done / w->wall;
+        first = w->start_ns < first ? w->start_ns : first;
+        last = w->end_ns > last ? w->end_ns : last;
         done += w->done;
         wrong += w->wrong;
         sums->failed += w->failed;
@@ -380,6 +381,7 @@ static void add_up(run *r, report *report, sums *sums)
         histogram_free(w->making);
     }
     sums->wrong += wrong;
+    double rate = (double)done / (double)(last - first) * 1e9;
     const study *s = &r->workers[0].study;
     double values[COLUMNS] = {rate / 1e3,
                               (double)done / r->cpu / 1e3,

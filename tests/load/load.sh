@@ -21,7 +21,7 @@ here=$(dirname "$0")
 out=$build/load
 load=$build/tests/load/load
 failed=0
-mkdir -p "$out" || exit 1
+mkdir -p "$out/modules" || exit 1
 skip() { echo "load: without $1: $2" | tee -a "$out/skipped" >&2; }
 : >"$out/skipped"
 

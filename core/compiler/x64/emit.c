@@ -26,12 +26,6 @@ bool wagi_x64_make_room(wagi_x64_emitter *e, size_t size)
 
 /* ---- operands ---- */
 
-void wagi_x64_move(wagi_x64_emitter *e, int to, int from)
-{
-    if (to != from)
-        wagi_x64_rr(&e->code, X64_W | 0x8B, to, from);
-}
-
 static bool has_avx(const wagi_x64_emitter *e)
 {
     return e->features & X64_HAS_AVX;
@@ -77,11 +71,6 @@ void wagi_x64_store_float(wagi_x64_emitter *e, unsigned type, int xmm, wagi_x64_
     wagi_x64_sse_mem(e, wagi_x64_float_form(type, 0x11), xmm, mem);
 }
 
-void wagi_x64_load_slot(wagi_x64_emitter *e, uint32_t v, int reg)
-{
-    wagi_x64_rsp(&e->code, 0x8B, reg, wagi_x64_slot(e, v).disp);
-}
-
 int wagi_x64_use_float(wagi_x64_emitter *e, uint32_t v, int scratch)
 {
     int xmm = wagi_x64_xmm(e, v);
@@ -97,7 +86,7 @@ int wagi_x64_result_float(const wagi_x64_emitter *e, uint32_t v)
     return xmm >= 0 ? xmm : XMM_B;
 }
 
-void wagi_x64_put(wagi_x64_emitter *e, uint32_t v, int reg)
+void wagi_x64_put_elsewhere(wagi_x64_emitter *e, uint32_t v, int reg)
 {
     int home = wagi_x64_reg(e, v);
     if (home >= 0)
@@ -740,6 +729,7 @@ wagi_x64_emitter *wagi_x64_emitter_new(const wagi_code_context *context, wagi_un
     e->context = context;
     e->out = out;
     e->features = context->machine->features;
+    e->is_guarded = context->data->memory_count && wagi_memory_is_guarded(context, 0);
     return e;
 }
 

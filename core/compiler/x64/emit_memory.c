@@ -173,20 +173,21 @@ static void before_access(wagi_x64_emitter *e, uint32_t memory)
         wagi_x64_record(e, WAGI_SITE_FAULT);
 }
 
+static const uint32_t load_forms[WAGI_ACCESS_COUNT] = {
+    [WAGI_ACCESS_32] = 0x8B,
+    [WAGI_ACCESS_64] = X64_W | 0x8B,
+    [WAGI_ACCESS_S8_32] = X64_0F | 0xBE,
+    [WAGI_ACCESS_U8] = X64_0F | 0xB6,
+    [WAGI_ACCESS_S16_32] = X64_0F | 0xBF,
+    [WAGI_ACCESS_U16] = X64_0F | 0xB7,
+    [WAGI_ACCESS_S8_64] = X64_W | X64_0F | 0xBE,
+    [WAGI_ACCESS_S16_64] = X64_W | X64_0F | 0xBF,
+    [WAGI_ACCESS_S32_64] = X64_W | 0x63,
+    [WAGI_ACCESS_U32] = 0x8B,
+};
+
 void wagi_x64_load(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem mem)
 {
-    static const uint32_t forms[WAGI_ACCESS_COUNT] = {
-        [WAGI_ACCESS_32] = 0x8B,
-        [WAGI_ACCESS_64] = X64_W | 0x8B,
-        [WAGI_ACCESS_S8_32] = X64_0F | 0xBE,
-        [WAGI_ACCESS_U8] = X64_0F | 0xB6,
-        [WAGI_ACCESS_S16_32] = X64_0F | 0xBF,
-        [WAGI_ACCESS_U16] = X64_0F | 0xB7,
-        [WAGI_ACCESS_S8_64] = X64_W | X64_0F | 0xBE,
-        [WAGI_ACCESS_S16_64] = X64_W | X64_0F | 0xBF,
-        [WAGI_ACCESS_S32_64] = X64_W | 0x63,
-        [WAGI_ACCESS_U32] = 0x8B,
-    };
     if (wagi_ty_is_float(ins->type)) {
         int d = wagi_x64_result_float(e, ins->dst);
         if (ins->type == WAGI_TY_V128)
@@ -196,7 +197,7 @@ void wagi_x64_load(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem mem)
         wagi_x64_put_float(e, ins->dst, d);
     } else {
         int d = wagi_x64_result(e, ins->dst);
-        wagi_x64_rm(&e->code, forms[ins->sub], d, mem);
+        wagi_x64_rm(&e->code, load_forms[ins->sub], d, mem);
         wagi_x64_put(e, ins->dst, d);
     }
 }
@@ -206,6 +207,11 @@ static void load(wagi_x64_emitter *e, const wagi_ins *ins)
     wagi_x64_mem mem = wagi_x64_address(e, ins->b, ins->a, (uint64_t)ins->imm, wagi_access_width(ins->sub));
     before_access(e, ins->b);
     wagi_x64_load(e, ins, mem);
+}
+
+static inline uint32_t store_form(unsigned width)
+{
+    return width == 1 ? X64_BYTE_REG | 0x88 : width == 2 ? X64_66 | 0x89 : width == 4 ? 0x89 : X64_W | 0x89;
 }
 
 static void store_constant(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem mem)
@@ -239,12 +245,7 @@ static void store_value(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem m
     else if (is_float)
         wagi_x64_store_float(e, ins->type, value, mem);
     else
-        wagi_x64_rm(&e->code,
-                    width == 1   ? X64_BYTE_REG | 0x88
-                    : width == 2 ? X64_66 | 0x89
-                    : width == 4 ? 0x89
-                                 : X64_W | 0x89,
-                    value, mem);
+        wagi_x64_rm(&e->code, store_form(width), value, mem);
 }
 
 void wagi_x64_store(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem mem)
@@ -311,7 +312,25 @@ static void ref_func(wagi_x64_emitter *e, const wagi_ins *ins)
     wagi_x64_put(e, ins->dst, d);
 }
 
-bool wagi_x64_emit_memory(wagi_x64_emitter *e, const wagi_ins *ins)
+/* The usual access: of an integer in a register, to memory 0 behind guard pages, at an address in a register. False: it
+ * is another one. */
+static inline bool access_usual(wagi_x64_emitter *e, const wagi_ins *ins)
+{
+    bool is_load = ins->op == WAGI_IR_LOAD;
+    uint32_t memory = is_load ? ins->b : ins->dst, value = is_load ? ins->dst : ins->b;
+    if (!e->is_guarded || memory != 0 || (uint64_t)ins->imm > INT32_MAX || ins->a == WAGI_NIL ||
+        wagi_ty_is_float(ins->type) || (!is_load && (ins->flags & WAGI_INS_IMM)))
+        return false;
+    int index = wagi_x64_reg(e, ins->a), reg = wagi_x64_reg(e, value);
+    if ((index | reg) < 0)
+        return false;
+    wagi_x64_record(e, WAGI_SITE_FAULT);
+    uint32_t form = is_load ? load_forms[ins->sub] : store_form(wagi_access_width(ins->sub));
+    wagi_x64_rm(&e->code, form, reg, wagi_x64_indexed(MEMORY, index, 0, (int32_t)ins->imm));
+    return true;
+}
+
+__attribute__((noinline)) static bool emit_any(wagi_x64_emitter *e, const wagi_ins *ins)
 {
     switch (ins->op) {
     case WAGI_IR_LOAD:
@@ -338,4 +357,10 @@ bool wagi_x64_emit_memory(wagi_x64_emitter *e, const wagi_ins *ins)
     default:
         return false;
     }
+}
+
+bool wagi_x64_emit_memory(wagi_x64_emitter *e, const wagi_ins *ins)
+{
+    bool is_access = ins->op == WAGI_IR_LOAD || ins->op == WAGI_IR_STORE;
+    return (is_access && access_usual(e, ins)) || emit_any(e, ins);
 }

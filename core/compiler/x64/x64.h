@@ -89,6 +89,7 @@ typedef struct wagi_x64_emitter {
     wagi_ir *ir;
     wagi_homes *homes;
     uint32_t features;
+    bool is_guarded; /* memory 0, when there is one */
     bool failed;
 
     uint32_t start;                 /* of this function in the buffer */
@@ -154,7 +155,10 @@ static inline wagi_x64_mem wagi_x64_slot(const wagi_x64_emitter *e, uint32_t v)
 
 /* ---- emit.c ---- */
 /* The operand in a register: its own, or loaded into the scratch one. */
-void wagi_x64_load_slot(wagi_x64_emitter *e, uint32_t v, int reg);
+static inline void wagi_x64_load_slot(wagi_x64_emitter *e, uint32_t v, int reg)
+{
+    wagi_x64_rsp(&e->code, 0x8B, reg, wagi_x64_slot(e, v).disp);
+}
 static inline int wagi_x64_use(wagi_x64_emitter *e, uint32_t v, int scratch)
 {
     int reg = wagi_x64_reg(e, v);
@@ -170,12 +174,21 @@ static inline int wagi_x64_result(const wagi_x64_emitter *e, uint32_t v)
     int reg = wagi_x64_reg(e, v);
     return reg >= 0 ? reg : RAX;
 }
-void wagi_x64_put(wagi_x64_emitter *e, uint32_t v, int reg);
+void wagi_x64_put_elsewhere(wagi_x64_emitter *e, uint32_t v, int reg);
+static inline void wagi_x64_put(wagi_x64_emitter *e, uint32_t v, int reg)
+{
+    if (wagi_x64_reg(e, v) != reg)
+        wagi_x64_put_elsewhere(e, v, reg);
+}
 int wagi_x64_result_float(const wagi_x64_emitter *e, uint32_t v);
 void wagi_x64_put_float(wagi_x64_emitter *e, uint32_t v, int xmm);
 /* form reg, operand: the operand from its register or slot. */
 void wagi_x64_op(wagi_x64_emitter *e, uint32_t form, int reg, uint32_t v);
-void wagi_x64_move(wagi_x64_emitter *e, int to, int from);       /* 64 bits */
+static inline void wagi_x64_move(wagi_x64_emitter *e, int to, int from) /* 64 bits */
+{
+    if (to != from)
+        wagi_x64_rr(&e->code, X64_W | 0x8B, to, from);
+}
 void wagi_x64_move_float(wagi_x64_emitter *e, int to, int from); /* all bits */
 void wagi_x64_load_float(wagi_x64_emitter *e, unsigned type, int xmm, wagi_x64_mem mem);
 void wagi_x64_store_float(wagi_x64_emitter *e, unsigned type, int xmm, wagi_x64_mem mem);
