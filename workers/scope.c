@@ -185,5 +185,5 @@ void wag_scope_close(wag_worker_scope *self)
 
 const char *wag_scope_name(const wag_worker_scope *self)
 {
-    return self ? self->worker->name : NULL;
+    return is_mine(self) ? self->worker->name : NULL;
 }

@@ -44,13 +44,16 @@ static void add_frames(wag_agent *agent, wag_instance *instance, const wagi_func
                        wagi_slot *locals, wag_error *error)
 {
     size_t limit = (size_t)agent->cluster->limits.backtrace_frames, count = 0;
-    wag_frame *frames = wagi_alloc(limit * sizeof *frames);
+    wag_frame *frames = wagi_alloc(limit * (sizeof *frames + sizeof(wagi_origin *)));
+    wagi_origin **origins = (wagi_origin **)(frames + limit);
     if (!frames)
         return; /* an error without backtrace is better than none */
     for (; body && count < limit; go_out(&instance, &body, &ip, &locals))
-        if (body->func_index != WAGI_NO_INDEX) /* a constant expression is no function */
+        if (body->func_index != WAGI_NO_INDEX) { /* a constant expression is no function */
+            origins[count] = wagi_instance_origin(instance);
             frames[count++] = make_frame(instance, body, ip);
-    wagi_error_append_frames(error, frames, count, limit);
+        }
+    wagi_error_append_frames(error, frames, origins, count, limit);
     wagi_free(frames);
 }
 

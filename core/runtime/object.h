@@ -251,6 +251,12 @@ typedef struct wagi_instance_layout {
 } wagi_instance_layout;
 wagi_instance_layout wagi_instance_layout_of(const wagi_module_data *data);
 
+/* What the frames of an instance refer to it by: gone on its own thread when the instance is gone. own; NULL without
+ * memory. */
+wagi_origin *wagi_instance_origin(wag_instance *instance);
+/* The instance, when it is of this thread and still there. origin: may be NULL. */
+wag_instance *wagi_origin_instance(const wagi_origin *origin);
+
 /* The object of a function index of this instance. The function must be an import or have a reference slot. */
 static inline wag_func *wagi_instance_func(wag_instance *instance, uint32_t func_index)
 {
