@@ -8,7 +8,7 @@
 #include "ipc/clone.h"
 #include "ipc/transfer.h"
 
-#define POLL_NS 10000000u /* how often a post that waits looks for an interrupt */
+#define POLL_NS 1000000u /* how often a post that waits looks for an interrupt */
 
 static uint64_t oldest_waiting(const wagi_lane *lane)
 {
@@ -190,7 +190,10 @@ static wag_err wait_for_room(wagi_lane *lane, const wagi_lane *opposite)
     wag_err err = WAG_OK;
     atomic_store(&lane->waiting, true);
     while (err == WAG_OK && waiting_count(lane) >= lane->limit) {
-        if (lane->interrupted || (agent && wagi_agent_poll(agent)))
+        wag_err stop = agent ? wagi_agent_stop(agent) : WAG_OK;
+        if (stop != WAG_OK)
+            err = stop;
+        else if (lane->interrupted)
             err = WAG_INTERRUPTED;
         else if (agent && lane->landing->mailbox == wagi_loop_mailbox(agent->loop))
             err = WAG_QUEUE_FULL; /* this very thread would have to receive */

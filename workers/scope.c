@@ -64,9 +64,9 @@ static void run(wag_worker *worker, wag_agent *agent)
     wag_on_unhandled_rejection(rejected, worker);
     if (!atomic_load(&worker->terminate))
         worker->entry(scope, worker->context);
-    /* An interrupt that is not terminate ends what runs, not the worker. */
+    /* A stop that is not terminate ends what runs, not the worker. */
     while (!scope->stop && !atomic_load(&worker->terminate))
-        if (wagi_loop_run(agent->loop, &scope->stop) != WAG_INTERRUPTED)
+        if (!wagi_err_is_stop(wagi_loop_run(agent->loop, &scope->stop)))
             break;
     wagi_mutex_lock(&worker->lock);
     worker->agent = NULL;
@@ -204,5 +204,5 @@ void wag_scope_close(wag_worker_scope *self)
 
 const char *wag_scope_name(const wag_worker_scope *self)
 {
-    return self ? self->worker->name : NULL;
+    return is_mine(self) ? self->worker->name : NULL;
 }

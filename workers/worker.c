@@ -76,11 +76,8 @@ static void stop(wag_worker *worker)
     if (atomic_exchange(&worker->terminate, true))
         return;
     wagi_mutex_lock(&worker->lock);
-    if (worker->agent) {
-        /* In this order: see wagi_agent_clear_interrupt. */
-        atomic_store(&worker->agent->terminated, true);
-        wag_agent_interrupt(worker->agent);
-    }
+    if (worker->agent)
+        wag_agent_terminate(worker->agent);
     wagi_mutex_unlock(&worker->lock);
     wagi_channel_refuse(worker->channel, WAGI_SIDE_PARENT);
     wagi_channel_refuse(worker->channel, WAGI_SIDE_WORKER);

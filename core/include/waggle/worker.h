@@ -77,9 +77,9 @@ WAG_API wag_err wag_worker_on_message_event(wag_worker *worker, wag_message_even
 WAG_API wag_err wag_worker_on_error(wag_worker *worker, wag_error_handler handler, void *context);
 WAG_API wag_err wag_worker_on_message_error(wag_worker *worker, wag_error_handler handler, void *context);
 /* worker.terminate(): stop whatever it runs, discard what was not delivered. The promise settles when the thread has
- * been joined. Calling it again is fine. returns own; NULL when memory is out. */
+ * been joined. Calling it again is fine. returns own; NULL for another agent's worker. */
 WAG_API wag_promise_exit *wag_worker_terminate(wag_worker *worker);
-/* Settles when the worker has ended, for whatever reason. returns own; NULL when memory is out. */
+/* Settles when the worker has ended, for whatever reason. returns own; NULL for another agent's worker. */
 WAG_API wag_promise_exit *wag_worker_exited(wag_worker *worker);
 
 /* ---- inside the worker ---- */
@@ -99,7 +99,7 @@ WAG_API wag_err wag_scope_on_message_error(wag_worker_scope *self, wag_error_han
 WAG_API void wag_scope_report_error(wag_worker_scope *self, const wag_error *error);
 /* close(): the current task finishes, no further one runs, the thread ends. */
 WAG_API void wag_scope_close(wag_worker_scope *self);
-/* The name given in the options. borrow: as long as the worker. */
+/* The name given in the options. borrow: as long as the worker. NULL for another agent's. */
 WAG_API const char *wag_scope_name(const wag_worker_scope *self);
 
 #ifdef __cplusplus
