@@ -1,4 +1,4 @@
-// The script of posts.txt under node: node posts.mjs posts.txt
+/* The script of posts.txt under node (node posts.mjs posts.txt): what each port got, as lines, port by port. */
 import { readFileSync } from 'node:fs';
 import { MessageChannel, Worker } from 'node:worker_threads';
 
