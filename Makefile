@@ -136,7 +136,7 @@ $(call obj,$(filter core/compiler/% core/binary/%,$(LIB_SRC))): CFLAGS := $(CFLA
 $(BUILD)/%.wasm: %.wat
 	@mkdir -p $(@D)
 	$(call say,WASM,$<)
-	$(Q)wat2wasm --debug-names $< -o $@
+	$(Q)wat2wasm --enable-threads --debug-names $< -o $@
 
 $(LIB): $(call obj,$(LIB_SRC))
 	@rm -f $@
@@ -286,6 +286,12 @@ soak:
 lint:
 	$(call run_tests,$(LIB) $(SHARED) $(SPEC_BIN),$(LINT_RUN))
 
+## ids: the table of the statements about the JS API: tests, or the difference and why; build/ids.md
+ids:
+	@mkdir -p build
+	@sh tests/lint/ids.sh --table >build/ids.md
+	@cat build/ids.md
+
 ## fuzz-replay: run the fuzzers' corpus once through every fuzz target (part of test)
 fuzz-replay:
 	$(call run_tests,$(REPLAY_BIN),$(REPLAY_RUN))
@@ -424,7 +430,7 @@ clean:
 	rm -rf build compile_commands.json
 
 force:
-.PHONY: help deps deps-dev lib shared install uninstall demos demo test unit api spec load soak lint fuzz-replay asan ubsan tsan \
+.PHONY: help ids deps deps-dev lib shared install uninstall demos demo test unit api spec load soak lint fuzz-replay asan ubsan tsan \
   valgrind clang switch check-switch fuzzers fuzz deps-bench benches bench fetch-modules bench-modules \
   bench-instructions bench-peers format format-check clean force check-asan check-ubsan check-tsan check-modules \
   asan-modules \

@@ -8,8 +8,6 @@
 #include "base/os.h"
 #include "ipc/channel_lane.h"
 
-#define DRAIN_NS 5000000000u /* without progress for so long, close gives nng up */
-
 /* The process that first made a channel, 0 before. nng aborts in a forked child; this makes it an error instead.
  * Process state, because what it guards (nng's own) is. */
 static atomic_int first_pid;
@@ -75,11 +73,15 @@ static bool lane_init(wagi_lane *lane, wagi_channel *channel, const wagi_channel
     atomic_init(&lane->waiting, false);
     lane->limit = options->queue_messages;
     lane->policy = options->policy;
-    wagi_lane_init_tokens(lane);
+    lane->landing = wagi_landing_new();
+    if (lane->landing) {
+        lane->landing->lane = lane;
+        lane->landing->attached = true;
+    }
     lane->close_message = wagi_nng_message(WAGI_MESSAGE_HEADER);
     if (lane->close_message)
         wagi_message_write_header(nng_msg_body(lane->close_message), WAGI_MESSAGE_CLOSE, 0, 0);
-    return lane->close_message != NULL;
+    return lane->close_message && lane->landing;
 }
 
 wag_err wagi_channel_new(const wagi_channel_options *options, wagi_channel **ret_channel, wag_error **reterr_error)
@@ -98,6 +100,8 @@ wag_err wagi_channel_new(const wagi_channel_options *options, wagi_channel **ret
     channel->limits = options->cluster->limits;
     channel->cluster = wag_cluster_ref(options->cluster);
     channel->tickets = wagi_tickets_new();
+    for (int i = 0; i < 2; i++)
+        channel->ends[i] = (wagi_end){.channel = channel, .side = (wagi_side)i};
     bool ok = lane_init(&channel->lanes[0], channel, options);
     ok = lane_init(&channel->lanes[1], channel, options) && ok && channel->tickets;
     int result = NNG_ENOMEM;
@@ -106,7 +110,12 @@ wag_err wagi_channel_new(const wagi_channel_options *options, wagi_channel **ret
         *ret_channel = channel;
         return WAG_OK;
     }
-    wagi_channel_close(channel);
+    if (ok)
+        wagi_channel_close(channel);
+    for (int i = 0; i < 2; i++) {
+        wagi_channel_drop(channel, channel->lanes[i].close_message);
+        channel->lanes[i].close_message = NULL;
+    }
     wagi_channel_unref(channel);
     if (result == NNG_ENOMEM)
         return wagi_fail(wagi_error_nomem(), reterr_error);
@@ -127,6 +136,8 @@ void wagi_channel_unref(wagi_channel *channel)
     if (atomic_fetch_sub_explicit(&channel->count, 1, memory_order_acq_rel) != 1)
         return;
     for (int i = 0; i < 2; i++) {
+        if (channel->lanes[i].landing)
+            wagi_landing_unref(channel->lanes[i].landing);
         wagi_mutex_fini(&channel->lanes[i].lock);
         wagi_cond_fini(&channel->lanes[i].changed);
     }
@@ -135,19 +146,10 @@ void wagi_channel_unref(wagi_channel *channel)
     wagi_free(channel);
 }
 
-/* Take in what nng still has, then let nobody in any more. */
+/* Let nobody in any more. */
 static void lane_stop(wagi_lane *lane)
 {
     wagi_mutex_lock(&lane->lock);
-    if (lane->sending || lane->received != lane->sent)
-        wagi_lane_arm(lane);
-    uint64_t received = lane->received;
-    while (!lane->broken && (lane->sending || lane->received != lane->sent)) {
-        if (wagi_cond_wait_until(&lane->changed, &lane->lock, wagi_clock_ns() + DRAIN_NS))
-            received = lane->received;
-        else if (received == lane->received)
-            break; /* nng has lost one. What it carried is reaped below. */
-    }
     lane->stopping = true;
     while (lane->submitting)
         wagi_cond_wait(&lane->changed, &lane->lock);
@@ -175,11 +177,98 @@ size_t wagi_channel_close(wagi_channel *channel)
         lane->send_aio = lane->recv_aio = NULL;
         wagi_channel_drop(channel, lane->close_message);
         lane->close_message = NULL;
-        wagi_mailbox_unref(lane->mailbox);
-        lane->mailbox = NULL;
+        if (lane->landing) { /* its task may be in a mailbox for long yet, and hold the channel */
+            wagi_mailbox_unref(lane->landing->mailbox);
+            lane->landing->mailbox = NULL;
+        }
+        for (int k = 0; k < 2; k++) {
+            wagi_channel_drop(channel, lane->strays[k]);
+            lane->strays[k] = NULL;
+        }
         discarded += lane->discarded;
     }
     if (channel->tickets)
         wagi_tickets_reap(channel->tickets);
     return discarded;
+}
+
+/* ---- ends ---- */
+
+void wagi_channel_split(wagi_channel *channel, wagi_end *ret_ends[2])
+{
+    wagi_channel_ref(channel);
+    atomic_init(&channel->open_ends, 2);
+    for (int i = 0; i < 2; i++)
+        ret_ends[i] = &channel->ends[i];
+}
+
+static void end_close(wagi_end *end)
+{
+    wagi_channel *channel = end->channel;
+    wagi_channel_refuse(channel, end->side);
+    wagi_channel_finish(channel, end->side);
+    /* acq_rel: who closes the channel does so after all that the other end's owners did with it. */
+    if (atomic_fetch_sub_explicit(&channel->open_ends, 1, memory_order_acq_rel) == 1)
+        wagi_channel_close(channel);
+    wagi_channel_unref(channel);
+}
+
+/* The messages that an end loses may carry further ends, and so on: those wait in this list of the thread. */
+static _Thread_local wagi_end *closing_ends;
+static _Thread_local bool is_closing;
+
+void wagi_end_close(wagi_end *end)
+{
+    if (!end)
+        return;
+    wagi_end_stop_travel(end); /* its carrier may go before it */
+    end->next = closing_ends;
+    closing_ends = end;
+    if (is_closing)
+        return;
+    is_closing = true;
+    while ((end = closing_ends)) {
+        closing_ends = end->next;
+        end_close(end);
+    }
+    is_closing = false;
+}
+
+wagi_landing *wagi_end_lift(wagi_end *end, wagi_landing *fresh)
+{
+    return wagi_lane_land(&end->channel->lanes[wagi_side_other(end->side)], fresh);
+}
+
+void wagi_end_put_back(wagi_end *end, wagi_landing *landing)
+{
+    wagi_landing_unref(wagi_lane_land(&end->channel->lanes[wagi_side_other(end->side)], landing));
+}
+
+bool wagi_ends_begin_travel(const wagi_transfer *transfers, size_t count, wagi_end *receiver)
+{
+    wag_cluster *cluster = receiver->channel->cluster;
+    bool circle = false;
+    wagi_mutex_lock(&cluster->moving);
+    for (size_t i = 0; i < count; i++)
+        if (transfers[i].end)
+            transfers[i].end->marked = true;
+    for (const wagi_end *at = receiver; at && !circle; at = at->carrier)
+        circle = at->marked;
+    for (size_t i = 0; i < count; i++) {
+        wagi_end *end = transfers[i].end;
+        if (!end)
+            continue;
+        end->marked = false;
+        end->carrier = circle ? NULL : receiver;
+    }
+    wagi_mutex_unlock(&cluster->moving);
+    return !circle;
+}
+
+void wagi_end_stop_travel(wagi_end *end)
+{
+    wag_cluster *cluster = end->channel->cluster;
+    wagi_mutex_lock(&cluster->moving);
+    end->carrier = NULL;
+    wagi_mutex_unlock(&cluster->moving);
 }

@@ -3,10 +3,10 @@
  *   sender's list -> send aio -> nng -> receive aio -> slots -> the receiver's loop
  *   (channel_send.c)                     (channel_receive.c)
  *
- * Tokens. A received message is put into the slot of its number, and any free token (a task) is posted to the mailbox.
- * A token that runs takes the oldest message, whichever message it was posted for; so tokens can be held back while
- * there is no handler, and be posted again, without changing the order. Each token under way has a reference to the
- * channel.
+ * Landings. A received message is put into the slot of its number, and the lane's landing, a task, is rung: posted to
+ * the mailbox unless it is there already. It takes one message each time it runs, and posts itself again behind what
+ * the loop has to do while there are more. So nothing has to be allocated to receive, and a lane can land elsewhere at
+ * any time: it is given another landing, and the old one finds, when it runs, that it has nothing to do any more.
  */
 #ifndef WAGI_IPC_CHANNEL_LANE_H
 #define WAGI_IPC_CHANNEL_LANE_H
@@ -26,11 +26,16 @@ typedef struct wagi_message_list {
     size_t capacity, head, count;
 } wagi_message_list;
 
-typedef struct wagi_token {
-    wagi_task task; /* first */
+struct wagi_landing {
+    wagi_task task;      /* first; while posted it has a reference to the landing and one to the channel */
+    atomic_size_t count; /* the lane or who lifted it; the task */
     struct wagi_lane *lane;
-    struct wagi_token *next; /* in the lane's list of free or held ones */
-} wagi_token;
+    /* guarded by the lane's lock */
+    bool attached, posted;
+    wagi_mailbox *mailbox; /* one reference; NULL: lands nowhere; set once */
+    wagi_receiver receiver;
+    bool paused;
+};
 
 typedef struct wagi_lane {
     wagi_channel *channel;
@@ -54,11 +59,9 @@ typedef struct wagi_lane {
     bool receiving;
     uint64_t received, taken, skip_until; /* numbers below skip_until are thrown away when they are taken */
     nng_msg *slots[WAGI_WINDOW];
-    wagi_token tokens[WAGI_WINDOW];
-    wagi_token *free_tokens, *held_tokens;
-    wagi_mailbox *mailbox; /* one reference; set once */
-    wagi_receiver receiver;
-    bool paused, ended; /* ended: the receiver has been told */
+    wagi_landing *landing; /* never NULL */
+    bool ended;            /* the receiver has been told */
+    nng_msg *strays[2];    /* one that was malformed, one that could not leave: nng's threads drop nothing */
 
     /* both */
     size_t limit;
@@ -78,6 +81,8 @@ struct wagi_channel {
     wagi_ticket_table *tickets;
     nng_socket sockets[2]; /* by side */
     wagi_lane lanes[2];    /* by the sender's side */
+    wagi_end ends[2];      /* by side */
+    atomic_int open_ends;
 };
 
 static inline wag_bytes wagi_nng_body(nng_msg *message)
@@ -91,7 +96,8 @@ static inline size_t wagi_nng_weight(nng_msg *message)
     return ((const uint8_t *)nng_msg_body(message))[5] == WAGI_MESSAGE_CLOSE ? 0 : 1;
 }
 
-/* A message that will not be delivered: release its tickets and itself. NULL is a no-op. Without the lock. */
+/* A message that will not be delivered: release its tickets and itself. NULL is a no-op. Without the lock, and not on
+ * nng's threads: a port in it is closed. */
 void wagi_channel_drop(wagi_channel *channel, nng_msg *message);
 nng_msg *wagi_nng_message(size_t size); /* NULL when memory is out */
 
@@ -122,9 +128,9 @@ void wagi_message_list_drop(wagi_channel *channel, wagi_message_list *list);
 /* The aios' callbacks. context: the lane. */
 void wagi_lane_send_done(void *context);
 void wagi_lane_receive_done(void *context);
-/* All tokens free. */
-void wagi_lane_init_tokens(wagi_lane *lane);
-/* Without the lock: a token without a message, so that the receiver learns that the lane is broken. */
-void wagi_lane_wake_receiver(wagi_lane *lane);
+/* With the lock held, and given up: tell the landing that there is something for it, if there is. */
+void wagi_lane_ring_and_unlock(wagi_lane *lane);
+/* Let the lane land there. landing: own. Returns the one before (own). */
+wagi_landing *wagi_lane_land(wagi_lane *lane, wagi_landing *landing);
 
 #endif

@@ -6,8 +6,9 @@
 #include "base/os.h"
 #include "ipc/channel_lane.h"
 #include "ipc/clone.h"
+#include "ipc/transfer.h"
 
-#define POLL_NS 10000000u /* how often a post that waits looks for an interrupt */
+#define POLL_NS 1000000u /* how often a post that waits looks for an interrupt */
 
 static uint64_t oldest_waiting(const wagi_lane *lane)
 {
@@ -115,20 +116,35 @@ void wagi_lane_send_done(void *context)
             lane->buffered -= lane->sizes[lane->sent % WAGI_WINDOW];
             lane->discarded += wagi_nng_weight(failed);
         }
+        lane->strays[1] = failed; /* the first and only one: nothing is sent any more */
         wagi_lane_break(lane, "nng could not send");
     }
     wagi_lane_pump(lane);
     if (lane->refused)
         wagi_cond_broadcast(&lane->changed);
-    wagi_mutex_unlock(&lane->lock);
-    wagi_channel_drop(lane->channel, failed);
-    if (failed)
-        wagi_lane_wake_receiver(lane);
+    wagi_lane_ring_and_unlock(lane);
 }
 
 /* ---- posting ---- */
 
-/* The clone's transfers move into tickets. NULL without memory or slots. */
+/* The transfers of a message that was not sent move back out of their tickets. message: own. */
+static void message_unmake(wagi_channel *channel, wagi_clone *clone, nng_msg *message, size_t count)
+{
+    const uint8_t *at = (const uint8_t *)nng_msg_body(message) + WAGI_MESSAGE_HEADER;
+    for (size_t i = 0; i < count; i++, at += WAGI_MESSAGE_TRANSFER)
+        clone->transfers.p[i] = wagi_ticket_take(channel->tickets, wagi_get_u64(at));
+    nng_msg_free(message);
+}
+
+static wagi_transfer_kind kind_of(wagi_transfer transfer)
+{
+    return transfer.module    ? WAGI_TRANSFER_MODULE
+           : transfer.memory  ? WAGI_TRANSFER_MEMORY
+           : transfer.backing ? WAGI_TRANSFER_BUFFER
+                              : WAGI_TRANSFER_PORT;
+}
+
+/* The clone's transfers move into tickets. NULL without memory or slots; then the clone has them still. */
 static nng_msg *message_from_clone(wagi_channel *channel, wagi_clone *clone)
 {
     size_t count = clone->transfers.n;
@@ -137,15 +153,14 @@ static nng_msg *message_from_clone(wagi_channel *channel, wagi_clone *clone)
         return NULL;
     uint8_t *header = nng_msg_body(message);
     for (size_t i = 0; i < count; i++) {
-        wagi_transfer_kind kind = clone->transfers.p[i].module ? WAGI_TRANSFER_MODULE : WAGI_TRANSFER_MEMORY;
         wagi_ticket ticket = wagi_ticket_put(channel->tickets, clone->transfers.p[i]);
         if (ticket == 0) {
-            wagi_message_write_header(header, WAGI_MESSAGE_POST, (uint16_t)i, 0);
-            wagi_channel_drop(channel, message);
+            message_unmake(channel, clone, message, i);
             return NULL;
         }
-        clone->transfers.p[i] = (wagi_transfer){NULL, NULL};
-        wagi_message_write_transfer(header + WAGI_MESSAGE_HEADER + i * WAGI_MESSAGE_TRANSFER, ticket, kind);
+        wagi_message_write_transfer(header + WAGI_MESSAGE_HEADER + i * WAGI_MESSAGE_TRANSFER, ticket,
+                                    kind_of(clone->transfers.p[i]));
+        clone->transfers.p[i] = (wagi_transfer){0};
     }
     wagi_message_write_header(header, WAGI_MESSAGE_POST, (uint16_t)count, (uint32_t)clone->bytes.n);
     memcpy(header + WAGI_MESSAGE_HEADER + count * WAGI_MESSAGE_TRANSFER, clone->bytes.p, clone->bytes.n);
@@ -175,8 +190,13 @@ static wag_err wait_for_room(wagi_lane *lane, const wagi_lane *opposite)
     wag_err err = WAG_OK;
     atomic_store(&lane->waiting, true);
     while (err == WAG_OK && waiting_count(lane) >= lane->limit) {
-        if (lane->interrupted || (agent && wagi_agent_poll(agent)))
+        wag_err stop = agent ? wagi_agent_stop(agent) : WAG_OK;
+        if (stop != WAG_OK)
+            err = stop;
+        else if (lane->interrupted)
             err = WAG_INTERRUPTED;
+        else if (agent && lane->landing->mailbox == wagi_loop_mailbox(agent->loop))
+            err = WAG_QUEUE_FULL; /* this very thread would have to receive */
         else if (atomic_load(&opposite->waiting))
             /* seq_cst on both: each sets its own before it looks at the other's, so at least one of them sees it. */
             err = WAG_QUEUE_FULL;
@@ -221,20 +241,73 @@ out:
 
 wag_err wagi_channel_post(wagi_channel *channel, wagi_side side, wag_value message, wag_error **reterr_error)
 {
-    wagi_clone clone;
-    wag_err err = wagi_clone_write(message, &channel->limits, &clone, reterr_error);
-    if (err != WAG_OK)
-        return err;
-    nng_msg *out = message_from_clone(channel, &clone), *drop = NULL;
-    wagi_clone_fini(&clone);
-    if (!out)
-        return wagi_fail(wagi_error_nomem(), reterr_error);
+    return wagi_channel_post_transfer(channel, side, message, NULL, 0, reterr_error);
+}
+
+/* What the clone has goes to the other side, or stays in the clone. */
+static wag_err post_clone(wagi_channel *channel, wagi_side side, wagi_clone *clone, wag_error **reterr_error)
+{
     wagi_lane *lane = &channel->lanes[side];
-    err = lane_post(lane, &channel->lanes[wagi_side_other(side)], out, &drop);
-    wagi_channel_drop(channel, drop);
+    size_t count = clone->transfers.n;
+    nng_msg *message = message_from_clone(channel, clone), *drop = NULL;
+    if (!message)
+        return wagi_fail(wagi_error_nomem(), reterr_error);
+    wag_err err = lane_post(lane, &channel->lanes[wagi_side_other(side)], message, &drop);
+    if (err == WAG_OK) {
+        wagi_channel_drop(channel, drop);
+        return WAG_OK;
+    }
+    message_unmake(channel, clone, drop, count);
     if (err == WAG_QUEUE_FULL)
         return wagi_fail(wagi_error_new(err, "message queue is full: %zu messages wait", lane->limit), reterr_error);
-    return err == WAG_OK ? err : wagi_fail(wagi_error_new(err, NULL), reterr_error);
+    return wagi_fail(wagi_error_new(err, NULL), reterr_error);
+}
+
+/* All that comes before sending. On success the clone has what is transferred. */
+static wag_err serialise(wag_value message, const wag_value *transfer, size_t count, const wagi_limits *limits,
+                         const wagi_end *source, wagi_clone *ret_clone, wag_error **reterr_error)
+{
+    wag_err err = wagi_transfer_check(transfer, count, source, reterr_error);
+    if (err == WAG_OK)
+        err = wagi_clone_write_listed(message, transfer, count, limits, ret_clone, reterr_error);
+    if (err != WAG_OK)
+        return err;
+    err = wagi_transfer_detach(transfer, count, ret_clone, reterr_error);
+    if (err != WAG_OK)
+        wagi_clone_fini(ret_clone);
+    return err;
+}
+
+wag_err wagi_channel_post_transfer(wagi_channel *channel, wagi_side side, wag_value message, const wag_value *transfer,
+                                   size_t transfer_count, wag_error **reterr_error)
+{
+    wagi_clone clone;
+    wag_err err =
+        serialise(message, transfer, transfer_count, &channel->limits, &channel->ends[side], &clone, reterr_error);
+    if (err != WAG_OK)
+        return err;
+    /* In a circle it is lost: what it carries ends with the clone. */
+    bool arrives = wagi_transfer_begin(&clone, transfer_count, &channel->ends[wagi_side_other(side)]);
+    if (arrives)
+        err = post_clone(channel, side, &clone, reterr_error);
+    if (err == WAG_OK)
+        wagi_transfer_commit(transfer, transfer_count);
+    else
+        wagi_transfer_restore(transfer, transfer_count, &clone);
+    wagi_clone_fini(&clone);
+    return err;
+}
+
+wag_err wagi_post_nowhere(wag_value message, const wag_value *transfer, size_t transfer_count, wag_error **reterr_error)
+{
+    wagi_clone clone;
+    wag_err err =
+        serialise(message, transfer, transfer_count, &wagi_agent_peek()->cluster->limits, NULL, &clone, reterr_error);
+    if (err != WAG_OK)
+        return err;
+    wagi_transfer_commit(transfer, transfer_count);
+    wagi_clone_fini(&clone);
+    return WAG_OK;
 }
 
 size_t wagi_channel_buffered(wagi_channel *channel, wagi_side side)

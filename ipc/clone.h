@@ -12,8 +12,13 @@
  *  11 module      the next of the message's transfers               object
  *  12 seen        u32 number of an object that is complete          the same object again (SER-03)
  *  13 memory      the next of the message's transfers               object; a shared Memory, which is aliased
- * Objects are numbered from 0 as their tags are met. A reference to an object that is not complete would be a cycle;
- * there are none among wag_values. Nothing follows the one value of a message, and every transfer is used, once.
+ *  14 buffer      u8 resizable, u64 maximum if so, u32 size, bytes  object; an ArrayBuffer, which is copied
+ *  15 shared      u8 growable, u64 length if not, the next of the   object; a SharedArrayBuffer, which is aliased
+ *                 message's transfers
+ * The first transfers may be ports and buffers of the transfer list. They are the first objects, in its order,
+ * complete, and have no tag of their own: `seen` refers to them, from anywhere or nowhere. Objects are numbered from
+ * there as their tags are met. A reference to an object that is not complete would be a cycle; there are none among
+ * wag_values. Nothing follows the one value of a message, and every transfer is used, once.
  *
  * Depth is the number of containers around a value, counted through `seen` too: neither side accepts a value nested
  * more deeply than clone_depth, however it is written down.
@@ -44,6 +49,8 @@ typedef enum wagi_clone_tag {
     WAGI_CLONE_MODULE,
     WAGI_CLONE_SEEN,
     WAGI_CLONE_MEMORY,
+    WAGI_CLONE_BUFFER,
+    WAGI_CLONE_SHARED,
 } wagi_clone_tag;
 
 #define WAGI_CLONE_OPEN UINT32_MAX /* height of a container that is not complete */
@@ -58,11 +65,25 @@ typedef struct wagi_clone {
  * WAG_DATA_CLONE for a kind that cannot be cloned (the message says which, and where in the value), WAG_LIMIT (as a
  * RangeError) past clone_depth, clone_bytes or clone_transfers, WAG_NOMEM. Owner thread of the value. */
 wag_err wagi_clone_write(wag_value value, const wagi_limits *limits, wagi_clone *ret_clone, wag_error **reterr_error);
+/* The same with a transfer list, of ports and buffers of this agent (transfer.h). Their places among the transfers are
+ * left empty. WAG_DATA_CLONE for one that is in the list twice. listed: borrow. */
+wag_err wagi_clone_write_listed(wag_value value, const wag_value *listed, size_t listed_count,
+                                const wagi_limits *limits, wagi_clone *ret_clone, wag_error **reterr_error);
 void wagi_clone_fini(wagi_clone *clone);
 
-/* The bytes may be anything. transfers: borrow, none is empty; the value takes references of its own. ret_value: own;
- * its Memories belong to this thread's agent. WAG_PROTOCOL (the error has the byte offset), WAG_NOMEM. */
-wag_err wagi_clone_read(wag_bytes bytes, const wagi_transfer *transfers, size_t transfer_count,
-                        const wagi_limits *limits, wag_value *ret_value, wag_error **reterr_error);
+/* Values that a message has transferred, in order; each own. */
+typedef WAGI_VEC(wag_value) wagi_listed;
+
+/* The bytes may be anything. transfers: none is empty; the value takes references of its own to modules and memories;
+ * what is listed moves into objects, also on failure, and its place is empty then. ret_value: own; its objects belong
+ * to this thread's agent. ret_listed: to be given to wagi_listed_free; NULL is not possible. WAG_PROTOCOL (the error
+ * has the byte offset), WAG_NOMEM. */
+wag_err wagi_clone_read_listed(wag_bytes bytes, wagi_transfer *transfers, size_t transfer_count,
+                               const wagi_limits *limits, wag_value *ret_value, wagi_listed *ret_listed,
+                               wag_error **reterr_error);
+void wagi_listed_free(wagi_listed *listed);
+/* The same, for those who want the value alone. */
+wag_err wagi_clone_read(wag_bytes bytes, wagi_transfer *transfers, size_t transfer_count, const wagi_limits *limits,
+                        wag_value *ret_value, wag_error **reterr_error);
 
 #endif

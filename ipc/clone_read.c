@@ -8,6 +8,7 @@
 #include "binary/reader.h"
 #include "ipc/clone.h"
 #include "ipc/message.h"
+#include "ipc/port.h"
 
 typedef struct open_container {
     wag_value container; /* own, until it is closed */
@@ -25,10 +26,11 @@ typedef struct read_object {
 typedef struct clone_reader {
     const uint8_t *start, *p, *end;
     const wagi_limits *limits;
-    const wagi_transfer *transfers;
+    wagi_transfer *transfers;
     size_t transfer_count, transfers_used;
     WAGI_VEC(open_container) open;
     WAGI_VEC(read_object) objects;
+    wagi_listed listed;
     wag_value root; /* own */
     wag_name key;   /* of the value that is read next, when the innermost container is a map */
     const char *malformed;
@@ -202,13 +204,89 @@ static bool read_transfer(clone_reader *reader, bool is_memory)
     if (reader->transfers_used == reader->transfer_count)
         return fail(reader, "more modules and memories than transfers");
     wagi_transfer transfer = reader->transfers[reader->transfers_used++];
-    if (is_memory != (transfer.memory != NULL))
+    if (is_memory ? !transfer.memory : !transfer.module)
         return fail(reader, "a transfer is of another kind");
     if (!is_memory)
         return attach_object(reader, wag_value_ref(WAG_MODULE(transfer.module)));
     wag_memory *memory = NULL;
     wag_memory_of_shared(transfer.memory, &memory, NULL); /* its cluster is the agent's */
     return memory ? attach_object(reader, WAG_MEMORY(memory)) : fail_nomem(reader);
+}
+
+static bool get_flag(clone_reader *reader, bool *ret)
+{
+    if (bytes_left(reader) < 1)
+        return fail(reader, "unexpected end");
+    if (*reader->p > 1)
+        return fail(reader, "a flag is neither 0 nor 1");
+    *ret = *reader->p++;
+    return true;
+}
+
+static bool attach_buffer(clone_reader *reader, wag_buffer *buffer)
+{
+    return buffer ? attach_object(reader, WAG_BUFFER(buffer)) : fail_nomem(reader);
+}
+
+static bool read_buffer(clone_reader *reader)
+{
+    bool resizable;
+    uint64_t most = 0;
+    wag_bytes bytes;
+    if (!get_flag(reader, &resizable) || (resizable && !get_u64(reader, &most)) || !get_sized(reader, &bytes))
+        return false;
+    if (!resizable)
+        most = bytes.size;
+    else if (most < bytes.size)
+        return fail(reader, "a buffer is larger than its maximum");
+    wag_agent *agent = wag_agent_current();
+    wagi_backing *backing = agent ? wagi_backing_new(bytes.size, most, resizable) : NULL;
+    if (!backing)
+        return fail_nomem(reader);
+    if (bytes.size)
+        memcpy(backing->data, bytes.data, bytes.size);
+    wag_buffer *buffer = wagi_buffer_new(agent, backing);
+    if (!buffer)
+        wagi_backing_free(backing);
+    return attach_buffer(reader, buffer);
+}
+
+static bool read_shared(clone_reader *reader)
+{
+    bool growable;
+    uint64_t length = 0;
+    if (!get_flag(reader, &growable) || (!growable && !get_u64(reader, &length)))
+        return false;
+    if (reader->transfers_used == reader->transfer_count || !reader->transfers[reader->transfers_used].memory)
+        return fail(reader, "a shared buffer without its memory");
+    wag_shared_memory *shared = reader->transfers[reader->transfers_used++].memory;
+    if (length > atomic_load(&shared->size))
+        return fail(reader, "a shared buffer is larger than its memory");
+    wag_agent *agent = wag_agent_current();
+    return attach_buffer(reader, agent ? wagi_buffer_new_shared(agent, shared, length, growable) : NULL);
+}
+
+/* The objects of the transfer list. */
+static bool read_listed(clone_reader *reader)
+{
+    wag_agent *agent = wag_agent_current();
+    while (reader->transfers_used < reader->transfer_count &&
+           wagi_transfer_is_listed(reader->transfers[reader->transfers_used])) {
+        wagi_transfer *transfer = &reader->transfers[reader->transfers_used++];
+        read_object object = {.value = WAG_UNDEFINED, .height = 0};
+        if (!agent || !WAGI_VEC_RESERVE(&reader->objects, 1) || !WAGI_VEC_RESERVE(&reader->listed, 1))
+            return fail_nomem(reader);
+        if (transfer->end)
+            object.value = WAG_PORT(wagi_port_new(agent, transfer->end));
+        else
+            object.value = WAG_BUFFER(wagi_buffer_new(agent, transfer->backing));
+        if (!wagi_value_object(object.value))
+            return fail_nomem(reader);
+        *transfer = (wagi_transfer){0};
+        reader->objects.p[reader->objects.n++] = object;
+        reader->listed.p[reader->listed.n++] = object.value;
+    }
+    return true;
 }
 
 /* Read one value; of a container only its head, which is left open. */
@@ -256,6 +334,10 @@ static bool read_value(clone_reader *reader)
         return read_seen(reader);
     case WAGI_CLONE_MEMORY:
         return read_transfer(reader, true);
+    case WAGI_CLONE_BUFFER:
+        return read_buffer(reader);
+    case WAGI_CLONE_SHARED:
+        return read_shared(reader);
     default:
         reader->p--;
         return fail(reader, "a value of unknown kind");
@@ -266,7 +348,7 @@ static bool read_all(clone_reader *reader)
 {
     if ((size_t)(reader->end - reader->start) > reader->limits->clone_bytes)
         return fail(reader, "the message is too large");
-    if (!read_value(reader))
+    if (!read_listed(reader) || !read_value(reader))
         return false;
     while (reader->open.n) {
         open_container *top = &reader->open.p[reader->open.n - 1];
@@ -287,8 +369,26 @@ static bool read_all(clone_reader *reader)
                                                             : fail(reader, "more transfers than modules and memories");
 }
 
-wag_err wagi_clone_read(wag_bytes bytes, const wagi_transfer *transfers, size_t transfer_count,
-                        const wagi_limits *limits, wag_value *ret_value, wag_error **reterr_error)
+void wagi_listed_free(wagi_listed *listed)
+{
+    for (size_t i = 0; i < listed->n; i++)
+        wag_value_unref(listed->p[i]);
+    WAGI_VEC_FREE(listed);
+}
+
+wag_err wagi_clone_read(wag_bytes bytes, wagi_transfer *transfers, size_t transfer_count, const wagi_limits *limits,
+                        wag_value *ret_value, wag_error **reterr_error)
+{
+    wagi_listed listed;
+    wag_err err = wagi_clone_read_listed(bytes, transfers, transfer_count, limits, ret_value, &listed, reterr_error);
+    if (err == WAG_OK)
+        wagi_listed_free(&listed);
+    return err;
+}
+
+wag_err wagi_clone_read_listed(wag_bytes bytes, wagi_transfer *transfers, size_t transfer_count,
+                               const wagi_limits *limits, wag_value *ret_value, wagi_listed *ret_listed,
+                               wag_error **reterr_error)
 {
     clone_reader reader = {.start = bytes.data,
                            .p = bytes.data,
@@ -304,9 +404,11 @@ wag_err wagi_clone_read(wag_bytes bytes, const wagi_transfer *transfers, size_t 
     WAGI_VEC_FREE(&reader.objects);
     if (ok) {
         *ret_value = reader.root;
+        *ret_listed = reader.listed;
         return WAG_OK;
     }
     wag_value_unref(reader.root);
+    wagi_listed_free(&reader.listed);
     if (reader.nomem)
         return wagi_fail(wagi_error_nomem(), reterr_error);
     size_t offset = (size_t)(reader.p - reader.start);

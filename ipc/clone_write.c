@@ -201,6 +201,10 @@ static const void *object_address(wag_value value)
         return value.of.module;
     case WAG_VALUE_MEMORY:
         return value.of.memory;
+    case WAG_VALUE_BUFFER:
+        return value.of.buffer;
+    case WAG_VALUE_PORT:
+        return value.of.port;
     default:
         return NULL;
     }
@@ -262,15 +266,21 @@ static bool write_error(clone_writer *writer, const wag_error *error)
 }
 
 /* transfer: own. */
-static bool write_transfer(clone_writer *writer, const void *object, wagi_transfer transfer, wagi_clone_tag tag)
+static bool add_transfer(clone_writer *writer, const void *object, wagi_transfer transfer)
 {
     bool fine = writer->clone.transfers.n < writer->limits->clone_transfers
                     ? number_object(writer, object, 0)
-                    : fail_limit(writer, "modules and memories", writer->limits->clone_transfers);
+                    : fail_limit(writer, "modules, memories, buffers and ports", writer->limits->clone_transfers);
     if (fine && WAGI_VEC_PUSH(&writer->clone.transfers, transfer))
-        return put_tag(writer, tag);
+        return true;
     wagi_transfer_unref(transfer);
     return fine ? fail_nomem(writer) : false;
+}
+
+/* transfer: own. */
+static bool write_transfer(clone_writer *writer, const void *object, wagi_transfer transfer, wagi_clone_tag tag)
+{
+    return add_transfer(writer, object, transfer) && put_tag(writer, tag);
 }
 
 static bool write_memory(clone_writer *writer, wag_memory *memory)
@@ -286,6 +296,37 @@ static bool write_bytes(clone_writer *writer, wag_value value)
     wag_bytes bytes = wag_value_bytes(value);
     return number_object(writer, value.of.box, 0) && put_tag(writer, WAGI_CLONE_BYTES) &&
            put_sized(writer, bytes.data, bytes.size);
+}
+
+/* A tag, a flag, and a number when the flag is `with`. */
+static bool put_flagged(clone_writer *writer, wagi_clone_tag tag, bool flag, bool with, uint64_t number)
+{
+    size_t size = flag == with ? 10 : 2;
+    uint8_t *p = put_room(writer, size);
+    if (!p)
+        return false;
+    p[0] = (uint8_t)tag;
+    p[1] = flag;
+    if (size > 2)
+        wagi_put_u64(p + 2, number);
+    return true;
+}
+
+static bool write_buffer(clone_writer *writer, const wag_buffer *buffer)
+{
+    if (buffer->object.unit->agent != wagi_agent_peek())
+        return fail_clone(writer, "a buffer of another agent cannot be cloned");
+    if (wagi_buffer_is_detached(buffer))
+        return fail_clone(writer, "a detached buffer cannot be cloned");
+    uint64_t size = wagi_buffer_size(buffer);
+    if (buffer->shared) {
+        if (!put_flagged(writer, WAGI_CLONE_SHARED, buffer->resizable, false, buffer->length))
+            return false;
+        return add_transfer(writer, buffer, (wagi_transfer){.memory = wag_shared_memory_ref(buffer->shared)});
+    }
+    return number_object(writer, buffer, 0) &&
+           put_flagged(writer, WAGI_CLONE_BUFFER, buffer->resizable, true, wagi_buffer_max_size(buffer)) &&
+           put_sized(writer, wagi_buffer_data(buffer), size <= UINT32_MAX ? (size_t)size : SIZE_MAX);
 }
 
 static bool fail_kind(clone_writer *writer, wag_value_kind kind)
@@ -338,6 +379,12 @@ static bool write_value(clone_writer *writer, wag_value value)
         if (value.of.memory)
             return write_memory(writer, value.of.memory);
         break;
+    case WAG_VALUE_BUFFER:
+        if (value.of.buffer)
+            return write_buffer(writer, value.of.buffer);
+        break;
+    case WAG_VALUE_PORT:
+        return fail_clone(writer, "a port that is not in the transfer list cannot be cloned");
     default:
         break;
     }
@@ -376,10 +423,37 @@ static bool write_all(clone_writer *writer, wag_value value)
     return true;
 }
 
+/* They are objects before the value is looked at, and have the first transfers. */
+static bool number_listed(clone_writer *writer, const wag_value *listed, size_t count)
+{
+    if (count > writer->limits->clone_transfers)
+        return fail_limit(writer, "modules, memories, buffers and ports", writer->limits->clone_transfers);
+    for (size_t i = 0; i < count; i++) {
+        const void *address = object_address(listed[i]);
+        if (writer->seen_capacity && writer->seen[seen_place(writer->seen, writer->seen_capacity, address)].address) {
+            writer->error = wagi_error_new(WAG_DATA_CLONE, "the %s at %zu in the transfer list is there twice",
+                                           wag_value_kind_name(listed[i].kind), i);
+            return false;
+        }
+        if (!number_object(writer, address, 0))
+            return false;
+        if (!WAGI_VEC_PUSH(&writer->clone.transfers, (wagi_transfer){0}))
+            return fail_nomem(writer);
+    }
+    return true;
+}
+
 wag_err wagi_clone_write(wag_value value, const wagi_limits *limits, wagi_clone *ret_clone, wag_error **reterr_error)
 {
+    return wagi_clone_write_listed(value, NULL, 0, limits, ret_clone, reterr_error);
+}
+
+wag_err wagi_clone_write_listed(wag_value value, const wag_value *listed, size_t listed_count,
+                                const wagi_limits *limits, wagi_clone *ret_clone, wag_error **reterr_error)
+{
     clone_writer writer = {.limits = limits};
-    write_all(&writer, value);
+    if (number_listed(&writer, listed, listed_count))
+        write_all(&writer, value);
     WAGI_VEC_FREE(&writer.open);
     WAGI_VEC_FREE(&writer.heights);
     wagi_free(writer.seen);

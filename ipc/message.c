@@ -55,7 +55,7 @@ const char *wagi_message_parse(wag_bytes bytes, uint64_t seq, wagi_message *ret_
     for (size_t i = 0; i < message.transfer_count; i++) {
         const uint8_t *transfer = message.transfers + i * WAGI_MESSAGE_TRANSFER;
         uint32_t kind = wagi_get_u32(transfer + 8);
-        if ((kind != WAGI_TRANSFER_MODULE && kind != WAGI_TRANSFER_MEMORY) || wagi_get_u32(transfer + 12) != 0)
+        if (kind < WAGI_TRANSFER_MODULE || kind > WAGI_TRANSFER_BUFFER || wagi_get_u32(transfer + 12) != 0)
             return "a transfer is of an unknown kind";
     }
     if (message.type == WAGI_MESSAGE_CLOSE && rest != 0)

@@ -33,7 +33,12 @@ typedef enum wagi_message_type {
 #define WAGI_MESSAGE_LOCAL 1u /* flag */
 
 /* Kinds of transfers. */
-typedef enum wagi_transfer_kind { WAGI_TRANSFER_MODULE = 1, WAGI_TRANSFER_MEMORY = 2 } wagi_transfer_kind;
+typedef enum wagi_transfer_kind {
+    WAGI_TRANSFER_MODULE = 1,
+    WAGI_TRANSFER_MEMORY = 2, /* a shared block: of a Memory or of a SharedArrayBuffer */
+    WAGI_TRANSFER_PORT = 3,
+    WAGI_TRANSFER_BUFFER = 4,
+} wagi_transfer_kind;
 
 static inline void wagi_put_u16(uint8_t *p, uint16_t x)
 {

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/sync.h"
+#include "ipc/channel.h"
 
 #define SLOT_BITS 20 /* a ticket is generation << SLOT_BITS | slot, plus 1 */
 #define SLOT_LIMIT (UINT32_C(1) << SLOT_BITS)
@@ -29,6 +30,14 @@ struct wagi_ticket_table {
     uint32_t slot_count; /* guarded by lock */
     uint32_t free_head;  /* guarded by lock */
 };
+
+void wagi_transfer_unref(wagi_transfer transfer)
+{
+    wag_module_unref(transfer.module);
+    wag_shared_memory_unref(transfer.memory);
+    wagi_backing_free(transfer.backing);
+    wagi_end_close(transfer.end);
+}
 
 wagi_ticket_table *wagi_tickets_new(void)
 {
@@ -139,9 +148,9 @@ static wagi_transfer slot_claim(wagi_ticket_table *table, uint32_t number, uint6
     /* acquire: pairs with the release in wagi_ticket_put. relaxed on failure: the loser reads nothing. */
     if (!slot || !atomic_compare_exchange_strong_explicit(&slot->state, &sent, taken, memory_order_acquire,
                                                           memory_order_relaxed))
-        return (wagi_transfer){NULL, NULL};
+        return (wagi_transfer){0};
     wagi_transfer transfer = slot->transfer;
-    slot->transfer = (wagi_transfer){NULL, NULL};
+    slot->transfer = (wagi_transfer){0};
     slot_release(table, number);
     return transfer;
 }
@@ -150,7 +159,7 @@ wagi_transfer wagi_ticket_take(wagi_ticket_table *table, wagi_ticket ticket)
 {
     uint64_t generation = (ticket - 1) >> SLOT_BITS;
     if (ticket == 0 || generation > GENERATION_MASK)
-        return (wagi_transfer){NULL, NULL};
+        return (wagi_transfer){0};
     return slot_claim(table, (uint32_t)((ticket - 1) & (SLOT_LIMIT - 1)), generation);
 }
 
@@ -169,7 +178,7 @@ size_t wagi_tickets_reap(wagi_ticket_table *table)
     for (uint32_t i = 0; i < count; i++) {
         /* relaxed: the CAS of slot_claim decides. */
         uint64_t state = atomic_load_explicit(&slot_at(table, i)->state, memory_order_relaxed);
-        wagi_transfer transfer = {NULL, NULL};
+        wagi_transfer transfer = {0};
         if (state & 1)
             transfer = slot_claim(table, i, state >> 1);
         reaped += !wagi_transfer_is_none(transfer);

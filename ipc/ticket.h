@@ -1,4 +1,4 @@
-/* Claim tickets: how Modules and shared memories cross a channel.
+/* Claim tickets: how Modules, shared memories, buffers and ports cross a channel.
  *
  * nng tells nobody when it frees a message, so a message must never contain an owning pointer. It contains a ticket:
  * the number of a slot in a table that both ends share, and the slot's generation. The table holds the reference. put
@@ -11,23 +11,30 @@
 #ifndef WAGI_IPC_TICKET_H
 #define WAGI_IPC_TICKET_H
 
-#include "waggle/instance.h"
+#include "runtime/buffer.h"
 
-/* What travels beside a message's bytes: a reference to one of these, or to nothing. */
+typedef struct wagi_end wagi_end; /* channel.h */
+
+/* What travels beside a message's bytes: a reference to one of these, or to nothing. The last two are the only ones:
+ * who has the transfer owns them. */
 typedef struct wagi_transfer {
     wag_module *module;
     wag_shared_memory *memory;
+    wagi_backing *backing;
+    wagi_end *end;
 } wagi_transfer;
 
 static inline bool wagi_transfer_is_none(wagi_transfer transfer)
 {
-    return !transfer.module && !transfer.memory;
+    return !transfer.module && !transfer.memory && !transfer.backing && !transfer.end;
 }
-static inline void wagi_transfer_unref(wagi_transfer transfer)
+/* It was transferred: it is in the transfer list of the message, and nowhere else any more. */
+static inline bool wagi_transfer_is_listed(wagi_transfer transfer)
 {
-    wag_module_unref(transfer.module);
-    wag_shared_memory_unref(transfer.memory);
+    return transfer.backing || transfer.end;
 }
+/* It will not arrive. A port is closed then: not on nng's threads. */
+void wagi_transfer_unref(wagi_transfer transfer);
 
 typedef uint64_t wagi_ticket; /* 0 is never one */
 /* Any thread; atomically counted. */

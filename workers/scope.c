@@ -64,9 +64,9 @@ static void run(wag_worker *worker, wag_agent *agent)
     wag_on_unhandled_rejection(rejected, worker);
     if (!atomic_load(&worker->terminate))
         worker->entry(scope, worker->context);
-    /* An interrupt that is not terminate ends what runs, not the worker. */
+    /* A stop that is not terminate ends what runs, not the worker. */
     while (!scope->stop && !atomic_load(&worker->terminate))
-        if (wagi_loop_run(agent->loop, &scope->stop) != WAG_INTERRUPTED)
+        if (!wagi_err_is_stop(wagi_loop_run(agent->loop, &scope->stop)))
             break;
     wagi_mutex_lock(&worker->lock);
     worker->agent = NULL;
@@ -108,12 +108,13 @@ static wag_err not_mine(const wag_worker_scope *self)
     return self ? WAG_WRONG_AGENT : WAG_TYPE;
 }
 
-static void received(void *context, wag_value message)
+static void received(void *context, const wag_message_event *event)
 {
     wag_worker_scope *self = context;
     if (self->stop)
         return; /* close(): no further task runs, not even inside a task that waits */
-    self->on_message.call(self->on_message.context, message);
+    wagi_on_message on = self->on_message;
+    wagi_on_message_call(&on, event);
 }
 
 static void received_error(void *context, const wag_error *error)
@@ -134,9 +135,16 @@ static void received_all(void *context)
 
 wag_err wag_scope_post_message(wag_worker_scope *self, wag_value message, wag_error **reterr_error)
 {
+    return wag_scope_post_transfer(self, message, NULL, 0, reterr_error);
+}
+
+wag_err wag_scope_post_transfer(wag_worker_scope *self, wag_value message, const wag_value *transfer,
+                                size_t transfer_count, wag_error **reterr_error)
+{
     if (!is_mine(self))
         return wagi_fail(wagi_error_new(not_mine(self), NULL), reterr_error);
-    return wagi_channel_post(self->worker->channel, WAGI_SIDE_WORKER, message, reterr_error);
+    return wagi_channel_post_transfer(self->worker->channel, WAGI_SIDE_WORKER, message, transfer, transfer_count,
+                                      reterr_error);
 }
 
 size_t wag_scope_buffered_amount(const wag_worker_scope *self)
@@ -144,23 +152,34 @@ size_t wag_scope_buffered_amount(const wag_worker_scope *self)
     return is_mine(self) ? wagi_channel_buffered(self->worker->channel, WAGI_SIDE_WORKER) : 0;
 }
 
-wag_err wag_scope_on_message(wag_worker_scope *self, wag_message_handler handler, void *context)
+static wag_err set_handler(wag_worker_scope *self, wagi_on_message on)
 {
     if (!is_mine(self))
         return not_mine(self);
-    self->on_message = (wagi_on_message){handler, context};
-    if (handler && !self->holding)
+    bool is_set = wagi_on_message_is_set(&on);
+    self->on_message = on;
+    if (is_set && !self->holding)
         wagi_loop_hold(self->agent->loop);
-    else if (!handler && self->holding)
+    else if (!is_set && self->holding)
         wagi_loop_release(self->agent->loop);
-    self->holding = handler != NULL;
-    if (handler) {
+    self->holding = is_set;
+    if (is_set) {
         wagi_receiver receiver = {received, received_error, received_all, self};
         wagi_channel_receive(self->worker->channel, WAGI_SIDE_WORKER, wagi_loop_mailbox(self->agent->loop), &receiver);
     } else {
         wagi_channel_pause(self->worker->channel, WAGI_SIDE_WORKER);
     }
     return WAG_OK;
+}
+
+wag_err wag_scope_on_message(wag_worker_scope *self, wag_message_handler handler, void *context)
+{
+    return set_handler(self, (wagi_on_message){.call = handler, .context = context});
+}
+
+wag_err wag_scope_on_message_event(wag_worker_scope *self, wag_message_event_handler handler, void *context)
+{
+    return set_handler(self, (wagi_on_message){.call_event = handler, .context = context});
 }
 
 wag_err wag_scope_on_message_error(wag_worker_scope *self, wag_error_handler handler, void *context)
@@ -185,5 +204,5 @@ void wag_scope_close(wag_worker_scope *self)
 
 const char *wag_scope_name(const wag_worker_scope *self)
 {
-    return self ? self->worker->name : NULL;
+    return is_mine(self) ? self->worker->name : NULL;
 }

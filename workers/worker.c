@@ -47,7 +47,7 @@ static void finish_if_done(wag_worker *worker)
 {
     if (worker->finished || !worker->joined)
         return;
-    if (worker->drained || !worker->on_message.call || atomic_load(&worker->terminate))
+    if (worker->drained || !wagi_on_message_is_set(&worker->on_message) || atomic_load(&worker->terminate))
         finish(worker);
 }
 
@@ -76,11 +76,8 @@ static void stop(wag_worker *worker)
     if (atomic_exchange(&worker->terminate, true))
         return;
     wagi_mutex_lock(&worker->lock);
-    if (worker->agent) {
-        /* In this order: see wagi_agent_clear_interrupt. */
-        atomic_store(&worker->agent->terminated, true);
-        wag_agent_interrupt(worker->agent);
-    }
+    if (worker->agent)
+        wag_agent_terminate(worker->agent);
     wagi_mutex_unlock(&worker->lock);
     wagi_channel_refuse(worker->channel, WAGI_SIDE_PARENT);
     wagi_channel_refuse(worker->channel, WAGI_SIDE_WORKER);
@@ -192,10 +189,11 @@ wag_err wag_worker_new(const wag_worker_options *options, wag_worker **ret_worke
 
 /* ---- messages ---- */
 
-static void received(void *context, wag_value message)
+static void received(void *context, const wag_message_event *event)
 {
     wag_worker *worker = context;
-    worker->on_message.call(worker->on_message.context, message); /* it may free the worker */
+    wagi_on_message on = worker->on_message; /* it may free the worker */
+    wagi_on_message_call(&on, event);
 }
 
 static void received_error(void *context, const wag_error *error)
@@ -214,9 +212,16 @@ static void received_all(void *context)
 
 wag_err wag_worker_post_message(wag_worker *worker, wag_value message, wag_error **reterr_error)
 {
+    return wag_worker_post_transfer(worker, message, NULL, 0, reterr_error);
+}
+
+wag_err wag_worker_post_transfer(wag_worker *worker, wag_value message, const wag_value *transfer,
+                                 size_t transfer_count, wag_error **reterr_error)
+{
     if (!is_mine(worker))
         return wagi_fail(wagi_error_new(not_mine(worker), NULL), reterr_error);
-    return wagi_channel_post(worker->channel, WAGI_SIDE_PARENT, message, reterr_error);
+    return wagi_channel_post_transfer(worker->channel, WAGI_SIDE_PARENT, message, transfer, transfer_count,
+                                      reterr_error);
 }
 
 size_t wag_worker_buffered_amount(const wag_worker *worker)
@@ -224,14 +229,14 @@ size_t wag_worker_buffered_amount(const wag_worker *worker)
     return is_mine(worker) ? wagi_channel_buffered(worker->channel, WAGI_SIDE_PARENT) : 0;
 }
 
-wag_err wag_worker_on_message(wag_worker *worker, wag_message_handler handler, void *context)
+static wag_err set_handler(wag_worker *worker, wagi_on_message on)
 {
     if (!is_mine(worker))
         return not_mine(worker);
-    worker->on_message = (wagi_on_message){handler, context};
+    worker->on_message = on;
     if (worker->finished)
         return WAG_OK;
-    if (handler) {
+    if (wagi_on_message_is_set(&on)) {
         wagi_receiver receiver = {received, received_error, received_all, worker};
         wagi_channel_receive(worker->channel, WAGI_SIDE_PARENT, worker->mailbox, &receiver);
     } else {
@@ -239,6 +244,16 @@ wag_err wag_worker_on_message(wag_worker *worker, wag_message_handler handler, v
         finish_if_done(worker);
     }
     return WAG_OK;
+}
+
+wag_err wag_worker_on_message(wag_worker *worker, wag_message_handler handler, void *context)
+{
+    return set_handler(worker, (wagi_on_message){.call = handler, .context = context});
+}
+
+wag_err wag_worker_on_message_event(wag_worker *worker, wag_message_event_handler handler, void *context)
+{
+    return set_handler(worker, (wagi_on_message){.call_event = handler, .context = context});
 }
 
 wag_err wag_worker_on_error(wag_worker *worker, wag_error_handler handler, void *context)

@@ -19,22 +19,12 @@
 #define WAGI_WORKERS_WORKER_H
 
 #include "api/promise.h"
-#include "ipc/channel.h"
+#include "ipc/port.h"
 #include "waggle/worker.h"
 
 /* Errors of a worker that may wait for the parent; more are dropped, so that a worker that fails in a loop cannot fill
  * the memory of a parent that does not listen. */
 #define WAGI_REPORT_LIMIT 1024
-
-/* A handler and its context. */
-typedef struct wagi_on_message {
-    wag_message_handler call;
-    void *context;
-} wagi_on_message;
-typedef struct wagi_on_error {
-    wag_error_handler call;
-    void *context;
-} wagi_on_error;
 
 /* The worker's thread only. */
 struct wag_worker_scope {

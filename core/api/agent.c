@@ -34,14 +34,6 @@ int wag_agent_fd(void)
     return agent ? wagi_loop_fd(agent->loop) : -1;
 }
 
-void wag_agent_interrupt(wag_agent *agent)
-{
-    /* seq_cst: pairs with the load in wagi_loop_wait, so that the flag or the wake-up is seen (loop.c, "Waking"). The
-     * loop and its mailbox are set when the agent is made and do not change. */
-    wagi_agent_raise(agent);
-    wagi_mailbox_wake(wagi_loop_mailbox(agent->loop));
-}
-
 wag_err wag_agent_set_can_block(bool can_block)
 {
     wag_agent *agent = wag_agent_current();
@@ -49,12 +41,6 @@ wag_err wag_agent_set_can_block(bool can_block)
         return WAG_NOMEM;
     agent->can_block = can_block;
     return WAG_OK;
-}
-
-bool wag_agent_interrupted(void)
-{
-    wag_agent *agent = wagi_agent_peek();
-    return agent && wagi_agent_poll(agent);
 }
 
 wag_err wag_timer_start(uint64_t milliseconds, void (*callback)(void *context), void *context, uint64_t *ret_timer)

@@ -29,9 +29,16 @@ wag_imports *wag_imports_new_getter(wag_imports_getter getter, void *context)
     return getter ? imports_new(getter, context, WAG_UNDEFINED) : NULL;
 }
 
+/* An object of another agent cannot be counted here, so it cannot be kept. */
+static bool is_foreign(wag_value value)
+{
+    const wagi_object *object = wagi_value_object(value);
+    return object && !wagi_is_owner(object);
+}
+
 wag_imports *wag_imports_from_value(wag_value value)
 {
-    return imports_new(NULL, NULL, wag_value_ref(value));
+    return is_foreign(value) ? NULL : imports_new(NULL, NULL, wag_value_ref(value));
 }
 
 static bool is_mine(const wag_imports *imports)
@@ -59,7 +66,7 @@ void wag_imports_unref(wag_imports *imports)
 
 wag_err wag_imports_set_n(wag_imports *imports, wag_name module, wag_name field, wag_value value)
 {
-    wag_err err = check(imports);
+    wag_err err = is_foreign(value) ? WAG_WRONG_AGENT : check(imports);
     return err == WAG_OK ? wagi_imports_put(imports, module, field, wag_value_ref(value)) : err;
 }
 
@@ -72,7 +79,7 @@ wag_err wag_imports_set(wag_imports *imports, const char *module, const char *fi
 
 wag_err wag_imports_set_namespace_n(wag_imports *imports, wag_name module, wag_value value)
 {
-    wag_err err = check(imports);
+    wag_err err = is_foreign(value) ? WAG_WRONG_AGENT : check(imports);
     return err == WAG_OK ? wagi_imports_put_namespace(imports, module, wag_value_ref(value)) : err;
 }
 

@@ -92,6 +92,11 @@ const wag_exports *wag_instance_exports(const wag_instance *instance)
     return wagi_mine((const wagi_object *)instance) ? &instance->exports : NULL;
 }
 
+wag_instance *wag_error_frame_instance(const wag_error *error, size_t index)
+{
+    return wagi_origin_instance(wagi_error_origin(error, index));
+}
+
 /* ---- exports ---- */
 
 static const wag_instance *instance_of(const wag_exports *exports)

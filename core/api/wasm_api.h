@@ -18,7 +18,7 @@
 #include "waggle/wasm_ext.h"
 
 /* Kinds of types that wasm.h has no number for. */
-enum { WAGI_WASM_V128 = 4, WAGI_WASM_ANYREF = 130, WAGI_WASM_EXNREF = 131, WAGI_WASM_EXTERN_TAG = 4 };
+enum { WAGI_WASM_V128 = 4, WAGI_WASM_ANYREF = 130, WAGI_WASM_EXNREF = 131 };
 
 /* Kinds of wrappers, behind those of wagi_object_kind. */
 enum { WAGI_WASM_MODULE = 64, WAGI_WASM_TRAP };
@@ -31,10 +31,9 @@ struct wasm_store_t {
 typedef struct wagi_wasm_wrapper {
     wagi_object object; /* unit: NULL */
     atomic_size_t count;
-    wag_module *module; /* WAGI_WASM_MODULE: one reference */
-    wag_error *error;   /* WAGI_WASM_TRAP: one reference */
-    void *info;
-    void (*finalize)(void *info);
+    wag_module *module;   /* WAGI_WASM_MODULE: one reference */
+    wag_error *error;     /* WAGI_WASM_TRAP: one reference */
+    wagi_error_info info; /* of a module; a trap's is its error's, so that it passes through wasm */
 } wagi_wasm_wrapper;
 
 /* NULL for one that is no wrapper. */
@@ -75,7 +74,7 @@ wasm_globaltype_t *wagi_wasm_globaltype(const wagi_registry *registry, wagi_glob
 /* now: the size that counts as the minimum. */
 wasm_tabletype_t *wagi_wasm_tabletype(const wagi_registry *registry, wagi_table_type type, uint64_t now);
 wasm_memorytype_t *wagi_wasm_memorytype(wagi_memory_type type, uint64_t now);
-wasm_externtype_t *wagi_wasm_tagtype(void);
+wasm_tagtype_t *wagi_wasm_tagtype(const wagi_registry *registry, const wagi_type *type);
 /* The word for one of the six kinds; WAGI_KIND_NONE for another. */
 wagi_valtype wagi_wasm_valtype(const wasm_valtype_t *type);
 

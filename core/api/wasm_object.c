@@ -1,4 +1,4 @@
-/* wasm.h: functions, globals, tables, memories, foreign objects. */
+/* wasm.h: functions, globals, tables, memories, tags, foreign objects. */
 #include <string.h>
 
 #include "api/wasm_api.h"
@@ -397,6 +397,29 @@ bool wasm_memory_grow(wasm_memory_t *memory, wasm_memory_pages_t delta)
     return wag_memory_grow((wag_memory *)memory, delta, NULL, NULL) == WAG_OK;
 }
 
+/* ---- tags ---- */
+
+wasm_tag_t *wasm_tag_new(wasm_store_t *store, const wasm_tagtype_t *tagtype)
+{
+    wag_agent *agent = wagi_wasm_agent(store);
+    const wasm_functype_t *functype = wasm_tagtype_functype(tagtype);
+    wag_error *error = NULL;
+    if (!agent)
+        return NULL;
+    if (wasm_functype_results(functype)->size)
+        return wagi_wasm_fail(store, wagi_error_new(WAG_TYPE, "a tag has no results"));
+    const wagi_type *type = canonical_type(agent, functype, &error);
+    wag_tag *tag = type ? wagi_tag_new(agent, type) : NULL;
+    return tag ? (wasm_tag_t *)tag : wagi_wasm_fail(store, error ? error : wagi_error_nomem());
+}
+
+wasm_tagtype_t *wasm_tag_type(const wasm_tag_t *tag)
+{
+    if (!wagi_mine((const wagi_object *)tag))
+        return NULL;
+    return wagi_wasm_tagtype(registry_of(tag), ((const wag_tag *)tag)->type);
+}
+
 /* ---- externals ---- */
 
 wasm_externkind_t wasm_extern_kind(const wasm_extern_t *external)
@@ -411,7 +434,7 @@ wasm_externkind_t wasm_extern_kind(const wasm_extern_t *external)
     case WAGI_OBJECT_MEMORY:
         return WASM_EXTERN_MEMORY;
     default:
-        return WAGI_WASM_EXTERN_TAG;
+        return WASM_EXTERN_TAG;
     }
 }
 
@@ -427,7 +450,7 @@ wasm_externtype_t *wasm_extern_type(const wasm_extern_t *external)
     case WASM_EXTERN_MEMORY:
         return wasm_memorytype_as_externtype(wasm_memory_type((const wasm_memory_t *)external));
     default:
-        return wagi_wasm_tagtype();
+        return wasm_tagtype_as_externtype(wasm_tag_type((const wasm_tag_t *)external));
     }
 }
 

@@ -27,8 +27,8 @@ static void wrapper_unref(wagi_wasm_wrapper *wrapper)
     /* acq_rel: what others did with it comes before what follows here. */
     if (wrapper == &no_memory || atomic_fetch_sub_explicit(&wrapper->count, 1, memory_order_acq_rel) != 1)
         return;
-    if (wrapper->finalize)
-        wrapper->finalize(wrapper->info);
+    if (wrapper->info.finalize)
+        wrapper->info.finalize(wrapper->info.info);
     wag_module_unref(wrapper->module);
     wag_error_unref(wrapper->error);
     wagi_free(wrapper);
@@ -93,11 +93,21 @@ static wagi_host_info *info_of(const wagi_object *object)
     return info;
 }
 
+/* NULL for the trap of a process without memory. */
+static wagi_error_info *wrapper_info(wagi_wasm_wrapper *wrapper)
+{
+    if (wrapper->object.kind == WAGI_WASM_MODULE)
+        return &wrapper->info;
+    return wrapper->error ? wagi_error_host_info(wrapper->error) : NULL;
+}
+
 static void *get_info(const void *ref)
 {
-    const wagi_wasm_wrapper *wrapper = wagi_wasm_wrapper_of(ref);
-    if (wrapper)
-        return wrapper->info;
+    wagi_wasm_wrapper *wrapper = wagi_wasm_wrapper_of(ref);
+    if (wrapper) {
+        const wagi_error_info *info = wrapper_info(wrapper);
+        return info ? info->info : NULL;
+    }
     const wagi_host_info *info = wagi_mine(ref) ? info_of(ref) : NULL;
     return info ? info->info : NULL;
 }
@@ -110,9 +120,10 @@ static void set_info(void *ref, void *info, void (*finalize)(void *))
     void **place = NULL;
     void (**finalize_place)(void *) = NULL;
     wagi_host_info *old = !wrapper && wagi_mine(object) ? info_of(object) : NULL;
-    if (wrapper && wrapper != &no_memory) {
-        place = &wrapper->info;
-        finalize_place = &wrapper->finalize;
+    wagi_error_info *info_place = wrapper ? wrapper_info(wrapper) : NULL;
+    if (info_place) {
+        place = &info_place->info;
+        finalize_place = &info_place->finalize;
     } else if (old || (!wrapper && wagi_mine(object) && (old = WAGI_NEW(wagi_host_info)) != NULL)) {
         if (!old->object) {
             *old = (wagi_host_info){.next = object->unit->infos, .object = object};
@@ -188,6 +199,7 @@ REF(func, wagi_wasm_ref_as(ref, WAGI_OBJECT_FUNC))
 REF(global, wagi_wasm_ref_as(ref, WAGI_OBJECT_GLOBAL))
 REF(table, wagi_wasm_ref_as(ref, WAGI_OBJECT_TABLE))
 REF(memory, wagi_wasm_ref_as(ref, WAGI_OBJECT_MEMORY))
+REF(tag, wagi_wasm_ref_as(ref, WAGI_OBJECT_TAG))
 REF(instance, wagi_wasm_ref_as(ref, WAGI_OBJECT_INSTANCE))
 REF(extern, is_extern(ref))
 
@@ -212,6 +224,7 @@ AS_EXTERN(func, WAGI_OBJECT_FUNC)
 AS_EXTERN(global, WAGI_OBJECT_GLOBAL)
 AS_EXTERN(table, WAGI_OBJECT_TABLE)
 AS_EXTERN(memory, WAGI_OBJECT_MEMORY)
+AS_EXTERN(tag, WAGI_OBJECT_TAG)
 
 static bool extern_copy(wasm_extern_t **to, wasm_extern_t *const *from)
 {

@@ -161,6 +161,8 @@ wag_module *wag_wasm_module(const wasm_module_t *module)
 
 wasm_module_t *wag_wasm_module_of(wasm_store_t *store, wag_module *module)
 {
+    if (!wagi_wasm_agent(store))
+        return NULL;
     if (!module)
         return wagi_wasm_fail(store, wagi_error_new(WAG_TYPE, "there is no module"));
     return give_module(store, wag_module_ref(module), NULL);
@@ -179,7 +181,7 @@ void wasm_shared_module_delete(wasm_shared_module_t *shared)
 
 wasm_module_t *wasm_module_obtain(wasm_store_t *store, const wasm_shared_module_t *shared)
 {
-    return wagi_wasm_agent(store) ? wag_wasm_module_of(store, (wag_module *)(uintptr_t)shared) : NULL;
+    return wag_wasm_module_of(store, (wag_module *)(uintptr_t)shared);
 }
 
 static wasm_externtype_t *type_at(const wag_module *module, wag_extern_kind kind, uint32_t index)
@@ -198,9 +200,9 @@ static wasm_externtype_t *type_at(const wag_module *module, wag_extern_kind kind
         return wasm_memorytype_as_externtype(
             wagi_wasm_memorytype(data->memories[index], data->memories[index].limits.minimum));
     case WAG_EXTERN_TAG:
-        break;
+        return wasm_tagtype_as_externtype(wagi_wasm_tagtype(registry, data->tags[index]));
     }
-    return wagi_wasm_tagtype();
+    return NULL;
 }
 
 static void name_of(wag_name name, wasm_name_t *out)

@@ -7,6 +7,7 @@
 struct wasm_frame_t {
     uint32_t func_index;
     size_t func_offset, module_offset;
+    wagi_origin *origin; /* one reference, or NULL */
 };
 
 const wag_error *wag_wasm_trap_error(const wasm_trap_t *trap)
@@ -38,7 +39,8 @@ static wasm_frame_t *frame_at(const wasm_trap_t *trap, size_t index)
         return NULL;
     wasm_frame_t *made = WAGI_NEW(wasm_frame_t);
     if (made)
-        *made = (wasm_frame_t){frame.func_index, frame.func_offset, frame.module_offset};
+        *made = (wasm_frame_t){frame.func_index, frame.func_offset, frame.module_offset,
+                               wagi_origin_ref(wagi_error_origin(wag_wasm_trap_error(trap), index))};
     return made;
 }
 
@@ -61,21 +63,24 @@ void wasm_trap_trace(const wasm_trap_t *trap, wasm_frame_vec_t *out)
 
 void wasm_frame_delete(wasm_frame_t *frame)
 {
+    if (frame)
+        wagi_origin_unref(frame->origin);
     wagi_free(frame);
 }
 
 wasm_frame_t *wasm_frame_copy(const wasm_frame_t *frame)
 {
     wasm_frame_t *copy = frame ? WAGI_NEW(wasm_frame_t) : NULL;
-    if (copy)
+    if (copy) {
         *copy = *frame;
+        wagi_origin_ref(copy->origin);
+    }
     return copy;
 }
 
 wasm_instance_t *wasm_frame_instance(const wasm_frame_t *frame)
 {
-    (void)frame;
-    return NULL;
+    return (wasm_instance_t *)wagi_origin_instance(frame->origin);
 }
 
 uint32_t wasm_frame_func_index(const wasm_frame_t *frame)

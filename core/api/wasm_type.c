@@ -56,7 +56,7 @@ static wasm_valtype_t *valtype_of(const wagi_registry *registry, wagi_valtype ty
     return wasm_valtype_new(wagi_wasm_kind(wagi_val_kind_of(registry, type)));
 }
 
-/* ---- extern types: func, global, table and memory types are the same struct ---- */
+/* ---- extern types: func, global, table, memory and tag types are the same struct ---- */
 
 struct wasm_externtype_t {
     wasm_externkind_t kind;
@@ -73,6 +73,7 @@ struct wasm_externtype_t {
             wasm_limits_t limits;
         } table;
         wasm_limits_t memory;
+        wasm_functype_t *tag;
     } of;
 };
 
@@ -94,6 +95,8 @@ void wasm_externtype_delete(wasm_externtype_t *type)
     if (type && type->kind == WASM_EXTERN_FUNC) {
         wasm_valtype_vec_delete(&type->of.func.params);
         wasm_valtype_vec_delete(&type->of.func.results);
+    } else if (type && type->kind == WASM_EXTERN_TAG) {
+        wasm_functype_delete(type->of.tag);
     }
     wagi_free(type);
 }
@@ -114,11 +117,14 @@ wasm_externtype_t *wasm_externtype_copy(const wasm_externtype_t *type)
             wasm_externtype_delete(copy);
             return NULL;
         }
+    } else if (type->kind == WASM_EXTERN_TAG && !(copy->of.tag = wasm_functype_copy(type->of.tag))) {
+        wasm_externtype_delete(copy);
+        return NULL;
     }
     return copy;
 }
 
-/* What each of the four has in common with the others. */
+/* What each of the five has in common with the others. */
 #define EXTERN_TYPE(name, kind_)                                                                                       \
     void wasm_##name##_delete(wasm_##name##_t *type)                                                                   \
     {                                                                                                                  \
@@ -148,6 +154,7 @@ EXTERN_TYPE(functype, WASM_EXTERN_FUNC)
 EXTERN_TYPE(globaltype, WASM_EXTERN_GLOBAL)
 EXTERN_TYPE(tabletype, WASM_EXTERN_TABLE)
 EXTERN_TYPE(memorytype, WASM_EXTERN_MEMORY)
+EXTERN_TYPE(tagtype, WASM_EXTERN_TAG)
 
 wasm_functype_t *wasm_functype_new(wasm_valtype_vec_t *params, wasm_valtype_vec_t *results)
 {
@@ -225,6 +232,21 @@ const wasm_limits_t *wasm_memorytype_limits(const wasm_memorytype_t *type)
     return &((const wasm_externtype_t *)type)->of.memory;
 }
 
+wasm_tagtype_t *wasm_tagtype_new(wasm_functype_t *functype)
+{
+    wasm_externtype_t *type = functype ? externtype_new(WASM_EXTERN_TAG) : NULL;
+    if (type)
+        type->of.tag = functype;
+    else
+        wasm_functype_delete(functype);
+    return (wasm_tagtype_t *)type;
+}
+
+const wasm_functype_t *wasm_tagtype_functype(const wasm_tagtype_t *type)
+{
+    return ((const wasm_externtype_t *)type)->of.tag;
+}
+
 /* ---- from the inside's types ---- */
 
 static bool fill_types(const wagi_registry *registry, const wagi_valtype *types, uint32_t count,
@@ -271,9 +293,9 @@ wasm_memorytype_t *wagi_wasm_memorytype(wagi_memory_type type, uint64_t now)
     return wasm_memorytype_new(&limits);
 }
 
-wasm_externtype_t *wagi_wasm_tagtype(void)
+wasm_tagtype_t *wagi_wasm_tagtype(const wagi_registry *registry, const wagi_type *type)
 {
-    return externtype_new(WAGI_WASM_EXTERN_TAG);
+    return wasm_tagtype_new(wagi_wasm_functype(registry, type));
 }
 
 /* ---- imports and exports ---- */
@@ -397,6 +419,7 @@ TYPE_VEC(functype)
 TYPE_VEC(globaltype)
 TYPE_VEC(tabletype)
 TYPE_VEC(memorytype)
+TYPE_VEC(tagtype)
 TYPE_VEC(externtype)
 TYPE_VEC(importtype)
 TYPE_VEC(exporttype)

@@ -2,7 +2,6 @@
 #include "base/error.h"
 
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,8 +18,10 @@ struct wag_error {
     size_t import_index;
     wag_name import_module, import_field;
     char *wanted, *given;
-    wag_frame *frames; /* names behind the array in the same block */
+    wag_frame *frames;     /* origins and names behind the array in the same block */
+    wagi_origin **origins; /* frame_count; one reference each, or NULL */
     size_t frame_count;
+    wagi_error_info info;
     void *attachment;
     void (*release)(void *attachment);
 };
@@ -177,8 +178,12 @@ void wag_error_unref(wag_error *error)
     /* acq_rel: the last owner sees everything the others did with the object before it frees it. */
     if (atomic_fetch_sub_explicit(&error->count, 1, memory_order_acq_rel) != 1)
         return;
+    if (error->info.finalize)
+        error->info.finalize(error->info.info);
     if (error->attachment)
         error->release(error->attachment);
+    for (size_t i = 0; i < error->frame_count; i++)
+        wagi_origin_unref(error->origins[i]);
     wagi_free(error->message);
     wagi_free((void *)error->import_module.data);
     wagi_free((void *)error->import_field.data);
@@ -253,33 +258,70 @@ static size_t name_bytes(const wag_frame *frames, size_t count)
     return bytes;
 }
 
-void wagi_error_append_frames(wag_error *error, const wag_frame *frames, size_t count, size_t limit)
+wagi_origin *wagi_origin_ref(wagi_origin *origin)
 {
-    /* acquire: pairs with the release of whoever gave up the other reference. */
-    if (error == &nomem_error || atomic_load_explicit(&error->count, memory_order_acquire) != 1)
-        return;
+    /* relaxed: whoever counts up holds a reference already. */
+    if (origin)
+        atomic_fetch_add_explicit(&origin->count, 1, memory_order_relaxed);
+    return origin;
+}
+
+void wagi_origin_unref(wagi_origin *origin)
+{
+    /* acq_rel: the last owner sees what the others did with it before it frees it. */
+    if (origin && atomic_fetch_sub_explicit(&origin->count, 1, memory_order_acq_rel) == 1)
+        wagi_free(origin);
+}
+
+wagi_origin *wagi_error_origin(const wag_error *error, size_t index)
+{
+    return index < error->frame_count ? error->origins[index] : NULL;
+}
+
+wagi_error_info *wagi_error_host_info(const wag_error *error)
+{
+    return error == &nomem_error ? NULL : &((wag_error *)(uintptr_t)error)->info;
+}
+
+/* count more frames; false when none are taken. */
+static bool append_frames(wag_error *error, const wag_frame *frames, wagi_origin *const *origins, size_t count)
+{
     size_t old = error->frame_count;
-    if (old >= limit)
-        return;
-    if (count > limit - old)
-        count = limit - old;
-    if (count == 0)
-        return;
-    wag_frame *copy =
-        wagi_alloc((old + count) * sizeof *copy + name_bytes(error->frames, old) + name_bytes(frames, count));
+    wag_frame *copy = wagi_alloc((old + count) * (sizeof *copy + sizeof *origins) + name_bytes(error->frames, old) +
+                                 name_bytes(frames, count));
     if (!copy)
-        return;
-    char *name = copy_frames(copy, (char *)(copy + old + count), error->frames, old);
+        return false;
+    wagi_origin **places = (wagi_origin **)(copy + old + count);
+    char *name = copy_frames(copy, (char *)(places + old + count), error->frames, old);
     copy_frames(copy + old, name, frames, count);
+    for (size_t i = 0; i < old + count; i++)
+        places[i] = i < old ? error->origins[i] : origins ? origins[i - old] : NULL;
     wagi_free(error->frames);
     error->frames = copy;
+    error->origins = places;
     error->frame_count = old + count;
+    return true;
+}
+
+void wagi_error_append_frames(wag_error *error, const wag_frame *frames, wagi_origin *const *origins, size_t count,
+                              size_t limit)
+{
+    size_t taken = 0;
+    /* acquire: pairs with the release of whoever gave up the other reference. */
+    if (error != &nomem_error && atomic_load_explicit(&error->count, memory_order_acquire) == 1 &&
+        error->frame_count < limit) {
+        taken = count < limit - error->frame_count ? count : limit - error->frame_count;
+        if (taken && !append_frames(error, frames, origins, taken))
+            taken = 0;
+    }
+    for (size_t i = taken; origins && i < count; i++)
+        wagi_origin_unref(origins[i]);
 }
 
 void wagi_error_set_frames(wag_error *error, const wag_frame *frames, size_t count)
 {
     if (error->frame_count == 0)
-        wagi_error_append_frames(error, frames, count, count);
+        wagi_error_append_frames(error, frames, NULL, count, count);
 }
 
 bool wagi_error_attach(wag_error *error, void *attachment, void (*release)(void *attachment))

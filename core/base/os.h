@@ -49,6 +49,12 @@ void wagi_wakeup_clear(int wakeup);
 void wagi_wakeup_free(int wakeup);
 /* Wait until readable or the time has passed (timeout_ns < 0: no limit). True when readable. */
 bool wagi_wakeup_wait(int wakeup, int64_t timeout_ns);
+/* What a descriptor may be waited for; ERROR comes unasked. */
+enum { WAGI_FD_READ = 1, WAGI_FD_WRITE = 2, WAGI_FD_ERROR = 4 };
+/* The same, or until one of the events (WAGI_FD_*; 0: none but errors) of a descriptor (-1: none) has come. A signal
+ * may end it early. False when the system cannot say; errors of the descriptor are events. */
+bool wagi_wakeup_wait_fd(int wakeup, int fd, unsigned events, int64_t timeout_ns, bool *ret_woken,
+                         unsigned *ret_events);
 
 /* An alarm: a descriptor that polls readable from a point of wagi_clock_ns on, until it is set again. */
 int wagi_alarm_new(void);                             /* never due; -1 when there is none to be had */

@@ -258,6 +258,21 @@ bool wagi_wakeup_wait(int wakeup, int64_t timeout_ns)
     return ppoll(&item, 1, timeout_ns < 0 ? NULL : &timeout, NULL) > 0 && (item.revents & POLLIN);
 }
 
+bool wagi_wakeup_wait_fd(int wakeup, int fd, unsigned events, int64_t timeout_ns, bool *ret_woken, unsigned *ret_events)
+{
+    struct pollfd items[2] = {{.fd = wakeup, .events = POLLIN}, {.fd = fd}};
+    struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / 1000000000), .tv_nsec = (long)(timeout_ns % 1000000000)};
+    items[1].events = (short)((events & WAGI_FD_READ ? POLLIN : 0) | (events & WAGI_FD_WRITE ? POLLOUT : 0));
+    int got = ppoll(items, fd < 0 ? 1 : 2, timeout_ns < 0 ? NULL : &timeout, NULL);
+    *ret_woken = got > 0 && (items[0].revents & POLLIN);
+    *ret_events = 0;
+    if (got > 0 && fd >= 0)
+        *ret_events = (items[1].revents & POLLIN ? WAGI_FD_READ : 0u) |
+                      (items[1].revents & POLLOUT ? WAGI_FD_WRITE : 0u) |
+                      (items[1].revents & (POLLERR | POLLHUP | POLLNVAL) ? WAGI_FD_ERROR : 0u);
+    return got >= 0 || errno == EINTR;
+}
+
 int wagi_alarm_new(void)
 {
     return timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "binary/fuel.h"
+#include "binary/skip.h"
 #include "compiler/build_entry.h"
 
 /* ---- instructions and blocks ---- */
@@ -196,105 +198,9 @@ wagi_op wagi_build_read_op(wagi_builder *b)
     return read_op(b);
 }
 
-static void skip_leb(wagi_reader *in, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        wagi_read_leb_u(in, 64);
-}
-
 void wagi_build_skip_immediate(wagi_builder *b, wagi_op op)
 {
-    wagi_reader *in = &b->in;
-    switch (wagi_ops[op].imm) {
-    case WAGI_IMM_NONE:
-        return;
-    case WAGI_IMM_BLOCK:
-        wagi_build_read_block_type(b);
-        return;
-    case WAGI_IMM_HEAP:
-        wagi_read_heap_type(in, b->data);
-        return;
-    case WAGI_IMM_BR_TABLE:
-        for (uint32_t n = wagi_read_u32(in) + 1; n && !in->error; n--)
-            wagi_read_u32(in);
-        return;
-    case WAGI_IMM_SELECT:
-        for (uint32_t n = wagi_read_u32(in); n && !in->error; n--)
-            wagi_read_valtype(in, b->data);
-        return;
-    case WAGI_IMM_MEMARG:
-        if (wagi_read_u32(in) & 0x40)
-            wagi_read_u32(in);
-        wagi_read_u64(in);
-        return;
-    case WAGI_IMM_I32:
-        wagi_read_s32(in);
-        return;
-    case WAGI_IMM_I64:
-        wagi_read_s64(in);
-        return;
-    case WAGI_IMM_F32:
-        wagi_read_bytes(in, 4);
-        return;
-    case WAGI_IMM_F64:
-        wagi_read_bytes(in, 8);
-        return;
-    case WAGI_IMM_CALL_INDIRECT:
-    case WAGI_IMM_TABLE2:
-    case WAGI_IMM_ELEM_TABLE:
-    case WAGI_IMM_MEMORY2:
-    case WAGI_IMM_DATA_MEMORY:
-        skip_leb(in, 2);
-        return;
-    case WAGI_IMM_MEMARG_LANE:
-        if (wagi_read_u32(in) & 0x40)
-            wagi_read_u32(in);
-        wagi_read_u64(in);
-        wagi_read_u8(in);
-        return;
-    case WAGI_IMM_V128:
-    case WAGI_IMM_SHUFFLE:
-        wagi_read_bytes(in, 16);
-        return;
-    case WAGI_IMM_LANE:
-        wagi_read_u8(in);
-        return;
-    case WAGI_IMM_LABEL:
-    case WAGI_IMM_FUNC:
-    case WAGI_IMM_TYPE:
-    case WAGI_IMM_LOCAL:
-    case WAGI_IMM_GLOBAL:
-    case WAGI_IMM_TABLE:
-    case WAGI_IMM_ELEM:
-    case WAGI_IMM_MEMORY:
-    case WAGI_IMM_DATA:
-    case WAGI_IMM_TAG:
-        skip_leb(in, 1);
-        return;
-    case WAGI_IMM_TYPE_FIELD:
-    case WAGI_IMM_TYPE_N:
-    case WAGI_IMM_TYPE_DATA:
-    case WAGI_IMM_TYPE_ELEM:
-    case WAGI_IMM_TYPE2:
-        skip_leb(in, 2);
-        return;
-    case WAGI_IMM_BR_ON_CAST:
-        wagi_read_u8(in);
-        wagi_read_u32(in);
-        wagi_read_heap_type(in, b->data);
-        wagi_read_heap_type(in, b->data);
-        return;
-    case WAGI_IMM_TRY_TABLE:
-        wagi_build_read_block_type(b);
-        for (uint32_t n = wagi_read_u32(in); n && !in->error; n--)
-            skip_leb(in, wagi_read_u8(in) < WAGI_CATCH_ALL ? 2 : 1);
-        return;
-    case WAGI_IMM_FENCE:
-        wagi_read_u8(in);
-        return;
-    default: /* an op that is not built even where it cannot be reached */
-        b->ir->failed = true;
-    }
+    wagi_skip_immediate(&b->in, b->data, op);
 }
 
 /* Skip to the `else` or `end` of the innermost construct; it stays unread. */
@@ -318,6 +224,14 @@ static void skip_unreachable(wagi_builder *b)
         }
         wagi_build_skip_immediate(b, op);
     }
+}
+
+void wagi_build_fuel(wagi_builder *b, uint32_t cost)
+{
+    wagi_ins ins = ins_1(WAGI_IR_FUEL, WAGI_TY_I64, WAGI_NIL, WAGI_NIL);
+    ins.imm = cost;
+    if (cost)
+        wagi_build_emit(b, ins);
 }
 
 static bool reserve_locals(wagi_builder *b, uint32_t count)
@@ -495,6 +409,8 @@ bool wagi_build(wagi_builder *b, wagi_ir *ir, const wagi_machine *machine, const
         return false;
     wagi_build_start_block(b, true);
     wagi_build_push_function(b);
+    if (data->fuel)
+        wagi_build_fuel(b, wagi_fuel_of_entry(data, body));
     build_ops(b);
     return !ir->failed && !b->in.error && b->control.n == 0;
 }

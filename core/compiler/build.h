@@ -120,6 +120,8 @@ bool wagi_build(wagi_builder *builder, wagi_ir *ir, const wagi_machine *machine,
                 const wagi_func_body *body, bool poll);
 /* ---- build.c: instructions, stack, locals (and build_inline.h) ---- */
 wagi_entry *wagi_build_top(wagi_builder *b);
+/* Charge for what the op at hand begins (binary/fuel.h). */
+void wagi_build_fuel(wagi_builder *b, uint32_t cost);
 void wagi_build_load_const(wagi_builder *b, wagi_entry *entry);
 void wagi_build_sync(wagi_builder *b);
 void wagi_build_drop_to(wagi_builder *b, uint32_t height);

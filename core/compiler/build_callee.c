@@ -11,6 +11,7 @@
  */
 #include <string.h>
 
+#include "binary/fuel.h"
 #include "compiler/build.h"
 #include "compiler/build_entry.h"
 
@@ -250,6 +251,10 @@ bool wagi_build_inline(wagi_builder *b, uint32_t index)
     bind_locals(b, callee, facts);
     if (!ir->failed)
         wagi_build_push_callee(b, callee);
+    if (b->data->fuel) {
+        b->source = (uint32_t)(callee->code - b->data->bytes.data);
+        wagi_build_fuel(b, wagi_fuel_of_entry(b->data, callee));
+    }
     b->in = wagi_reader_make(b->data->bytes.data, callee->code, callee->end);
     return true;
 }

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "binary/fuel.h"
 #include "compiler/build_entry.h"
 
 static wagi_control *control_at(wagi_builder *b, uint32_t depth)
@@ -326,6 +327,10 @@ static void begin_loop(wagi_builder *b, wagi_block_type type)
     ir->labels.p[c->label].block = (uint32_t)ir->blocks.n - 1;
     if (b->poll)
         wagi_build_emit(b, ins_1(WAGI_IR_POLL, WAGI_TY_I32, WAGI_NIL, WAGI_NIL));
+    if (b->data->fuel) {
+        uint32_t begin = (uint32_t)(b->body->code - b->data->bytes.data);
+        wagi_build_fuel(b, wagi_fuel_of_loop(b->data, b->body, b->source - begin));
+    }
 }
 
 static void begin_if(wagi_builder *b, wagi_test test, wagi_block_type type)

@@ -149,6 +149,7 @@ typedef struct wagi_code_context {
     const wagi_code_abi *abi;
     struct wagi_instance_layout layout;
     int32_t stop_limit;            /* wagi_stop_limit_offset() */
+    int32_t fuel;                  /* wagi_fuel_offset() */
     bool guard;                    /* 32-bit memories are reserved with guard pages */
     bool poll;                     /* loops poll for interrupts */
     const wagi_parallel *parallel; /* threads to compile with, or NULL */

@@ -25,7 +25,8 @@ wagi_compile_stream *wagi_compile_stream_new(const wagi_growing *bytes, wag_clus
     stream->cluster = cluster;
     stream->tier = tier;
     stream->parallel = wagi_compile_pool_parallel(cluster);
-    stream->no_draft = tier == WAG_TIER_INTERP || !wagi_native_available();
+    /* What code charges is counted when all bodies are there. */
+    stream->no_draft = tier == WAG_TIER_INTERP || !wagi_native_available() || cluster->fuel;
     stream->decoder = wagi_decoder_new(bytes->base ? bytes->base : &none, bytes->mapped, cluster, cluster->registry,
                                        &cluster->limits, &stream->parallel);
     if (stream->decoder)

@@ -2,6 +2,7 @@
 #include "compiler/fold_simd.h"
 #include "exec/native.h"
 #include "ops/num.h"
+#include "runtime/fuel.h"
 
 static wag_err memory_grow(wag_instance *instance, wagi_slot *slots)
 {
@@ -13,17 +14,24 @@ static wag_err memory_grow(wag_instance *instance, wagi_slot *slots)
 
 static wag_err memory_fill(wag_instance *instance, wagi_slot *slots)
 {
-    return wagi_memory_fill(instance->memories[slots[3]], slots[0], (uint8_t)slots[1], slots[2]);
+    wag_err err = wagi_fuel_work(instance, slots[2]);
+    return err != WAG_OK ? err : wagi_memory_fill(instance->memories[slots[3]], slots[0], (uint8_t)slots[1], slots[2]);
 }
 
 static wag_err memory_copy(wag_instance *instance, wagi_slot *slots)
 {
-    return wagi_memory_copy(instance->memories[slots[3]], slots[0], instance->memories[slots[4]], slots[1], slots[2]);
+    wag_err err = wagi_fuel_work(instance, slots[2]);
+    return err != WAG_OK ? err
+                         : wagi_memory_copy(instance->memories[slots[3]], slots[0], instance->memories[slots[4]],
+                                            slots[1], slots[2]);
 }
 
 static wag_err memory_init(wag_instance *instance, wagi_slot *slots)
 {
-    return wagi_memory_init(instance->memories[slots[3]], slots[0], &instance->datas[slots[4]], slots[1], slots[2]);
+    wag_err err = wagi_fuel_work(instance, slots[2]);
+    return err != WAG_OK ? err
+                         : wagi_memory_init(instance->memories[slots[3]], slots[0], &instance->datas[slots[4]],
+                                            slots[1], slots[2]);
 }
 
 static wag_err data_drop(wag_instance *instance, wagi_slot *slots)
@@ -59,6 +67,9 @@ static wag_err table_set(wag_instance *instance, wagi_slot *slots)
 static wag_err table_grow(wag_instance *instance, wagi_slot *slots)
 {
     wag_table *table = instance->tables[slots[2]];
+    wag_err err = wagi_fuel_grow(instance, table, slots[1]);
+    if (err != WAG_OK)
+        return err;
     uint64_t old_size = wagi_table_grow(table, slots[1], slots[0]);
     slots[0] = table->type.limits.is_64 ? old_size : (uint32_t)old_size;
     return WAG_OK;
@@ -66,17 +77,24 @@ static wag_err table_grow(wag_instance *instance, wagi_slot *slots)
 
 static wag_err table_fill(wag_instance *instance, wagi_slot *slots)
 {
-    return wagi_table_fill(instance->tables[slots[3]], slots[0], slots[1], slots[2]);
+    wag_err err = wagi_fuel_work(instance, slots[2] * sizeof *slots);
+    return err != WAG_OK ? err : wagi_table_fill(instance->tables[slots[3]], slots[0], slots[1], slots[2]);
 }
 
 static wag_err table_copy(wag_instance *instance, wagi_slot *slots)
 {
-    return wagi_table_copy(instance->tables[slots[3]], slots[0], instance->tables[slots[4]], slots[1], slots[2]);
+    wag_err err = wagi_fuel_work(instance, slots[2] * sizeof *slots);
+    return err != WAG_OK
+               ? err
+               : wagi_table_copy(instance->tables[slots[3]], slots[0], instance->tables[slots[4]], slots[1], slots[2]);
 }
 
 static wag_err table_init(wag_instance *instance, wagi_slot *slots)
 {
-    return wagi_table_init(instance->tables[slots[3]], slots[0], &instance->elems[slots[4]], slots[1], slots[2]);
+    wag_err err = wagi_fuel_work(instance, slots[2] * sizeof *slots);
+    return err != WAG_OK
+               ? err
+               : wagi_table_init(instance->tables[slots[3]], slots[0], &instance->elems[slots[4]], slots[1], slots[2]);
 }
 
 static wag_err elem_drop(wag_instance *instance, wagi_slot *slots)
@@ -123,12 +141,14 @@ static wag_err array_new(wag_instance *instance, wagi_slot *slots)
 {
     const wagi_type *type = type_of(slots);
     uint32_t length = (uint32_t)slots[type->fields[0].storage == WAGI_V128 ? 3 : 2];
-    return wagi_array_new(instance, type, length, slots + 1, slots);
+    wag_err err = wagi_fuel_elements(instance, type, length);
+    return err != WAG_OK ? err : wagi_array_new(instance, type, length, slots + 1, slots);
 }
 
 static wag_err array_new_default(wag_instance *instance, wagi_slot *slots)
 {
-    return wagi_array_new(instance, type_of(slots), (uint32_t)slots[1], NULL, slots);
+    wag_err err = wagi_fuel_elements(instance, type_of(slots), (uint32_t)slots[1]);
+    return err != WAG_OK ? err : wagi_array_new(instance, type_of(slots), (uint32_t)slots[1], NULL, slots);
 }
 
 static wag_err array_new_fixed(wag_instance *instance, wagi_slot *slots)
@@ -138,40 +158,52 @@ static wag_err array_new_fixed(wag_instance *instance, wagi_slot *slots)
 
 static wag_err array_new_data(wag_instance *instance, wagi_slot *slots)
 {
-    return wagi_array_new_data(instance, type_of(slots), &instance->datas[slots[1]], (uint32_t)slots[2],
-                               (uint32_t)slots[3], slots);
+    wag_err err = wagi_fuel_elements(instance, type_of(slots), (uint32_t)slots[3]);
+    return err != WAG_OK ? err
+                         : wagi_array_new_data(instance, type_of(slots), &instance->datas[slots[1]], (uint32_t)slots[2],
+                                               (uint32_t)slots[3], slots);
 }
 
 static wag_err array_new_elem(wag_instance *instance, wagi_slot *slots)
 {
-    return wagi_array_new_elem(instance, type_of(slots), &instance->elems[slots[1]], (uint32_t)slots[2],
-                               (uint32_t)slots[3], slots);
+    wag_err err = wagi_fuel_elements(instance, type_of(slots), (uint32_t)slots[3]);
+    return err != WAG_OK ? err
+                         : wagi_array_new_elem(instance, type_of(slots), &instance->elems[slots[1]], (uint32_t)slots[2],
+                                               (uint32_t)slots[3], slots);
 }
 
 static wag_err array_fill(wag_instance *instance, wagi_slot *slots)
 {
     const wagi_gc_object *array = (const wagi_gc_object *)(uintptr_t)slots[0];
     bool is_wide = array && wagi_gc_type_of(array)->fields[0].storage == WAGI_V128;
-    return wagi_array_fill_from(instance->unit.agent, slots[0], (uint32_t)slots[1], slots + 2,
-                                (uint32_t)slots[is_wide ? 4 : 3]);
+    wag_err err = wagi_fuel_array(instance, slots[0], (uint32_t)slots[is_wide ? 4 : 3]);
+    return err != WAG_OK ? err
+                         : wagi_array_fill_from(instance->unit.agent, slots[0], (uint32_t)slots[1], slots + 2,
+                                                (uint32_t)slots[is_wide ? 4 : 3]);
 }
 
 static wag_err array_copy(wag_instance *instance, wagi_slot *slots)
 {
-    return wagi_array_copy(instance->unit.agent, slots[0], (uint32_t)slots[1], slots[2], (uint32_t)slots[3],
-                           (uint32_t)slots[4]);
+    wag_err err = wagi_fuel_array(instance, slots[0], (uint32_t)slots[4]);
+    return err != WAG_OK ? err
+                         : wagi_array_copy(instance->unit.agent, slots[0], (uint32_t)slots[1], slots[2],
+                                           (uint32_t)slots[3], (uint32_t)slots[4]);
 }
 
 static wag_err array_init_data(wag_instance *instance, wagi_slot *slots)
 {
-    return wagi_array_init_data(instance->unit.agent, slots[0], (uint32_t)slots[1], &instance->datas[slots[4]],
-                                (uint32_t)slots[2], (uint32_t)slots[3]);
+    wag_err err = wagi_fuel_array(instance, slots[0], (uint32_t)slots[3]);
+    return err != WAG_OK ? err
+                         : wagi_array_init_data(instance->unit.agent, slots[0], (uint32_t)slots[1],
+                                                &instance->datas[slots[4]], (uint32_t)slots[2], (uint32_t)slots[3]);
 }
 
 static wag_err array_init_elem(wag_instance *instance, wagi_slot *slots)
 {
-    return wagi_array_init_elem(instance->unit.agent, slots[0], (uint32_t)slots[1], &instance->elems[slots[4]],
-                                (uint32_t)slots[2], (uint32_t)slots[3]);
+    wag_err err = wagi_fuel_array(instance, slots[0], (uint32_t)slots[3]);
+    return err != WAG_OK ? err
+                         : wagi_array_init_elem(instance->unit.agent, slots[0], (uint32_t)slots[1],
+                                                &instance->elems[slots[4]], (uint32_t)slots[2], (uint32_t)slots[3]);
 }
 
 void *wagi_native_alloc(wag_instance *instance, const wagi_type *type, uint32_t size)

@@ -114,10 +114,9 @@ static WAGI_COLD wag_error *host_func_ended(wagi_unit *unit, wag_error *error)
 {
     wag_agent *agent = unit->agent;
     wagi_unit_drop(unit);
+    error = wagi_call_stopped(agent, error);
     if (error)
         return error;
-    if (wagi_agent_poll(agent))
-        return wagi_error_new(WAG_INTERRUPTED, NULL);
     wagi_store_poll(agent); /* what the callers work with is in native frames, which are scanned */
     return NULL;
 }
@@ -187,6 +186,7 @@ static wagi_code_context context_of(const wag_module *module, bool guarded, wagi
                                .abi = &wagi_native_abi,
                                .layout = wagi_instance_layout_of(module->data),
                                .stop_limit = wagi_stop_limit_offset(),
+                               .fuel = wagi_fuel_offset(),
                                .guard = guarded,
                                .poll = true,
                                .parallel = module->cluster ? parallel : NULL,

@@ -27,7 +27,7 @@ wag_err wagi_native_compile(wag_module *module, wagi_native_draft *draft, wag_er
 /* ---- between the tier's files ---- */
 void wagi_native_trap(wag_instance *instance, const void *pc, const void *sp, wag_err trap);
 /* An error on its way to the entry: adds the frames. */
-void wagi_native_fail(wag_agent *agent, uintptr_t pc, uintptr_t sp, wag_error *error);
+void wagi_native_fail(wag_instance *instance, uintptr_t pc, uintptr_t sp, wag_error *error);
 void wagi_native_raise(wagi_raise *raise, wag_error *error);
 
 /* A walk over native frames, from the innermost outward (trap.c). Each place is a return address but the first, which

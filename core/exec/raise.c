@@ -50,7 +50,7 @@ static void go_to_entry(wagi_raise *raise)
 
 static void leave(wagi_raise *raise, wag_error *error)
 {
-    wagi_native_fail(raise->instance->unit.agent, raise->pc, raise->sp, error);
+    wagi_native_fail(raise->instance, raise->pc, raise->sp, error);
     go_to_entry(raise);
 }
 

@@ -62,13 +62,16 @@ static size_t offset_in_func(const wagi_module_data *data, uint32_t func_index, 
     return module_offset - (size_t)(wagi_module_body(data, func_index)->code - data->bytes.data);
 }
 
-static void add_frames(const wag_agent *agent, uintptr_t pc, const void *sp, bool is_fault, wag_error *error)
+/* instance: whose code pc is in. */
+static void add_frames(wag_instance *instance, uintptr_t pc, const void *sp, bool is_fault, wag_error *error)
 {
+    const wag_agent *agent = instance->unit.agent;
     size_t limit = (size_t)agent->cluster->limits.backtrace_frames, count = 0;
-    wag_frame *frames = wagi_alloc(limit * sizeof *frames);
+    wag_frame *frames = wagi_alloc(limit * (sizeof *frames + sizeof(wagi_origin *)));
+    wagi_origin **origins = (wagi_origin **)(frames + limit);
     if (!frames)
         return; /* an error without backtrace is better than none */
-    wagi_native_walker w = {.sp = sp};
+    wagi_native_walker w = {.sp = sp, .instance = instance};
     for (bool more = wagi_native_walk_begin(&w, pc, is_fault); more && count < limit; more = wagi_native_walk_out(&w)) {
         wagi_site site;
         wagi_site_rest rest;
@@ -76,6 +79,7 @@ static void add_frames(const wag_agent *agent, uintptr_t pc, const void *sp, boo
             w.in_prologue = site.kind == WAGI_SITE_PROLOGUE;
             do { /* with the callers into which the function at hand was inlined */
                 uint32_t index = wagi_code_func_index(w.code->data, site.source);
+                origins[count] = wagi_instance_origin(w.instance);
                 frames[count++] = (wag_frame){.func_index = index,
                                               .func_name = wagi_module_func_name(w.code->data, index),
                                               .module_offset = site.source,
@@ -84,37 +88,34 @@ static void add_frames(const wag_agent *agent, uintptr_t pc, const void *sp, boo
         }
         is_fault = false;
     }
-    wagi_error_append_frames(error, frames, count, limit);
+    wagi_error_append_frames(error, frames, origins, count, limit);
     wagi_free(frames);
 }
 
 /* The walk needs to know whether pc is a faulting instruction or a return address: the fault handler's mark. */
 #define FAULT_MARK 0x10000u
 
-/* An interrupt that comes while an earlier one is forgotten may have set the limit and not the flag: wagi_agent_raise
- * sets one after the other. */
-static bool is_interrupted(wag_agent *agent)
-{
-    return wagi_agent_poll(agent) || atomic_load(agent->stop_limit) == UINTPTR_MAX;
-}
-
 void wagi_native_trap(wag_instance *instance, const void *pc, const void *sp, wag_err trap)
 {
     wag_agent *agent = instance->unit.agent;
     bool is_fault = (unsigned)trap & FAULT_MARK;
     trap = (wag_err)((unsigned)trap & ~FAULT_MARK);
-    /* One compare serves both: the stack limit moves to the top while an interrupt is pending. */
-    if (trap == WAG_STACK_OVERFLOW || trap == WAG_INTERRUPTED)
-        trap = is_interrupted(agent) ? WAG_INTERRUPTED : WAG_STACK_OVERFLOW;
+    /* One compare serves both: the stack limit moves to the top while the agent is to stop. */
+    if (trap == WAG_STACK_OVERFLOW || trap == WAG_INTERRUPTED) {
+        wag_err stop = wagi_agent_stop(agent);
+        trap = stop == WAG_OK ? WAG_STACK_OVERFLOW : stop;
+    }
+    if (trap == WAG_OUT_OF_FUEL)
+        *agent->fuel = 0; /* the code has taken more than there was */
     wag_error *error = wagi_error_new(trap, NULL);
-    add_frames(agent, (uintptr_t)pc, sp, is_fault, error);
+    add_frames(instance, (uintptr_t)pc, sp, is_fault, error);
     agent->trap_error = error;
 }
 
-void wagi_native_fail(wag_agent *agent, uintptr_t pc, uintptr_t sp, wag_error *error)
+void wagi_native_fail(wag_instance *instance, uintptr_t pc, uintptr_t sp, wag_error *error)
 {
-    add_frames(agent, pc, (const void *)sp, false, error);
-    agent->trap_error = error;
+    add_frames(instance, pc, (const void *)sp, false, error);
+    instance->unit.agent->trap_error = error;
 }
 
 /* ---- faults ---- */

@@ -39,6 +39,7 @@
 #include "waggle/imports.h"
 #include "waggle/instance.h"
 #include "waggle/module.h"
+#include "waggle/port.h"
 #include "waggle/promise.h"
 #include "waggle/streaming.h"
 #include "waggle/value.h"

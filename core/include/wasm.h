@@ -166,8 +166,8 @@ WASM_API_EXTERN own wasm_store_t *wasm_store_new(wasm_engine_t *);
 
 /* ---- types ----
  * Made from parts, which they take over; asked, they lend them. x_new gives NULL, and the parts are gone, when a part
- * is NULL or memory is out. An externtype is one of functype, globaltype, tabletype and memorytype: the conversions
- * give the same type, or NULL for another kind. */
+ * is NULL or memory is out. An externtype is one of functype, globaltype, tabletype, memorytype and tagtype: the
+ * conversions give the same type, or NULL for another kind. */
 
 typedef uint8_t wasm_mutability_t;
 enum wasm_mutability_enum { WASM_CONST, WASM_VAR };
@@ -224,10 +224,20 @@ WASM_DECLARE_TYPE(memorytype)
 WASM_API_EXTERN own wasm_memorytype_t *wasm_memorytype_new(const wasm_limits_t *);
 WASM_API_EXTERN const wasm_limits_t *wasm_memorytype_limits(const wasm_memorytype_t *);
 
-/* A tag's kind is 4; it has no type to convert to. */
+/* The function type says what an exception carries; it has no results. */
+WASM_DECLARE_TYPE(tagtype)
+WASM_API_EXTERN own wasm_tagtype_t *wasm_tagtype_new(own wasm_functype_t *);
+WASM_API_EXTERN const wasm_functype_t *wasm_tagtype_functype(const wasm_tagtype_t *);
+
 WASM_DECLARE_TYPE(externtype)
 typedef uint8_t wasm_externkind_t;
-enum wasm_externkind_enum { WASM_EXTERN_FUNC, WASM_EXTERN_GLOBAL, WASM_EXTERN_TABLE, WASM_EXTERN_MEMORY };
+enum wasm_externkind_enum {
+    WASM_EXTERN_FUNC,
+    WASM_EXTERN_GLOBAL,
+    WASM_EXTERN_TABLE,
+    WASM_EXTERN_MEMORY,
+    WASM_EXTERN_TAG,
+};
 
 WASM_API_EXTERN wasm_externkind_t wasm_externtype_kind(const wasm_externtype_t *);
 
@@ -235,21 +245,25 @@ WASM_API_EXTERN wasm_externtype_t *wasm_functype_as_externtype(wasm_functype_t *
 WASM_API_EXTERN wasm_externtype_t *wasm_globaltype_as_externtype(wasm_globaltype_t *);
 WASM_API_EXTERN wasm_externtype_t *wasm_tabletype_as_externtype(wasm_tabletype_t *);
 WASM_API_EXTERN wasm_externtype_t *wasm_memorytype_as_externtype(wasm_memorytype_t *);
+WASM_API_EXTERN wasm_externtype_t *wasm_tagtype_as_externtype(wasm_tagtype_t *);
 
 WASM_API_EXTERN wasm_functype_t *wasm_externtype_as_functype(wasm_externtype_t *);
 WASM_API_EXTERN wasm_globaltype_t *wasm_externtype_as_globaltype(wasm_externtype_t *);
 WASM_API_EXTERN wasm_tabletype_t *wasm_externtype_as_tabletype(wasm_externtype_t *);
 WASM_API_EXTERN wasm_memorytype_t *wasm_externtype_as_memorytype(wasm_externtype_t *);
+WASM_API_EXTERN wasm_tagtype_t *wasm_externtype_as_tagtype(wasm_externtype_t *);
 
 WASM_API_EXTERN const wasm_externtype_t *wasm_functype_as_externtype_const(const wasm_functype_t *);
 WASM_API_EXTERN const wasm_externtype_t *wasm_globaltype_as_externtype_const(const wasm_globaltype_t *);
 WASM_API_EXTERN const wasm_externtype_t *wasm_tabletype_as_externtype_const(const wasm_tabletype_t *);
 WASM_API_EXTERN const wasm_externtype_t *wasm_memorytype_as_externtype_const(const wasm_memorytype_t *);
+WASM_API_EXTERN const wasm_externtype_t *wasm_tagtype_as_externtype_const(const wasm_tagtype_t *);
 
 WASM_API_EXTERN const wasm_functype_t *wasm_externtype_as_functype_const(const wasm_externtype_t *);
 WASM_API_EXTERN const wasm_globaltype_t *wasm_externtype_as_globaltype_const(const wasm_externtype_t *);
 WASM_API_EXTERN const wasm_tabletype_t *wasm_externtype_as_tabletype_const(const wasm_externtype_t *);
 WASM_API_EXTERN const wasm_memorytype_t *wasm_externtype_as_memorytype_const(const wasm_externtype_t *);
+WASM_API_EXTERN const wasm_tagtype_t *wasm_externtype_as_tagtype_const(const wasm_externtype_t *);
 
 WASM_DECLARE_TYPE(importtype)
 WASM_API_EXTERN own wasm_importtype_t *wasm_importtype_new(own wasm_name_t *module, own wasm_name_t *name,
@@ -292,7 +306,7 @@ WASM_DECLARE_REF_BASE(ref)
 WASM_DECLARE_OWN(frame)
 WASM_DECLARE_VEC(frame, *)
 WASM_API_EXTERN own wasm_frame_t *wasm_frame_copy(const wasm_frame_t *);
-/* NULL: frames do not keep instances. */
+/* borrow: as long as the instance, which frames do not keep. NULL when it is gone, and on another thread. */
 WASM_API_EXTERN struct wasm_instance_t *wasm_frame_instance(const wasm_frame_t *);
 WASM_API_EXTERN uint32_t wasm_frame_func_index(const wasm_frame_t *);
 /* From the function's first instruction. */
@@ -368,6 +382,10 @@ WASM_API_EXTERN size_t wasm_memory_data_size(const wasm_memory_t *);
 WASM_API_EXTERN wasm_memory_pages_t wasm_memory_size(const wasm_memory_t *);
 WASM_API_EXTERN bool wasm_memory_grow(wasm_memory_t *, wasm_memory_pages_t delta);
 
+WASM_DECLARE_REF(tag)
+WASM_API_EXTERN own wasm_tag_t *wasm_tag_new(wasm_store_t *, const wasm_tagtype_t *);
+WASM_API_EXTERN own wasm_tagtype_t *wasm_tag_type(const wasm_tag_t *);
+
 WASM_DECLARE_REF(extern)
 WASM_DECLARE_VEC(extern, *)
 WASM_API_EXTERN wasm_externkind_t wasm_extern_kind(const wasm_extern_t *);
@@ -377,21 +395,25 @@ WASM_API_EXTERN wasm_extern_t *wasm_func_as_extern(wasm_func_t *);
 WASM_API_EXTERN wasm_extern_t *wasm_global_as_extern(wasm_global_t *);
 WASM_API_EXTERN wasm_extern_t *wasm_table_as_extern(wasm_table_t *);
 WASM_API_EXTERN wasm_extern_t *wasm_memory_as_extern(wasm_memory_t *);
+WASM_API_EXTERN wasm_extern_t *wasm_tag_as_extern(wasm_tag_t *);
 
 WASM_API_EXTERN wasm_func_t *wasm_extern_as_func(wasm_extern_t *);
 WASM_API_EXTERN wasm_global_t *wasm_extern_as_global(wasm_extern_t *);
 WASM_API_EXTERN wasm_table_t *wasm_extern_as_table(wasm_extern_t *);
 WASM_API_EXTERN wasm_memory_t *wasm_extern_as_memory(wasm_extern_t *);
+WASM_API_EXTERN wasm_tag_t *wasm_extern_as_tag(wasm_extern_t *);
 
 WASM_API_EXTERN const wasm_extern_t *wasm_func_as_extern_const(const wasm_func_t *);
 WASM_API_EXTERN const wasm_extern_t *wasm_global_as_extern_const(const wasm_global_t *);
 WASM_API_EXTERN const wasm_extern_t *wasm_table_as_extern_const(const wasm_table_t *);
 WASM_API_EXTERN const wasm_extern_t *wasm_memory_as_extern_const(const wasm_memory_t *);
+WASM_API_EXTERN const wasm_extern_t *wasm_tag_as_extern_const(const wasm_tag_t *);
 
 WASM_API_EXTERN const wasm_func_t *wasm_extern_as_func_const(const wasm_extern_t *);
 WASM_API_EXTERN const wasm_global_t *wasm_extern_as_global_const(const wasm_extern_t *);
 WASM_API_EXTERN const wasm_table_t *wasm_extern_as_table_const(const wasm_extern_t *);
 WASM_API_EXTERN const wasm_memory_t *wasm_extern_as_memory_const(const wasm_extern_t *);
+WASM_API_EXTERN const wasm_tag_t *wasm_extern_as_tag_const(const wasm_extern_t *);
 
 WASM_DECLARE_REF(instance)
 /* imports: one for each of the module's, in its order. *trap (may be NULL): own, why there is no instance. */

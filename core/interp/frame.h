@@ -71,6 +71,10 @@ typedef struct wagi_interp_state {
     const wagi_func_body *body;
     wag_instance *instance;
     wag_agent *agent;
+    /* What entries and loops poll, for a value of at least WAGI_STOP: the agent's stop limit; where code charges fuel
+     * `always`, so that the driver is asked each time. */
+    atomic_uintptr_t *stop;
+    atomic_uintptr_t always; /* WAGI_STOP */
     /* What the loop came back for. */
     wag_func *func;               /* CALL, TAIL_CALL: the callee; its arguments are the topmost operands */
     const wagi_func_body *target; /* CALL_OTHER, TAIL_CALL_OTHER: the callee's body */
@@ -82,6 +86,8 @@ typedef struct wagi_interp_state {
 typedef enum wagi_interp_exit {
     WAGI_INTERP_DONE,
     WAGI_INTERP_TRAP,
+    WAGI_INTERP_ENTERED,         /* a function has begun: may it run? */
+    WAGI_INTERP_LOOP,            /* the same for the loop at ip, which is passed then */
     WAGI_INTERP_OP,              /* run the op at ip (wagi_interp_slow_op) and go on */
     WAGI_INTERP_CALL,            /* call func, which is not of this instance */
     WAGI_INTERP_TAIL_CALL,       /* the same in place of this activation */

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "binary/fuel.h"
+#include "binary/skip.h"
 #include "interp/frame.h"
 
 /* The opcode of the call behind which a record's ip points. LEBs can be walked backward: only their last byte is below
@@ -42,13 +44,16 @@ static void add_frames(wag_agent *agent, wag_instance *instance, const wagi_func
                        wagi_slot *locals, wag_error *error)
 {
     size_t limit = (size_t)agent->cluster->limits.backtrace_frames, count = 0;
-    wag_frame *frames = wagi_alloc(limit * sizeof *frames);
+    wag_frame *frames = wagi_alloc(limit * (sizeof *frames + sizeof(wagi_origin *)));
+    wagi_origin **origins = (wagi_origin **)(frames + limit);
     if (!frames)
         return; /* an error without backtrace is better than none */
     for (; body && count < limit; go_out(&instance, &body, &ip, &locals))
-        if (body->func_index != WAGI_NO_INDEX) /* a constant expression is no function */
+        if (body->func_index != WAGI_NO_INDEX) { /* a constant expression is no function */
+            origins[count] = wagi_instance_origin(instance);
             frames[count++] = make_frame(instance, body, ip);
-    wagi_error_append_frames(error, frames, count, limit);
+        }
+    wagi_error_append_frames(error, frames, origins, count, limit);
     wagi_free(frames);
 }
 
@@ -125,6 +130,36 @@ static ptrdiff_t high_of(const wag_agent *agent)
     return agent->stack_end - agent->stack;
 }
 
+static wag_error *go_on_or_stop(wag_agent *agent, wag_err trap)
+{
+    if (wagi_agent_poll(agent))
+        trap = wagi_agent_stop(agent);
+    return trap == WAG_OK ? NULL : wagi_error_new(trap, NULL);
+}
+
+/* The function that runs has begun. */
+static wag_error *enter_function(wagi_interp_state *state)
+{
+    const wagi_module_data *data = state->instance->data;
+    return go_on_or_stop(state->agent,
+                         data->fuel ? wagi_fuel_charge(state->agent, wagi_fuel_of_entry(data, state->body)) : WAG_OK);
+}
+
+/* Pass the start of the loop at ip. */
+static wag_error *enter_loop(wagi_interp_state *state)
+{
+    const wagi_module_data *data = state->instance->data;
+    uint32_t at = (uint32_t)(state->ip - state->body->code);
+    wag_error *error = go_on_or_stop(
+        state->agent, data->fuel ? wagi_fuel_charge(state->agent, wagi_fuel_of_loop(data, state->body, at)) : WAG_OK);
+    if (error)
+        return error;
+    wagi_reader in = wagi_reader_make(data->bytes.data, state->ip + 1, state->body->end);
+    wagi_skip_immediate(&in, data, WAGI_OP_loop);
+    state->ip = in.pos;
+    return NULL;
+}
+
 /* Begin an activation of a function of any instance. locals: the arguments. */
 static wag_error *begin(wagi_interp_state *state, wag_instance *instance, const wagi_func_body *body, wagi_slot *locals,
                         wagi_interp_record record)
@@ -139,7 +174,7 @@ static wag_error *begin(wagi_interp_state *state, wag_instance *instance, const 
     state->ip = body->code;
     state->stp = body->side;
     state->sp = (wagi_slot *)(void *)(wagi_interp_record_of(locals, body) + 1);
-    return wagi_agent_poll(state->agent) ? wagi_error_new(WAG_INTERRUPTED, NULL) : NULL;
+    return enter_function(state);
 }
 
 static wag_error *call_body(wagi_interp_state *state, wag_instance *instance, const wagi_func_body *body)
@@ -258,6 +293,7 @@ static wag_error *do_tail_call(wagi_interp_state *state)
 
 static wagi_interp_exit run(wagi_interp_state *state)
 {
+    state->stop = state->instance->data->fuel ? &state->always : state->agent->stop_limit;
     if (state->body && state->body->uses_v128) /* without a body there is only the exit left to run */
         return wagi_interp_loop_wide(state);
     return state->instance->data->has_shared_memory ? wagi_interp_loop_shared(state) : wagi_interp_loop(state);
@@ -273,6 +309,12 @@ static wag_error *drive(wagi_interp_state *state)
             return NULL;
         case WAGI_INTERP_TRAP:
             error = wagi_error_new(state->trap, NULL);
+            break;
+        case WAGI_INTERP_ENTERED:
+            error = enter_function(state);
+            break;
+        case WAGI_INTERP_LOOP:
+            error = enter_loop(state);
             break;
         case WAGI_INTERP_OP:
             trap = wagi_interp_slow_op(state);
@@ -320,6 +362,7 @@ static wag_error *enter(wag_agent *agent, wag_instance *instance, const wagi_fun
     else if (body->param_count)
         memcpy(base, slots, body->param_count * sizeof *slots);
     wagi_interp_state state = {.agent = agent};
+    atomic_init(&state.always, WAGI_STOP);
     wagi_interp_record record = {.ip = exit_code, .instance = (uintptr_t)instance};
     wag_error *error = begin(&state, instance, body, base, record);
     error = error ? unwind(&state, error) : drive(&state);

@@ -6,6 +6,7 @@
 #include "binary/reader.h"
 #include "interp/frame.h"
 #include "interp/gc.h"
+#include "runtime/fuel.h"
 
 typedef struct op_state {
     wag_agent *agent;
@@ -92,10 +93,14 @@ static wag_err make(op_state *s, wagi_op op)
         err = wagi_struct_new(s->instance, s->type, NULL, &value);
         return made(s, err, value, 0);
     case WAGI_OP_array_new:
-        err = wagi_array_new(s->instance, s->type, (uint32_t)sp[-1], one_value(s, sp - 2, room), &value);
+        err = wagi_fuel_elements(s->instance, s->type, (uint32_t)sp[-1]);
+        if (err == WAG_OK)
+            err = wagi_array_new(s->instance, s->type, (uint32_t)sp[-1], one_value(s, sp - 2, room), &value);
         return made(s, err, value, 2);
     case WAGI_OP_array_new_default:
-        err = wagi_array_new(s->instance, s->type, (uint32_t)sp[-1], NULL, &value);
+        err = wagi_fuel_elements(s->instance, s->type, (uint32_t)sp[-1]);
+        if (err == WAG_OK)
+            err = wagi_array_new(s->instance, s->type, (uint32_t)sp[-1], NULL, &value);
         return made(s, err, value, 1);
     case WAGI_OP_array_new_fixed:
         if (!(values = topmost(s, s->second)))
@@ -103,32 +108,36 @@ static wag_err make(op_state *s, wagi_op op)
         err = wagi_array_new_fixed(s->instance, s->type, s->second, values, &value);
         return made(s, err, value, s->second);
     case WAGI_OP_array_new_data:
-        err = wagi_array_new_data(s->instance, s->type, &s->instance->datas[s->second], (uint32_t)sp[-2],
-                                  (uint32_t)sp[-1], &value);
+        err = wagi_fuel_elements(s->instance, s->type, (uint32_t)sp[-1]);
+        if (err == WAG_OK)
+            err = wagi_array_new_data(s->instance, s->type, &s->instance->datas[s->second], (uint32_t)sp[-2],
+                                      (uint32_t)sp[-1], &value);
         return made(s, err, value, 2);
     default: /* array.new_elem */
-        err = wagi_array_new_elem(s->instance, s->type, &s->instance->elems[s->second], (uint32_t)sp[-2],
-                                  (uint32_t)sp[-1], &value);
+        err = wagi_fuel_elements(s->instance, s->type, (uint32_t)sp[-1]);
+        if (err == WAG_OK)
+            err = wagi_array_new_elem(s->instance, s->type, &s->instance->elems[s->second], (uint32_t)sp[-2],
+                                      (uint32_t)sp[-1], &value);
         return made(s, err, value, 2);
     }
 }
 
 static wag_err touch_many(op_state *s, wagi_op op)
 {
-    wagi_slot *x, room[2];
+    wagi_slot *x = s->sp - (op == WAGI_OP_array_copy ? 5 : 4), room[2];
+    wag_err err = wagi_fuel_array(s->instance, x[0], (uint32_t)s->sp[-1]);
+    if (err != WAG_OK)
+        return err;
+    s->sp = x;
     switch (op) {
     case WAGI_OP_array_fill:
-        x = s->sp -= 4;
         return wagi_array_fill_from(s->agent, x[0], (uint32_t)x[1], one_value(s, x + 2, room), (uint32_t)x[3]);
     case WAGI_OP_array_copy:
-        x = s->sp -= 5;
         return wagi_array_copy(s->agent, x[0], (uint32_t)x[1], x[2], (uint32_t)x[3], (uint32_t)x[4]);
     case WAGI_OP_array_init_data:
-        x = s->sp -= 4;
         return wagi_array_init_data(s->agent, x[0], (uint32_t)x[1], &s->instance->datas[s->second], (uint32_t)x[2],
                                     (uint32_t)x[3]);
     default: /* array.init_elem */
-        x = s->sp -= 4;
         return wagi_array_init_elem(s->agent, x[0], (uint32_t)x[1], &s->instance->elems[s->second], (uint32_t)x[2],
                                     (uint32_t)x[3]);
     }

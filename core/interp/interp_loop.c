@@ -79,6 +79,9 @@
 #define MEMORY_SIZE memory_size
 #endif
 
+/* May a function or a loop not begin before the driver has been asked? */
+#define MUST_ASK() (atomic_load_explicit(state->stop, memory_order_relaxed) >= WAGI_STOP)
+
 /* Opcodes by name; for prefixed ones the number behind the prefix. */
 enum {
 #define OP(name, text, prefix, code, imm, signature, align, feature, effects) CODE_##name = (code),
@@ -445,8 +448,8 @@ call_body : /* target, a function of this instance; next_ip, mark; arguments in 
     body = target;
     ip = target->code;
     stp = target->side;
-    if (UNLIKELY(wagi_agent_poll(state->agent)))
-        TRAP(WAG_INTERRUPTED);
+    if (UNLIKELY(MUST_ASK()))
+        LEAVE(WAGI_INTERP_ENTERED);
     NEXT(0);
 }
 
@@ -474,8 +477,8 @@ tail_call_body : /* target, a function of this instance; arguments in memory */
     body = target;
     ip = target->code;
     stp = target->side;
-    if (UNLIKELY(wagi_agent_poll(state->agent)))
-        TRAP(WAG_INTERRUPTED);
+    if (UNLIKELY(MUST_ASK()))
+        LEAVE(WAGI_INTERP_ENTERED);
     NEXT(0);
 }
 

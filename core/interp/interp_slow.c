@@ -6,6 +6,7 @@
 #include "interp/frame.h"
 #include "ops/num.h"
 #include "ops/wide.h"
+#include "runtime/fuel.h"
 
 /* -1 in the width of the address type when it could not grow. */
 static wagi_slot grow_result(uint64_t old, bool is_64)
@@ -72,6 +73,10 @@ static wagi_slot *wide(wagi_op op, wagi_slot *sp)
 /* first, second: the immediates in the order of the bytes. x: the operands, the deepest first. */
 static wag_err bulk(wag_instance *instance, wagi_op op, uint32_t first, uint32_t second, const wagi_slot *x)
 {
+    bool is_table = op == WAGI_OP_table_init || op == WAGI_OP_table_copy || op == WAGI_OP_table_fill;
+    wag_err err = wagi_fuel_work(instance, is_table ? (uint64_t)x[2] * sizeof(wagi_slot) : x[2]);
+    if (err != WAG_OK)
+        return err;
     switch (op) {
     case WAGI_OP_memory_init:
         return wagi_memory_init(instance->memories[second], x[0], &instance->datas[first], x[1], x[2]);
@@ -124,6 +129,9 @@ wag_err wagi_interp_slow_op(wagi_interp_state *state)
     }
     case WAGI_OP_table_grow: {
         wag_table *table = instance->tables[first];
+        wag_err err = wagi_fuel_grow(instance, table, sp[-1]);
+        if (err != WAG_OK)
+            return err;
         sp--;
         sp[-1] = grow_result(wagi_table_grow(table, sp[0], sp[-1]), table->type.limits.is_64);
         break;

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/os.h"
+#include "runtime/deadline.h"
 #include "runtime/loop.h"
 #include "runtime/pool.h"
 #include "runtime/promise.h"
@@ -19,15 +20,28 @@ _Thread_local WAGI_NEAR_THREAD wag_agent *wagi_agent_of_thread;
 
 static _Thread_local WAGI_NEAR_THREAD atomic_uintptr_t stop_limit;
 
-int32_t wagi_stop_limit_offset(void)
+static _Thread_local WAGI_NEAR_THREAD int64_t fuel;
+
+static int32_t offset_of(const void *thread_local_word)
 {
 #if defined(__x86_64__) && defined(__GNUC__)
     uintptr_t thread_pointer;
     __asm__("mov %%fs:0, %0" : "=r"(thread_pointer));
-    return (int32_t)((uintptr_t)&stop_limit - thread_pointer);
+    return (int32_t)((uintptr_t)thread_local_word - thread_pointer);
 #else
+    (void)thread_local_word;
     return 0; /* there is no native code */
 #endif
+}
+
+int32_t wagi_stop_limit_offset(void)
+{
+    return offset_of(&stop_limit);
+}
+
+int32_t wagi_fuel_offset(void)
+{
+    return offset_of(&fuel);
 }
 
 /* Native stack that is kept free below the limit: for the library's own frames, and a host function's. */
@@ -39,6 +53,7 @@ int32_t wagi_stop_limit_offset(void)
 static void agent_free(wag_agent *agent)
 {
     agent->closing = true;
+    wagi_deadline_close(agent);
     wagi_agent_run_teardowns(agent);
     if (agent->loop)
         wagi_loop_close(agent->loop);
@@ -89,12 +104,14 @@ wag_err wagi_agent_open(wag_cluster *cluster)
     agent->collect_threshold = FIRST_COLLECT;
     uint64_t depth_limit = cluster->limits.host_call_depth;
     agent->depth_limit = depth_limit < UINT32_MAX ? (uint32_t)depth_limit : UINT32_MAX;
-    atomic_init(&agent->interrupt, false);
-    atomic_init(&agent->terminated, false);
+    atomic_init(&agent->notified, false);
+    atomic_init(&agent->deadline.at, UINT64_MAX);
     wagi_parker_init(&agent->parker);
     agent->can_block = true;
     agent->native_limit = native_limit(cluster->limits.native_stack_bytes);
     agent->stop_limit = &stop_limit;
+    agent->fuel = &fuel;
+    fuel = 0;
     atomic_store(&stop_limit, agent->native_limit);
     agent->hook.run = thread_ended;
     size_t slots = (size_t)(cluster->limits.interp_stack_bytes / sizeof(wagi_slot));
@@ -132,8 +149,12 @@ wag_agent *wag_agent_current(void)
     return wagi_agent_of_thread;
 }
 
-void wagi_agent_interrupt_taken(wag_agent *agent)
+void wagi_agent_stop_taken(wag_agent *agent, wag_err err)
 {
-    if (agent->host_depth == 0 && agent->run_depth == 0)
-        wagi_agent_clear_interrupt(agent);
+    if (agent->host_depth != 0 || agent->run_depth != 0)
+        return;
+    if (err == WAG_INTERRUPTED)
+        wagi_agent_clear_stop(agent, WAGI_STOP_INTERRUPT);
+    else if (err == WAG_DEADLINE)
+        wagi_deadline_set(agent, UINT64_MAX);
 }

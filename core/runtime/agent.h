@@ -32,13 +32,16 @@ struct wag_cluster {
     wag_reset_strategy reset;
     wag_signals signals;
     bool check_resets;
+    bool fuel; /* code charges fuel */
     atomic_size_t reset_mismatches;
     atomic_uint_least64_t taken[WAGI_QUOTA_COUNT]; /* granted to agents */
     bool perf_map, gdb_jit;                        /* what the native tier tells others of its code */
     struct wagi_compile_pool *pool;                /* made on first use, under lock */
     /* Set together with pool; the last wag_cluster_unref calls it, perhaps on a thread of the pool. */
     void (*pool_free)(struct wagi_compile_pool *pool);
+    struct wagi_watchdog *watchdog; /* of its agents' deadlines; made on first use, under lock */
     wagi_mutex lock;
+    wagi_mutex moving; /* a leaf; ipc/channel.h: which ports are under way, and in what */
 };
 
 /* As many slots as a function may have parameters or results (limits.def), all of them vectors. */
@@ -50,6 +53,16 @@ typedef struct wagi_spare {
     uint8_t *base;
     uint64_t size;
 } wagi_spare;
+
+/* When an agent is stopped by the watchdog of its cluster (deadline.c). */
+typedef struct wagi_deadline {
+    /* wagi_clock_ns; UINT64_MAX none; WAGI_DEADLINE_PASSED: it has stopped the agent. Written by the owner, and from a
+     * point of time to PASSED by the watchdog. */
+    atomic_uint_least64_t at;
+    struct wagi_watchdog *watchdog;     /* that looks at it, or NULL */
+    struct wagi_deadline *next, **link; /* guarded by the watchdog's lock */
+} wagi_deadline;
+#define WAGI_DEADLINE_PASSED 0u
 
 /* What an entry into native code keeps on the native stack, at its lowest address. */
 typedef struct wagi_entry_frame {
@@ -84,18 +97,21 @@ struct wag_agent {
     uint32_t depth_limit;   /* of host_depth: the cluster's limit host_call_depth */
     uintptr_t native_limit; /* lowest address of the native stack that may be used; 0 unknown */
 
-    /* Set from any thread by wag_agent_interrupt; polled by loops, function entries and every wait.
-     * relaxed is enough for the poll: the flag publishes nothing but itself. */
-    atomic_bool interrupt;
-    wagi_parker parker; /* where the thread waits at an address of a shared memory; an interrupt wakes it */
-    bool can_block;     /* it may do that */
-    /* Set once, from any thread, when a worker is terminated: the interrupt is never cleared again. */
-    atomic_bool terminated;
+    /* This thread's stop limit, the one place that says whether the agent is to stop: native_limit, or WAGI_STOP and
+     * the reasons. Native code compares its stack pointer with it in prologues and loops, so that one compare finds an
+     * exhausted stack, too; everything else polls it by wagi_agent_poll. relaxed is enough for a poll: the word
+     * publishes nothing but itself. */
+    atomic_uintptr_t *stop_limit;
+    wagi_parker parker;     /* where the thread waits at an address of a shared memory; a stop wakes it */
+    bool can_block;         /* it may do that */
+    atomic_bool notified;   /* wag_agent_notify: the next wag_agent_wait ends */
+    wagi_deadline deadline; /* runtime/deadline.c */
+
+    /* This thread's fuel; never negative but while a trap of native code is on its way. Only code of a cluster with
+     * `fuel` touches it. */
+    int64_t *fuel;
 
     /* ---- native code (exec/native.c); offsets are known to generated code ---- */
-    /* This thread's wagi_stop_limit: native_limit, or UINTPTR_MAX while an interrupt is pending. Prologues and loops
-     * compare the stack pointer with it; relaxed is enough for them, as for `interrupt`. */
-    atomic_uintptr_t *stop_limit;
     wagi_entry_frame *entry_sp; /* of the innermost entry into native code that is open, or NULL */
     wag_error *trap_error;      /* on its way from a trap to the entry */
     /* A tail call of another tier's function on its way to the innermost open call, which makes it in place of the one
@@ -124,10 +140,10 @@ struct wag_agent {
 
     struct wagi_loop *loop;          /* runtime/loop.h */
     struct wagi_teardown *teardowns; /* newest first */
-    uint32_t run_depth;              /* runs and awaits of the loop that are open: they will return WAG_INTERRUPTED */
-    bool closing;                    /* the agent is being freed */
-    wagi_thread_hook hook;           /* frees the agent with its thread */
-    wagi_fault_thread fault_thread;  /* begun where the cluster chains signals */
+    uint32_t run_depth;             /* runs and awaits of the loop that are open: they will return why it was stopped */
+    bool closing;                   /* the agent is being freed */
+    wagi_thread_hook hook;          /* frees the agent with its thread */
+    wagi_fault_thread fault_thread; /* begun where the cluster chains signals */
 
     struct {                            /* runtime/promise.c only */
         struct wagi_promise *all;       /* newest first */
@@ -170,31 +186,64 @@ static inline void wagi_agent_run_teardowns(wag_agent *agent)
     }
 }
 
-/* Forget an interrupt that has been answered, unless the agent is terminated for good. Owner thread. Both are seq_cst:
- * terminate stores terminated, then interrupt; this stores interrupt, then loads terminated, so one of the two sets it.
- */
-static inline void wagi_agent_clear_interrupt(wag_agent *agent)
+/* ---- stopping ---- */
+
+/* Why an agent is to stop: bits of its stop limit, which is WAGI_STOP or more then. */
+enum { WAGI_STOP_INTERRUPT = 1, WAGI_STOP_DEADLINE = 2, WAGI_STOP_TERMINATE = 4 };
+#define WAGI_STOP (UINTPTR_MAX - 7)
+
+/* Any thread, async-signal-safe; wakes nobody (wagi_agent_raise, loop.h, does). seq_cst: pairs with the loads of those
+ * that are about to wait. */
+static inline void wagi_agent_set_stop(wag_agent *agent, unsigned reason)
 {
-    atomic_store(&agent->interrupt, false);
-    if (atomic_load(&agent->terminated))
-        atomic_store(&agent->interrupt, true);
-    /* seq_cst, pairs with wagi_agent_raise: that stores interrupt before stop_limit, this loads it after. */
-    atomic_store(agent->stop_limit, agent->native_limit);
-    if (atomic_load(&agent->interrupt))
-        atomic_store(agent->stop_limit, UINTPTR_MAX);
+    uintptr_t word = atomic_load(agent->stop_limit);
+    while (!atomic_compare_exchange_weak(agent->stop_limit, &word, (word >= WAGI_STOP ? word : WAGI_STOP) | reason)) {
+    }
+}
+
+/* Forget a reason that has been answered. Owner thread. */
+static inline void wagi_agent_clear_stop(wag_agent *agent, unsigned reason)
+{
+    uintptr_t word = atomic_load(agent->stop_limit), left;
+    do {
+        if (word < WAGI_STOP)
+            return;
+        left = word & ~(uintptr_t)reason;
+    } while (!atomic_compare_exchange_weak(agent->stop_limit, &word, left > WAGI_STOP ? left : agent->native_limit));
+}
+
+static inline bool wagi_agent_poll(const wag_agent *agent)
+{
+    return atomic_load_explicit(agent->stop_limit, memory_order_relaxed) >= WAGI_STOP;
+}
+
+/* Why the agent is to stop; WAG_OK: it is not. seq_cst: to be asked before a wait. */
+static inline wag_err wagi_agent_stop(const wag_agent *agent)
+{
+    uintptr_t word = atomic_load(agent->stop_limit);
+    if (word < WAGI_STOP)
+        return WAG_OK;
+    return word & WAGI_STOP_TERMINATE ? WAG_TERMINATED : word & WAGI_STOP_INTERRUPT ? WAG_INTERRUPTED : WAG_DEADLINE;
+}
+
+/* Take fuel. WAG_OUT_OF_FUEL when there is less; then there is none any more. Owner thread. */
+static inline wag_err wagi_fuel_charge(wag_agent *agent, uint64_t units)
+{
+    bool enough = (uint64_t)*agent->fuel >= units;
+    *agent->fuel = enough ? *agent->fuel - (int64_t)units : 0;
+    return enough ? WAG_OK : WAG_OUT_OF_FUEL;
+}
+
+/* The code of an error that says: the agent was stopped. */
+static inline bool wagi_err_is_stop(wag_err err)
+{
+    return err == WAG_INTERRUPTED || err == WAG_DEADLINE || err == WAG_TERMINATED;
 }
 
 /* Where generated code finds its thread's stop limit: an offset from the thread pointer, the same in all threads. A
  * poll is one compare then. */
 int32_t wagi_stop_limit_offset(void);
-
-/* Set the interrupt. Any thread, async-signal-safe. */
-static inline void wagi_agent_raise(wag_agent *agent)
-{
-    atomic_store(&agent->interrupt, true);
-    atomic_store(agent->stop_limit, UINTPTR_MAX);
-    wagi_parker_wake(&agent->parker);
-}
+int32_t wagi_fuel_offset(void); /* the same for agent->fuel */
 
 /* The native stack that is below this may hold references in frames of native code; NULL: there are none. */
 static inline const void *wagi_agent_native_top(const wag_agent *agent)
@@ -203,11 +252,6 @@ static inline const void *wagi_agent_native_top(const wag_agent *agent)
     while (frame && frame->outer)
         frame = frame->outer;
     return frame;
-}
-
-static inline bool wagi_agent_poll(wag_agent *agent)
-{
-    return atomic_load_explicit(&agent->interrupt, memory_order_relaxed);
 }
 
 /* For what is rare in a function that is called often: it takes no registers and no frame there then. */
@@ -235,9 +279,9 @@ static inline wag_agent *wagi_agent_peek(void)
 wag_err wagi_agent_open(wag_cluster *cluster);
 /* Free this thread's agent, if any. WAG_TYPE while a call or a turn is open, or from a finalizer that this runs. */
 wag_err wagi_agent_close(void);
-/* To be called by whoever returns WAG_INTERRUPTED to the host: clears the flag when no other call or run is open on the
- * thread that will return it too (own host_depth or run_depth already given back). */
-void wagi_agent_interrupt_taken(wag_agent *agent);
+/* To be called by whoever returns err to the host: when it says that the agent was stopped, and no other call or run is
+ * open on the thread that will return it too (own host_depth or run_depth already given back), that is answered. */
+void wagi_agent_stop_taken(wag_agent *agent, wag_err err);
 
 /* Free every unit, whatever its counts; runs the finalizers. Only when the agent ends. */
 void wagi_store_free_all(wag_agent *agent);
@@ -281,6 +325,9 @@ void wagi_call_pass(wag_func *func, const wagi_slot *slots);
 /* Call a host function: converts slots to wag_val and back, marks escapes, checks the results' kinds (WAG_TYPE when the
  * host wrote another) and polls the interrupt flag afterwards. */
 wag_error *wagi_call_host(wag_func *func, wagi_slot *slots);
+/* What a host function's end comes to: its error (own; NULL: none), or that the agent is to stop, which wasm could not
+ * see otherwise when the host function says something else. */
+wag_error *wagi_call_stopped(wag_agent *agent, wag_error *error);
 /* The error of a host function that has given a result a kind that its type does not have. */
 wag_error *wagi_call_misfit(wag_func *func, const wag_val *results);
 /* wag_call without the check of the agent, for any function: checks the arrays, depth, native stack and arguments;

@@ -268,8 +268,8 @@ static bool is_too_deep(const wag_agent *agent)
 /* host_depth has been given back. error: NULL, or borrow. */
 static void call_ended(wag_agent *agent, const wag_error *error)
 {
-    if (error && agent->host_depth == 0 && wag_error_code(error) == WAG_INTERRUPTED)
-        wagi_agent_interrupt_taken(agent);
+    if (error && agent->host_depth == 0)
+        wagi_agent_stop_taken(agent, wag_error_code(error));
 }
 
 static wag_error *invoke(wag_func *func, wagi_slot *slots)
@@ -306,8 +306,14 @@ wag_error *wagi_call_slots(wag_func *func, wagi_slot *slots)
 {
     wagi_unit *unit = func->object.unit;
     wag_agent *agent = unit->agent;
-    if (is_too_deep(agent))
-        return wagi_error_new(WAG_STACK_OVERFLOW, NULL);
+    wag_err stop = wagi_agent_poll(agent) ? wagi_agent_stop(agent) : WAG_OK;
+    if (stop == WAG_OK && is_too_deep(agent))
+        stop = WAG_STACK_OVERFLOW;
+    if (stop != WAG_OK) {
+        wag_error *error = wagi_error_new(stop, NULL);
+        call_ended(agent, error);
+        return error;
+    }
     agent->host_depth++;
     wagi_unit_hold(unit);
     wag_error *error = invoke(func, slots);
@@ -317,6 +323,15 @@ wag_error *wagi_call_slots(wag_func *func, wagi_slot *slots)
     agent->host_depth--;
     call_ended(agent, error);
     return error;
+}
+
+wag_error *wagi_call_stopped(wag_agent *agent, wag_error *error)
+{
+    wag_err stop = wagi_agent_poll(agent) ? wagi_agent_stop(agent) : WAG_OK;
+    if (stop == WAG_OK || (error && wag_error_code(error) == stop))
+        return error;
+    wag_error_unref(error);
+    return wagi_error_new(stop, NULL);
 }
 
 /* Collect now? Only below wasm: then all that the callers work with is in the interpreter's stack, once its top covers
@@ -375,10 +390,9 @@ wag_error *wagi_call_host(wag_func *func, wagi_slot *slots)
     wagi_unit_drop(unit);
     if (args != small)
         wagi_free(args);
+    error = wagi_call_stopped(agent, error);
     if (error)
         return error;
-    if (wagi_agent_poll(agent))
-        return wagi_error_new(WAG_INTERRUPTED, NULL);
     poll_in_host_call(agent, slots, slots_of(type->results, count));
     return NULL;
 }

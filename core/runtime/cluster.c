@@ -1,7 +1,7 @@
 /* The agent cluster: limits, types, compile threads. The default one is made by the first thread that wants it. */
 #include "base/alloc.h"
 #include "base/os.h"
-#include "runtime/agent.h"
+#include "runtime/deadline.h"
 
 enum { DEFAULT_COMPILE_THREADS = 4 };
 
@@ -25,6 +25,7 @@ wag_err wag_cluster_new(const wag_cluster_options *options, wag_cluster **ret_cl
     cluster->reset = options ? options->reset : WAG_RESET_DEFAULT;
     cluster->check_resets = options && options->check_resets;
     cluster->signals = options ? options->signals : WAG_SIGNALS_CHAIN;
+    cluster->fuel = options && options->fuel;
     atomic_init(&cluster->reset_mismatches, 0);
     cluster->features = ((uint64_t)1 << WAGI_FEATURE_COUNT) - 1;
     if (!options || !options->custom_page_sizes)
@@ -38,6 +39,7 @@ wag_err wag_cluster_new(const wag_cluster_options *options, wag_cluster **ret_cl
         cluster->compile_threads = processors < DEFAULT_COMPILE_THREADS ? processors : DEFAULT_COMPILE_THREADS;
     }
     wagi_mutex_init(&cluster->lock);
+    wagi_mutex_init(&cluster->moving);
     if (ret_cluster)
         *ret_cluster = cluster;
     else
@@ -59,8 +61,10 @@ void wag_cluster_unref(wag_cluster *cluster)
         return;
     if (cluster->pool)
         cluster->pool_free(cluster->pool);
+    wagi_watchdog_free(cluster->watchdog);
     wagi_registry_unref(cluster->registry);
     wagi_mutex_fini(&cluster->lock);
+    wagi_mutex_fini(&cluster->moving);
     wagi_free(cluster);
 }
 

@@ -192,6 +192,8 @@ bool wagi_error_is_catchable(const wag_error *error)
     case WAG_NOMEM:
     case WAG_WRONG_AGENT:
     case WAG_INTERRUPTED:
+    case WAG_TERMINATED:
+    case WAG_DEADLINE:
         return false;
     case WAG_UNCAUGHT_EXCEPTION: /* of another agent */
         return true;

@@ -344,7 +344,7 @@ static wag_err init_tables(wag_instance *instance, wag_error **reterr_error)
         if (error)
             return wagi_fail(error, reterr_error);
         if (init)
-            wagi_table_fill(table, 0, init, table->size);
+            wagi_table_begin(table, init);
     }
     return WAG_OK;
 }
@@ -518,4 +518,40 @@ wag_value wagi_instance_export(const wag_instance *instance, uint32_t index)
         return WAG_TAG(instance->tags[export->index]);
     }
     return WAG_UNDEFINED;
+}
+
+/* ---- where frames were ---- */
+
+/* Among an instance's host infos this one is the library's own. */
+static const wagi_object origin_mark;
+
+static void origin_lost(void *info)
+{
+    wagi_origin *origin = info;
+    origin->place = NULL;
+    wagi_origin_unref(origin);
+}
+
+wagi_origin *wagi_instance_origin(wag_instance *instance)
+{
+    for (wagi_host_info *info = instance->unit.infos; info; info = info->next)
+        if (info->object == &origin_mark)
+            return wagi_origin_ref(info->info);
+    wagi_origin *origin = WAGI_NEW(wagi_origin);
+    wagi_host_info *info = origin ? WAGI_NEW(wagi_host_info) : NULL;
+    if (!info) {
+        wagi_free(origin);
+        return NULL;
+    }
+    atomic_init(&origin->count, 2); /* the instance's, and the caller's */
+    origin->owner = instance->unit.agent;
+    origin->place = instance;
+    *info = (wagi_host_info){instance->unit.infos, &origin_mark, origin, origin_lost};
+    instance->unit.infos = info;
+    return origin;
+}
+
+wag_instance *wagi_origin_instance(const wagi_origin *origin)
+{
+    return origin && origin->owner == wagi_agent_peek() ? origin->place : NULL;
 }

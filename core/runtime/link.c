@@ -259,7 +259,7 @@ static void undo_images(wag_instance *instance, uint32_t first_data)
         return;
     for (uint32_t i = data->memory_import_count; i < data->memory_count; i++)
         if (wagi_memory_image_of(instance->module, i))
-            wagi_memory_fill(instance->memories[i], 0, 0, instance->memories[i]->size);
+            wagi_memory_clear(instance->memories[i]);
     for (uint32_t i = 0; i < first_data; i++)
         if (data->datas[i].mode == WAGI_SEGMENT_ACTIVE && is_in_image(instance, &data->datas[i]))
             wag_error_unref(run_data(instance, &data->datas[i]));

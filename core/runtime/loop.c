@@ -6,8 +6,8 @@
  *
  * Waking. `signalled` is true from the moment somebody decides to write the eventfd until the owner has cleared it.
  * While it is true nobody writes again: a loop that is awake with work costs its senders no system call. The owner
- * clears in this order: read the eventfd, signalled = false, look at the mailbox and the interrupt flag. A sender: push
- * (or set the flag), then look at signalled. All four are seq_cst, so one of the two sees the other. A sender may be
+ * clears in this order: read the eventfd, signalled = false, look at the mailbox and the stop limit. A sender: push
+ * (or set that), then look at signalled. All four are seq_cst, so one of the two sees the other. A sender may be
  * delayed between its decision and its write; then the eventfd wakes the owner once for nothing.
  *
  * The queues, jobs and timers of the loop itself are the owner's alone and need no waking, except when somebody polls
@@ -109,6 +109,14 @@ void wagi_mailbox_wake(wagi_mailbox *mailbox)
     /* The load keeps the line shared while the loop is awake anyway. */
     if (!atomic_load(&mailbox->signalled) && !atomic_exchange(&mailbox->signalled, true))
         wagi_wakeup_signal(mailbox->wakeup);
+}
+
+void wagi_agent_raise(wag_agent *agent, unsigned reason)
+{
+    wagi_agent_set_stop(agent, reason);
+    wagi_parker_wake(&agent->parker);
+    /* The loop and its mailbox are set when the agent is made and do not change. */
+    wagi_mailbox_wake(wagi_loop_mailbox(agent->loop));
 }
 
 /* Owner: forget past signals. What came before is seen by looking at the mailbox afterwards. */
@@ -345,7 +353,7 @@ bool wagi_loop_timer_cancel(wagi_loop *loop, uint64_t timer)
     return cancelled;
 }
 
-/* An endless chain of jobs can be stopped only where somebody will return WAG_INTERRUPTED: in a run or an await. */
+/* An endless chain of jobs can be stopped only where somebody will return why: in a run or an await. */
 static bool jobs_interrupted(const wagi_loop *loop)
 {
     return loop->agent->run_depth != 0 && wagi_agent_poll(loop->agent);
@@ -407,31 +415,36 @@ bool wagi_loop_turn(wagi_loop *loop)
     return ran;
 }
 
+/* -1 for UINT64_MAX; else *ret_now is what it counts from. */
+static int64_t timeout_of(uint64_t until, uint64_t *ret_now)
+{
+    if (until == UINT64_MAX)
+        return -1;
+    uint64_t now = *ret_now = wagi_clock_ns();
+    return until <= now ? 0 : until - now > INT64_MAX ? INT64_MAX : (int64_t)(until - now);
+}
+
 wag_err wagi_loop_wait(wagi_loop *loop, uint64_t deadline_ns)
 {
     wag_err err = WAG_OK;
     renew_after_fork(loop);
     for (;;) {
-        /* seq_cst: pairs with the store in wag_agent_interrupt (see "Waking"). */
-        if (atomic_load(&loop->agent->interrupt))
-            err = WAG_INTERRUPTED;
-        else if (has_work(loop))
+        err = wagi_agent_stop(loop->agent); /* see "Waking" */
+        if (err != WAG_OK)
+            break;
+        if (has_work(loop))
             return WAG_OK;
         else if (loop->closed || (loop->holds == 0 && wagi_timers_next(&loop->timers) == UINT64_MAX))
             err = WAG_TYPE;
         if (err != WAG_OK)
             break;
-        uint64_t until = wagi_timers_next(&loop->timers);
+        uint64_t until = wagi_timers_next(&loop->timers), now;
         if (until > deadline_ns)
             until = deadline_ns;
-        int64_t timeout_ns = -1;
-        if (until != UINT64_MAX) {
-            uint64_t now = wagi_clock_ns();
-            if (deadline_ns <= now) {
-                err = WAG_TIMEOUT;
-                break;
-            }
-            timeout_ns = until <= now ? 0 : until - now > INT64_MAX ? INT64_MAX : (int64_t)(until - now);
+        int64_t timeout_ns = timeout_of(until, &now);
+        if (timeout_ns >= 0 && deadline_ns <= now) {
+            err = WAG_TIMEOUT;
+            break;
         }
         bool may_trim = loop->agent->pools.count && (timeout_ns < 0 || timeout_ns > TRIM_AFTER_NS);
         if (wagi_wakeup_wait(loop->mailbox->wakeup, may_trim ? TRIM_AFTER_NS : timeout_ns))
@@ -443,19 +456,44 @@ wag_err wagi_loop_wait(wagi_loop *loop, uint64_t deadline_ns)
     return err;
 }
 
+wag_err wagi_loop_wait_fd(wagi_loop *loop, int fd, unsigned events, uint64_t deadline_ns, unsigned *ret_events)
+{
+    wag_agent *agent = loop->agent;
+    wag_err err;
+    *ret_events = 0;
+    renew_after_fork(loop);
+    for (;;) {
+        /* The order of "Waking": a stop or notice that is not seen here signals the wake-up again. */
+        err = wagi_agent_stop(agent);
+        if (err != WAG_OK || atomic_exchange(&agent->notified, false))
+            break;
+        uint64_t now = 0;
+        int64_t timeout_ns = timeout_of(deadline_ns, &now);
+        bool woken;
+        if (!wagi_wakeup_wait_fd(loop->mailbox->wakeup, fd, events, timeout_ns, &woken, ret_events))
+            err = WAG_SYSTEM;
+        if (woken) /* for a task, perhaps: it stays where it is */
+            mailbox_clear(loop->mailbox);
+        if (err == WAG_OK && *ret_events == 0 && !woken && timeout_ns >= 0 && wagi_clock_ns() >= deadline_ns)
+            err = WAG_TIMEOUT;
+        if (err != WAG_OK || *ret_events != 0)
+            break;
+    }
+    publish(loop);
+    return err;
+}
+
 wag_err wagi_loop_run(wagi_loop *loop, const bool *stop)
 {
     wag_err err = WAG_OK;
     wag_agent *agent = loop->agent;
     agent->run_depth++;
     while (err == WAG_OK && !(stop && *stop)) {
-        if (wagi_agent_poll(agent))
-            err = WAG_INTERRUPTED;
-        else if (!wagi_loop_turn(loop))
+        err = wagi_agent_stop(agent);
+        if (err == WAG_OK && !wagi_loop_turn(loop))
             err = wagi_loop_wait(loop, UINT64_MAX);
     }
     agent->run_depth--;
-    if (err == WAG_INTERRUPTED)
-        wagi_agent_interrupt_taken(agent);
+    wagi_agent_stop_taken(agent, err);
     return err == WAG_TYPE ? WAG_OK : err;
 }

@@ -26,8 +26,11 @@ void wagi_mailbox_unref(wagi_mailbox *mailbox);
 /* Give a task to the loop, FIFO per sender; wakes it. task: own. False when the loop is gone (the task was discarded).
  */
 bool wagi_mailbox_post(wagi_mailbox *mailbox, wagi_task *task);
-/* Wake the loop without a task (used by interrupts; async-signal-safe). */
+/* Wake the loop without a task (used by stops; async-signal-safe). */
 void wagi_mailbox_wake(wagi_mailbox *mailbox);
+/* Stop what the agent runs or waits for. reason: WAGI_STOP_*. Any thread, async-signal-safe. The agent must be alive.
+ */
+void wagi_agent_raise(wag_agent *agent, unsigned reason);
 
 typedef struct wagi_loop wagi_loop;
 wagi_loop *wagi_loop_new(wag_agent *agent); /* NULL without memory or descriptors */
@@ -47,10 +50,13 @@ void wagi_loop_release(wagi_loop *loop);
 bool wagi_loop_turn(wagi_loop *loop);
 /* How many turns are open: 0 outside of the loop. */
 uint32_t wagi_loop_depth(const wagi_loop *loop);
-/* Wait for work until deadline_ns (UINT64_MAX: none). WAG_OK when there is some, WAG_TIMEOUT, WAG_INTERRUPTED, and
- * WAG_TYPE when nothing is pending, so that waiting would be for ever. Does not clear the interrupt: who hands the code
- * on to the host calls wagi_agent_interrupt_taken. */
+/* Wait for work until deadline_ns (UINT64_MAX: none). WAG_OK when there is some, WAG_TIMEOUT, why the agent was
+ * stopped, and WAG_TYPE when nothing is pending, so that waiting would be for ever. Who hands the code on to the host
+ * calls wagi_agent_stop_taken. */
 wag_err wagi_loop_wait(wagi_loop *loop, uint64_t deadline_ns);
+/* Run nothing; wait until deadline_ns for one of the events (WAGI_FD_*) of a descriptor (-1: none), or until the agent
+ * is notified: then *ret_events is 0. WAG_OK, WAG_TIMEOUT, WAG_SYSTEM, or why the agent was stopped. */
+wag_err wagi_loop_wait_fd(wagi_loop *loop, int fd, unsigned events, uint64_t deadline_ns, unsigned *ret_events);
 /* Run until nothing is pending, or `*stop` (may be NULL) is true after a turn, or interrupted. */
 wag_err wagi_loop_run(wagi_loop *loop, const bool *stop);
 

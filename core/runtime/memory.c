@@ -292,28 +292,66 @@ static bool inside(uint64_t offset, uint64_t count, uint64_t size)
     return offset <= size && count <= size - offset;
 }
 
+/* Bytes that one instruction moves between two looks at whether the agent is to stop. */
+#define BULK_STEP ((uint64_t)1 << 20)
+
+static bool may_go_on(const wag_memory *memory, uint64_t left, wag_err *ret_stop)
+{
+    *ret_stop = left ? wagi_agent_stop(memory->object.unit->agent) : WAG_OK;
+    return left && *ret_stop == WAG_OK;
+}
+
 wag_err wagi_memory_fill(wag_memory *memory, uint64_t offset, uint8_t value, uint64_t size)
 {
+    wag_err err;
     if (!inside(offset, size, wagi_memory_size(memory)))
         return WAG_MEMORY_BOUNDS;
-    wagi_slot_make_writable(memory, offset, size);
+    do {
+        uint64_t step = size < BULK_STEP ? size : BULK_STEP;
+        wagi_slot_make_writable(memory, offset, step);
+        if (memory->shared)
+            wagi_shared_fill(memory->base + offset, value, step);
+        else
+            memset(memory->base + offset, value, (size_t)step);
+        offset += step;
+        size -= step;
+    } while (may_go_on(memory, size, &err));
+    return err;
+}
+
+void wagi_memory_clear(wag_memory *memory)
+{
+    uint64_t size = wagi_memory_size(memory);
+    wagi_slot_make_writable(memory, 0, size);
     if (memory->shared)
-        wagi_shared_fill(memory->base + offset, value, size);
+        wagi_shared_fill(memory->base, 0, size);
     else
-        memset(memory->base + offset, value, (size_t)size);
-    return WAG_OK;
+        memset(memory->base, 0, (size_t)size);
+}
+
+static void copy_step(const wag_memory *memory, uint64_t to, const uint8_t *from, uint64_t size, bool shared)
+{
+    if (shared)
+        wagi_shared_copy(memory->base + to, from, size);
+    else if (size)
+        memmove(memory->base + to, from, (size_t)size);
 }
 
 wag_err wagi_memory_copy(wag_memory *destination, uint64_t to, wag_memory *source, uint64_t from, uint64_t size)
 {
     if (!inside(to, size, wagi_memory_size(destination)) || !inside(from, size, wagi_memory_size(source)))
         return WAG_MEMORY_BOUNDS;
-    wagi_slot_make_writable(destination, to, size);
-    if (destination->shared || source->shared)
-        wagi_shared_copy(destination->base + to, source->base + from, size);
-    else
-        memmove(destination->base + to, source->base + from, (size_t)size);
-    return WAG_OK;
+    bool shared = destination->shared || source->shared, upward = destination->base + to <= source->base + from;
+    wag_err err;
+    do { /* from the end that is not in the way of the other one */
+        uint64_t step = size < BULK_STEP ? size : BULK_STEP, at = upward ? 0 : size - step;
+        wagi_slot_make_writable(destination, to + at, step);
+        copy_step(destination, to + at, source->base + from + at, step, shared);
+        size -= step;
+        to += upward ? step : 0;
+        from += upward ? step : 0;
+    } while (may_go_on(destination, size, &err));
+    return err;
 }
 
 wag_err wagi_memory_init(wag_memory *memory, uint64_t to, const wagi_data_instance *data, uint64_t from, uint64_t size)
@@ -321,10 +359,8 @@ wag_err wagi_memory_init(wag_memory *memory, uint64_t to, const wagi_data_instan
     if (!inside(to, size, wagi_memory_size(memory)) || !inside(from, size, data->size))
         return WAG_MEMORY_BOUNDS;
     wagi_slot_make_writable(memory, to, size);
-    if (memory->shared)
-        wagi_shared_copy(memory->base + to, data->bytes + from, size);
-    else if (size)
-        memcpy(memory->base + to, data->bytes + from, (size_t)size);
+    if (size)
+        copy_step(memory, to, data->bytes + from, size, memory->shared);
     return WAG_OK;
 }
 

@@ -251,6 +251,12 @@ typedef struct wagi_instance_layout {
 } wagi_instance_layout;
 wagi_instance_layout wagi_instance_layout_of(const wagi_module_data *data);
 
+/* What the frames of an instance refer to it by: gone on its own thread when the instance is gone. own; NULL without
+ * memory. */
+wagi_origin *wagi_instance_origin(wag_instance *instance);
+/* The instance, when it is of this thread and still there. origin: may be NULL. */
+wag_instance *wagi_origin_instance(const wagi_origin *origin);
+
 /* The object of a function index of this instance. The function must be an import or have a reference slot. */
 static inline wag_func *wagi_instance_func(wag_instance *instance, uint32_t func_index)
 {
@@ -283,7 +289,11 @@ bool wagi_memory_guard(wag_memory *memory);
 void wagi_memory_free_spares(wag_agent *agent);
 /* The old size, or UINT64_MAX. New entries are init. */
 uint64_t wagi_table_grow(wag_table *table, uint64_t delta, wagi_slot init);
-/* Each returns WAG_OK, WAG_MEMORY_BOUNDS or WAG_TABLE_BOUNDS, checked before anything is written. */
+/* What a new table holds, all over. */
+void wagi_table_begin(wag_table *table, wagi_slot init);
+void wagi_memory_clear(wag_memory *memory); /* all of it is zero */
+/* Each returns WAG_OK, WAG_MEMORY_BOUNDS or WAG_TABLE_BOUNDS, checked before anything is written; fill and copy also
+ * why the agent was stopped in the middle of much. */
 wag_err wagi_memory_fill(wag_memory *memory, uint64_t offset, uint8_t value, uint64_t size);
 wag_err wagi_memory_copy(wag_memory *destination, uint64_t to, wag_memory *source, uint64_t from, uint64_t size);
 wag_err wagi_memory_init(wag_memory *memory, uint64_t to, const wagi_data_instance *data, uint64_t from, uint64_t size);
@@ -297,7 +307,7 @@ void wagi_global_store(wag_global *global, const wagi_slot *value);
 void wagi_data_drop(wagi_data_instance *data);
 /* memory.atomic.wait (width 4 or 8) and notify, on any memory, by the agent of the memory. slots: the operands, index
  * first; the result replaces it. offset: of the memarg. WAG_OK, WAG_UNALIGNED_ATOMIC, WAG_MEMORY_BOUNDS,
- * WAG_UNSHARED_WAIT, WAG_CANNOT_BLOCK, WAG_INTERRUPTED. */
+ * WAG_UNSHARED_WAIT, WAG_CANNOT_BLOCK, or why the agent was stopped. */
 wag_err wagi_memory_wait(wag_memory *memory, uint64_t offset, unsigned width, wagi_slot *slots);
 wag_err wagi_memory_notify(wag_memory *memory, uint64_t offset, wagi_slot *slots);
 

@@ -197,8 +197,9 @@ static wag_err pump(wagi_promise *promise, uint64_t deadline_ns)
     wag_agent *agent = promise->agent;
     wag_err err = WAG_OK;
     while (err == WAG_OK && promise->state == WAG_PENDING) {
-        if (wagi_agent_poll(agent))
-            return WAG_INTERRUPTED;
+        err = wagi_agent_stop(agent);
+        if (err != WAG_OK)
+            return err;
         if (!wagi_loop_turn(agent->loop))
             err = wagi_loop_wait(agent->loop, deadline_ns);
         else if (deadline_ns != UINT64_MAX && promise->state == WAG_PENDING && wagi_clock_ns() >= deadline_ns)
@@ -218,9 +219,8 @@ wag_err wagi_promise_await(wagi_promise *promise, int64_t timeout_ms, void *ret_
         err = pump(promise, timeout_ms < 0 ? UINT64_MAX : wagi_clock_after_ms((uint64_t)timeout_ms));
         agent->run_depth--;
         promise->awaiting--;
-        /* A call that was interrupted inside may be what rejected it: then this too returns WAG_INTERRUPTED. */
-        if (err == WAG_INTERRUPTED || (promise->error && wag_error_code(promise->error) == WAG_INTERRUPTED))
-            wagi_agent_interrupt_taken(agent);
+        /* A call that was stopped inside may be what rejected it: then this too returns why. */
+        wagi_agent_stop_taken(agent, err == WAG_OK && promise->error ? wag_error_code(promise->error) : err);
     }
     if (err == WAG_TYPE) {
         err = wagi_fail(wagi_error_new(err, "nothing is under way that could settle the promise"), reterr_error);

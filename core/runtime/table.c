@@ -47,6 +47,13 @@ void wagi_table_close(wag_table *table)
     table->in_block = false;
 }
 
+void wagi_table_begin(wag_table *table, wagi_slot init)
+{
+    table->written = true;
+    for (uint64_t i = 0; i < table->size; i++)
+        table->elements[i] = init; /* over nothing */
+}
+
 wag_err wagi_table_new(wag_agent *agent, wagi_table_type type, wagi_slot init, wag_table **ret_table,
                        wag_error **reterr_error)
 {
@@ -59,9 +66,18 @@ wag_err wagi_table_new(wag_agent *agent, wagi_table_type type, wagi_slot init, w
         return err;
     }
     if (init)
-        wagi_table_fill(table, 0, init, table->size);
+        wagi_table_begin(table, init);
     *ret_table = table;
     return WAG_OK;
+}
+
+/* Elements that one instruction moves between two looks at whether the agent is to stop. */
+#define BULK_STEP ((uint64_t)1 << 17)
+
+static bool may_go_on(const wag_table *table, uint64_t left, wag_err *ret_stop)
+{
+    *ret_stop = left ? wagi_agent_stop(table->object.unit->agent) : WAG_OK;
+    return left && *ret_stop == WAG_OK;
 }
 
 uint64_t wagi_table_grow(wag_table *table, uint64_t delta, wagi_slot init)
@@ -91,8 +107,13 @@ uint64_t wagi_table_grow(wag_table *table, uint64_t delta, wagi_slot init)
         table->capacity = capacity;
         table->in_block = false;
     }
-    for (uint64_t i = old_size; i < size; i++)
+    for (uint64_t i = old_size; i < size; i++) {
         table->elements[i] = init; /* over nothing */
+        if (i % BULK_STEP == BULK_STEP - 1 && wagi_agent_poll(table->object.unit->agent)) {
+            wagi_quota_give(table->object.unit->agent, WAGI_QUOTA_TABLES, delta);
+            return UINT64_MAX; /* whoever wanted it is about to be stopped */
+        }
+    }
     table->size = size;
     return old_size;
 }
@@ -120,22 +141,36 @@ wag_err wagi_table_fill(wag_table *table, uint64_t offset, wagi_slot value, uint
 {
     if (!inside(offset, count, table->size))
         return WAG_TABLE_BOUNDS;
-    will_overwrite(table->object.unit->agent, table->elements + offset, count);
-    table->written = true;
-    for (uint64_t i = 0; i < count; i++)
-        table->elements[offset + i] = value;
-    return WAG_OK;
+    wag_err err;
+    do {
+        uint64_t step = count < BULK_STEP ? count : BULK_STEP;
+        will_overwrite(table->object.unit->agent, table->elements + offset, step);
+        table->written = true;
+        for (uint64_t i = 0; i < step; i++)
+            table->elements[offset + i] = value;
+        offset += step;
+        count -= step;
+    } while (may_go_on(table, count, &err));
+    return err;
 }
 
 wag_err wagi_table_copy(wag_table *destination, uint64_t to, wag_table *source, uint64_t from, uint64_t count)
 {
     if (!inside(to, count, destination->size) || !inside(from, count, source->size))
         return WAG_TABLE_BOUNDS;
-    will_overwrite(destination->object.unit->agent, destination->elements + to, count);
-    destination->written = true;
-    if (count)
-        memmove(destination->elements + to, source->elements + from, (size_t)count * sizeof(wagi_slot));
-    return WAG_OK;
+    bool upward = destination != source || to <= from;
+    wag_err err;
+    do { /* from the end that is not in the way of the other one */
+        uint64_t step = count < BULK_STEP ? count : BULK_STEP, at = upward ? 0 : count - step;
+        will_overwrite(destination->object.unit->agent, destination->elements + to + at, step);
+        destination->written = true;
+        if (step)
+            memmove(destination->elements + to + at, source->elements + from + at, (size_t)step * sizeof(wagi_slot));
+        count -= step;
+        to += upward ? step : 0;
+        from += upward ? step : 0;
+    } while (may_go_on(destination, count, &err));
+    return err;
 }
 
 wag_err wagi_table_init(wag_table *table, uint64_t to, const wagi_elem_instance *elem, uint64_t from, uint64_t count)

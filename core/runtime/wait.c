@@ -72,7 +72,7 @@ static wag_err park(wag_shared_memory *shared, wag_agent *agent, uint64_t addres
         take_off(list, &waiter);
     wagi_mutex_unlock(&list->lock);
     if (!notified && in_time)
-        return WAG_INTERRUPTED;
+        return wagi_agent_stop(agent);
     *ret_result = notified ? 0 : 2;
     return WAG_OK;
 }

@@ -182,7 +182,7 @@ static void test_M_08_a_module_outlives_the_thread_agent_and_cluster_that_made_i
     wat_free(bytes);
 }
 
-static void test_M_09_digest_is_the_sha256_of_the_bytes_and_serialize_round_trips(void **state)
+static void test_M_09_SER_09_digest_is_the_sha256_of_the_bytes_and_serialize_round_trips(void **state)
 {
     (void)state;
     static const uint8_t smallest[] = {0, 'a', 's', 'm', 1, 0, 0, 0};
@@ -226,7 +226,7 @@ int main(void)
         cmocka_unit_test(test_M_06_custom_sections_match_exactly_and_come_in_order),
         cmocka_unit_test(test_M_07_the_module_keeps_its_source_bytes),
         cmocka_unit_test(test_M_08_a_module_outlives_the_thread_agent_and_cluster_that_made_it),
-        cmocka_unit_test(test_M_09_digest_is_the_sha256_of_the_bytes_and_serialize_round_trips),
+        cmocka_unit_test(test_M_09_SER_09_digest_is_the_sha256_of_the_bytes_and_serialize_round_trips),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -340,7 +340,7 @@ static const char waits[] =
     " (func (export \"notify_outside\") (result i32) (memory.atomic.notify offset=65536 (i32.const 0) (i32.const 0)))"
     " (func (export \"notify_unaligned\") (result i32) (memory.atomic.notify (i32.const 2) (i32.const 0))))";
 
-static void test_waiting_says_why_it_ended(void **state)
+static void test_P_13_waiting_says_why_it_ended(void **state)
 {
     (void)state;
     EACH_TIER(module, waits)
@@ -360,7 +360,7 @@ static void test_waiting_says_why_it_ended(void **state)
     }
 }
 
-static void test_an_agent_that_may_not_block_traps(void **state)
+static void test_P_12_an_agent_that_may_not_block_traps(void **state)
 {
     (void)state;
     EACH_TIER(module, waits)
@@ -500,8 +500,8 @@ int main(void)
         cmocka_unit_test(test_another_thread_sees_a_memory_grow_while_it_runs),
         cmocka_unit_test(test_terminate_wakes_a_worker_that_waits),
         cmocka_unit_test(test_an_interrupt_ends_a_wait),
-        cmocka_unit_test(test_waiting_says_why_it_ended),
-        cmocka_unit_test(test_an_agent_that_may_not_block_traps),
+        cmocka_unit_test(test_P_13_waiting_says_why_it_ended),
+        cmocka_unit_test(test_P_12_an_agent_that_may_not_block_traps),
         cmocka_unit_test(test_only_a_shared_memory_can_be_waited_on),
         cmocka_unit_test(test_shared_and_unshared_do_not_link),
         cmocka_unit_test(test_a_shared_memory_needs_a_maximum_that_is_no_less),

@@ -85,7 +85,7 @@ static void test_types_without_a_number_are_told_and_their_values_refused(void *
         fail_msg("%s", wag_error_message(wag_wasm_last_error(store)));
     wasm_exporttype_vec_t types;
     wasm_module_exports(module, &types);
-    assert_int_equal(wasm_externtype_kind(wasm_exporttype_type(types.data[0])), 4);
+    assert_int_equal(wasm_externtype_kind(wasm_exporttype_type(types.data[0])), WASM_EXTERN_TAG);
     const wasm_functype_t *f = wasm_externtype_as_functype_const(wasm_exporttype_type(types.data[1]));
     assert_int_equal(wasm_valtype_kind(wasm_functype_params(f)->data[0]), 4);
     wasm_exporttype_vec_delete(&types);
@@ -93,9 +93,6 @@ static void test_types_without_a_number_are_told_and_their_values_refused(void *
     wasm_extern_vec_t exports;
     wasm_instance_exports(instance, &exports);
     assert_int_equal(wasm_extern_kind(exports.data[0]), 4);
-    wasm_externtype_t *tag = wasm_extern_type(exports.data[0]);
-    assert_int_equal(wasm_externtype_kind(tag), 4);
-    wasm_externtype_delete(tag);
     wasm_val_t val = WASM_I32_VAL(1), result;
     wasm_val_vec_t in = {1, &val}, none = WASM_EMPTY_VEC, out = {1, &result};
     for (int i = 1; i <= 2; i++) {
@@ -107,17 +104,170 @@ static void test_types_without_a_number_are_told_and_their_values_refused(void *
     assert_int_equal(result.kind, WASM_EXTERNREF);
     assert_null(result.of.ref);
     wasm_global_set(wasm_extern_as_global(exports.data[3]), &val);
-
-    /* A tag can be imported where a tag is wanted. */
-    wasm_module_t *importer = module_of_text("(module (import \"\" \"\" (tag (param i32))))");
-    wasm_extern_vec_t imports = {1, exports.data};
-    wasm_instance_t *second = wasm_instance_new(store, importer, &imports, NULL);
-    assert_non_null(second);
-    wasm_instance_delete(second);
-    wasm_module_delete(importer);
     wasm_extern_vec_delete(&exports);
     wasm_instance_delete(instance);
     wasm_module_delete(module);
+}
+
+static void test_a_tag_has_a_type_and_is_imported_where_a_tag_is_wanted(void **state)
+{
+    (void)state;
+    wasm_module_t *module =
+        module_of_text("(module (import \"\" \"\" (tag $t (param i32 f64))) (export \"t\" (tag $t)))");
+    wasm_importtype_vec_t imported;
+    wasm_module_imports(module, &imported);
+    const wasm_tagtype_t *wanted = wasm_externtype_as_tagtype_const(wasm_importtype_type(imported.data[0]));
+    assert_int_equal(wasm_functype_params(wasm_tagtype_functype(wanted))->size, 2);
+    assert_int_equal(wasm_valtype_kind(wasm_functype_params(wasm_tagtype_functype(wanted))->data[1]), WASM_F64);
+    assert_null(wasm_externtype_as_functype_const(wasm_importtype_type(imported.data[0])));
+    wasm_tagtype_t *type = wasm_tagtype_copy(wanted);
+    wasm_tag_t *tag = wasm_tag_new(store, type);
+    wasm_extern_t *externs[] = {wasm_tag_as_extern(tag)};
+    wasm_extern_vec_t imports = WASM_ARRAY_VEC(externs), exports;
+    wasm_instance_t *instance = wasm_instance_new(store, module, &imports, NULL);
+    assert_non_null(instance);
+    wasm_instance_exports(instance, &exports);
+    assert_int_equal(wasm_extern_kind(exports.data[0]), WASM_EXTERN_TAG);
+    assert_true(wasm_tag_same(wasm_extern_as_tag(exports.data[0]), tag));
+    assert_ptr_equal(wasm_ref_as_tag(wasm_tag_as_ref(tag)), tag);
+    wasm_externtype_t *told = wasm_extern_type(exports.data[0]);
+    assert_int_equal(wasm_functype_params(wasm_tagtype_functype(wasm_externtype_as_tagtype(told)))->size, 2);
+    wasm_externtype_delete(told);
+
+    wasm_tagtype_t *other_type = wasm_tagtype_new(wasm_functype_new_0_0());
+    wasm_tag_t *other = wasm_tag_new(store, other_type);
+    externs[0] = wasm_tag_as_extern(other);
+    assert_null(wasm_instance_new(store, module, &imports, NULL));
+    wasm_tag_delete(other);
+    wasm_tagtype_delete(other_type);
+    other_type = wasm_tagtype_new(wasm_functype_new_0_1(wasm_valtype_new_i32()));
+    assert_null(wasm_tag_new(store, other_type));
+    assert_int_equal(wag_error_code(wag_wasm_last_error(store)), WAG_TYPE);
+    wasm_tagtype_delete(other_type);
+
+    wasm_extern_vec_delete(&exports);
+    wasm_instance_delete(instance);
+    wasm_tag_delete(tag);
+    wasm_tagtype_delete(type);
+    wasm_importtype_vec_delete(&imported);
+    wasm_module_delete(module);
+}
+
+static wasm_trap_t *kept_trap;
+static int finalized;
+
+static void count_finalized(void *info)
+{
+    finalized += *(int *)info;
+}
+
+/* Traps with host info, of which the test keeps a handle. */
+static wasm_trap_t *trap_with_info(const wasm_val_vec_t *args, wasm_val_vec_t *results)
+{
+    (void)args, (void)results;
+    static int info = 1;
+    wasm_message_t message;
+    wasm_name_new_from_string_nt(&message, "with info");
+    wasm_trap_t *trap = wasm_trap_new(store, &message);
+    wasm_name_delete(&message);
+    wasm_trap_set_host_info_with_finalizer(trap, &info, count_finalized);
+    kept_trap = wasm_trap_copy(trap);
+    return trap;
+}
+
+static void test_the_host_info_of_a_trap_passes_through_wasm(void **state)
+{
+    (void)state;
+    wasm_module_t *module = module_of_text("(module (import \"\" \"\" (func)) (func (export \"f\") (call 0)))");
+    wasm_functype_t *type = wasm_functype_new_0_0();
+    wasm_func_t *func = wasm_func_new(store, type, trap_with_info);
+    wasm_extern_t *externs[] = {wasm_func_as_extern(func)};
+    wasm_extern_vec_t imports = WASM_ARRAY_VEC(externs), exports;
+    wasm_instance_t *instance = wasm_instance_new(store, module, &imports, NULL);
+    wasm_instance_exports(instance, &exports);
+    wasm_val_vec_t none = WASM_EMPTY_VEC;
+    finalized = 0;
+    wasm_trap_t *trap = wasm_func_call(wasm_extern_as_func(exports.data[0]), &none, &none);
+    assert_true(wasm_trap_same(trap, kept_trap));
+    assert_non_null(wasm_trap_get_host_info(trap));
+    assert_ptr_equal(wasm_trap_get_host_info(trap), wasm_trap_get_host_info(kept_trap));
+    wasm_trap_delete(kept_trap);
+    assert_int_equal(finalized, 0);
+    wasm_trap_delete(trap);
+    assert_int_equal(finalized, 1);
+    wasm_extern_vec_delete(&exports);
+    wasm_instance_delete(instance);
+    wasm_func_delete(func);
+    wasm_functype_delete(type);
+    wasm_module_delete(module);
+}
+
+static void *look_elsewhere(void *frame)
+{
+    return wasm_frame_instance(frame);
+}
+
+static wasm_module_t *module_in_tier(const char *text, wag_tier tier)
+{
+    wag_bytes bytes = wat(text);
+    wag_module *module = NULL;
+    ASSERT_OK(wag_module_new(bytes, &(wag_compile_options){.tier = tier}, &module, NULL));
+    wasm_module_t *handle = wag_wasm_module_of(store, module);
+    wag_module_unref(module);
+    wat_free(bytes);
+    return handle;
+}
+
+static void frames_know_their_instances(wag_tier tier)
+{
+    wasm_module_t *inner_module =
+        module_in_tier("(module (func $g unreachable) (func (export \"f\") (call $g)))", tier);
+    wasm_module_t *outer_module =
+        module_in_tier("(module (import \"\" \"\" (func)) (func (export \"f\") (call 0)))", tier);
+    wasm_instance_t *inner = wasm_instance_new(store, inner_module, NULL, NULL);
+    wasm_extern_vec_t imports, exports;
+    wasm_instance_exports(inner, &imports);
+    wasm_instance_t *outer = wasm_instance_new(store, outer_module, &imports, NULL);
+    wasm_instance_exports(outer, &exports);
+    wasm_val_vec_t none = WASM_EMPTY_VEC;
+    wasm_trap_t *trap = wasm_func_call(wasm_extern_as_func(exports.data[0]), &none, &none);
+    wasm_frame_vec_t frames;
+    wasm_trap_trace(trap, &frames);
+    assert_int_equal(frames.size, 3);
+    wasm_frame_t *origin = wasm_trap_origin(trap), *copy = wasm_frame_copy(frames.data[2]);
+    assert_ptr_equal(wasm_frame_instance(origin), inner);
+    assert_ptr_equal(wasm_frame_instance(frames.data[1]), inner);
+    assert_ptr_equal(wasm_frame_instance(copy), outer);
+    pthread_t thread;
+    void *seen = &thread;
+    assert_int_equal(pthread_create(&thread, NULL, look_elsewhere, copy), 0);
+    pthread_join(thread, &seen);
+    assert_null(seen);
+
+    wasm_trap_delete(trap);
+    wasm_extern_vec_delete(&exports);
+    wasm_extern_vec_delete(&imports);
+    wasm_instance_delete(outer);
+    assert_null(wasm_frame_instance(copy));
+    wasm_instance_delete(inner);
+    wag_agent_collect();
+    assert_null(wasm_frame_instance(origin));
+    /* The next instance of the module is another one, though it may be in the same place. */
+    wasm_instance_t *next = wasm_instance_new(store, inner_module, NULL, NULL);
+    assert_null(wasm_frame_instance(origin));
+    wasm_instance_delete(next);
+    wasm_frame_delete(copy);
+    wasm_frame_delete(origin);
+    wasm_frame_vec_delete(&frames);
+    wasm_module_delete(outer_module);
+    wasm_module_delete(inner_module);
+}
+
+static void test_a_frame_knows_its_instance_as_long_as_that_is_there(void **state)
+{
+    (void)state;
+    frames_know_their_instances(WAG_TIER_INTERP);
+    frames_know_their_instances(WAG_TIER_DEFAULT);
 }
 
 typedef struct elsewhere {
@@ -309,6 +459,9 @@ int main(void)
         cmocka_unit_test(test_why_a_function_failed_can_be_asked_of_the_store),
         cmocka_unit_test(test_objects_and_modules_are_those_of_waggle_h),
         cmocka_unit_test(test_types_without_a_number_are_told_and_their_values_refused),
+        cmocka_unit_test(test_a_tag_has_a_type_and_is_imported_where_a_tag_is_wanted),
+        cmocka_unit_test(test_the_host_info_of_a_trap_passes_through_wasm),
+        cmocka_unit_test(test_a_frame_knows_its_instance_as_long_as_that_is_there),
         cmocka_unit_test(test_another_thread_can_do_nothing_with_a_store_and_its_objects),
         cmocka_unit_test(test_without_memory_everything_is_made_or_not_and_nothing_leaks),
         cmocka_unit_test(test_a_store_is_in_the_cluster_in_which_its_thread_was_opened),

@@ -1,6 +1,7 @@
 /* Any bytes are a message or an error, for the header and for the structured clone. What is accepted is written again
  * to the same bytes: the format has one way to say a thing. The first byte says how many modules and memories came with
- * the message (its low three bits); the rest is the clone, and is also taken as a whole message with its header.
+ * the message (its low three bits), and how many transferred buffers before them (the next two); the rest is the clone,
+ * and is also taken as a whole message with its header.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ static void require(bool condition, const char *what)
     abort();
 }
 
-enum { TRANSFERS = 7 };
+enum { TRANSFERS = 7, BUFFERS = 3 };
 static wagi_transfer transfers[TRANSFERS];
 
 /* The third and the sixth are memories. */
@@ -52,13 +53,20 @@ static void header(wag_bytes bytes)
             "the transfers end where the payload begins");
 }
 
-static void clone(wag_bytes bytes, size_t count)
+static void clone(wag_bytes bytes, size_t count, size_t buffers)
 {
     wagi_limits limits = wagi_default_limits;
     limits.clone_depth = 32;
+    wagi_transfer all[BUFFERS + TRANSFERS] = {{0}};
     wag_value value;
+    wagi_listed listed;
     wag_error *error;
-    wag_err err = wagi_clone_read(bytes, transfers, count, &limits, &value, &error);
+    for (size_t i = 0; i < buffers; i++)
+        require((all[i].backing = wagi_backing_new(i, i, false)) != NULL, "a buffer");
+    memcpy(all + buffers, transfers, count * sizeof *transfers);
+    wag_err err = wagi_clone_read_listed(bytes, all, buffers + count, &limits, &value, &listed, &error);
+    for (size_t i = 0; i < buffers; i++)
+        wagi_transfer_unref(all[i]);
     if (err != WAG_OK) {
         size_t offset;
         require(err == WAG_PROTOCOL && wag_error_code(error) == WAG_PROTOCOL, "malformed bytes are a protocol error");
@@ -67,12 +75,15 @@ static void clone(wag_bytes bytes, size_t count)
         return;
     }
     wagi_clone again;
-    require(wagi_clone_write(value, &limits, &again, NULL) == WAG_OK, "what was read can be written");
+    require(listed.n == buffers, "all buffers have arrived");
+    require(wagi_clone_write_listed(value, listed.p, listed.n, &limits, &again, NULL) == WAG_OK,
+            "what was read can be written");
     require(again.bytes.n == bytes.size && memcmp(again.bytes.p, bytes.data, bytes.size) == 0, "to the same bytes");
-    require(again.transfers.n == count, "with the same modules and memories");
-    require(count == 0 || memcmp(again.transfers.p, transfers, count * sizeof *transfers) == 0, "in order");
+    require(again.transfers.n == buffers + count, "with the same modules and memories");
+    require(count == 0 || memcmp(again.transfers.p + buffers, transfers, count * sizeof *transfers) == 0, "in order");
     wagi_clone_fini(&again);
     wag_value_unref(value);
+    wagi_listed_free(&listed);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -80,6 +91,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     make_transfers();
     header((wag_bytes){data, size});
     if (size > 0)
-        clone((wag_bytes){data + 1, size - 1}, data[0] & 7);
+        clone((wag_bytes){data + 1, size - 1}, data[0] & 7, data[0] >> 3 & 3);
     return 0;
 }

@@ -15,9 +15,10 @@ typedef struct end {
     size_t discarded;
 } end;
 
-static void end_message(void *context, wag_value message)
+static void end_message(void *context, const wag_message_event *event)
 {
     end *end = context;
+    wag_value message = event->data;
     if (message.kind == WAG_VALUE_NUMBER && message.of.number != end->messages)
         end->out_of_order++;
     end->messages++;

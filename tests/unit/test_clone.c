@@ -400,7 +400,11 @@ static void test_what_is_malformed_says_why_and_where(void **state)
         const char *why;
     } rows[] = {
         {BYTES(""), "unexpected end, at byte 0"},
-        {BYTES("\16"), "a value of unknown kind, at byte 0"},
+        {BYTES("\20"), "a value of unknown kind, at byte 0"},
+        {BYTES("\16\2"), "a flag is neither 0 nor 1, at byte 1"},
+        {BYTES("\16\0\2\0\0\0x"), "a size exceeds the message, at byte 6"},
+        {BYTES("\16\1\0\0\0\0\0\0\0\0\1\0\0\0x"), "a buffer is larger than its maximum, at byte 15"},
+        {BYTES("\17\1"), "a shared buffer without its memory, at byte 2"},
         {BYTES("\1\1"), "bytes follow the value, at byte 1"},
         {BYTES("\4\0\0\0\0\0\0\0"), "unexpected end, at byte 1"},
         {BYTES("\6\2\0\0\0x"), "a size exceeds the message, at byte 5"},
@@ -529,11 +533,13 @@ static void test_a_header_is_checked_field_by_field(void **state)
     assert_non_null(wagi_message_parse((wag_bytes){good, SIZE}, 8, &message));
     for (size_t size = 0; size < SIZE; size++)
         assert_non_null(wagi_message_parse((wag_bytes){good, size}, 7, &message));
-    /* Every bit of the header and of a transfer matters, but those of a ticket. */
+    /* Every bit of the header and of a transfer matters, but those of a ticket; one kind can become another. */
     for (size_t bit = 0; bit < SIZE * 8; bit++) {
         memcpy(bytes, good, SIZE);
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        bool free_choice = bit / 8 >= 64 || (bit / 8 >= 32 && bit / 8 < 40) || (bit / 8 >= 48 && bit / 8 < 56);
+        bool free_choice = bit / 8 >= 64 || (bit / 8 >= 32 && bit / 8 < 40) || (bit / 8 >= 48 && bit / 8 < 56) ||
+                           ((bit / 8 == 40 || bit / 8 == 56) && bytes[bit / 8] >= WAGI_TRANSFER_MODULE &&
+                            bytes[bit / 8] <= WAGI_TRANSFER_BUFFER);
         bool refused = wagi_message_parse((wag_bytes){bytes, SIZE}, 7, &message) != NULL;
         if (refused == free_choice)
             fail_msg("bit %zu of byte %zu", bit % 8, bit / 8);

@@ -281,8 +281,10 @@ static void test_endless_recursion_through_the_host_is_a_stack_overflow(void **s
     uintptr_t limit = wag_agent_current()->native_limit;
     here.deepest = 0;
     wag_agent_current()->native_limit = (uintptr_t)__builtin_frame_address(0) - 8192;
+    atomic_store(wag_agent_current()->stop_limit, wag_agent_current()->native_limit);
     ASSERT_ERR(wag_call(here.inner, NULL, 0, NULL, 0, NULL), WAG_STACK_OVERFLOW);
     wag_agent_current()->native_limit = limit;
+    atomic_store(wag_agent_current()->stop_limit, limit);
     assert_true(here.deepest < 100);
     wag_instance_unref(instance);
 }

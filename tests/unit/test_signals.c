@@ -271,7 +271,8 @@ static void scene_restart(void)
     set_action(on_seen, SA_RESTART);
     wag_instance_unref(guarded());
     reader = pthread_self();
-    need(pipe(ends) == 0 && pthread_create(&sender, NULL, send_signals, NULL) == 0, BAD_SETUP);
+    need(pipe(ends) == 0, BAD_SETUP);
+    need(pthread_create(&sender, NULL, send_signals, NULL) == 0, BAD_SETUP);
     need(read(ends[0], &byte, 1) == 1, BAD_GO_ON); /* and not EINTR */
     pthread_join(sender, NULL);
     _exit(GOOD);

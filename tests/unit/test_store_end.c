@@ -168,8 +168,7 @@ static unsigned imports_are_refused(foreign *f)
     REFUSED(wag_imports_check(f->module, f->imports, &errors, &count) == WAG_WRONG_AGENT);
     REFUSED(wag_instance_new(f->module, f->imports, &instance, NULL) == WAG_WRONG_AGENT);
     wag_imports *own = wag_imports_new();
-    wag_imports_set_namespace(own, "m", WAG_INSTANCE(f->instance));
-    REFUSED(wag_instance_new(f->module, own, &instance, NULL) == WAG_WRONG_AGENT);
+    REFUSED(wag_imports_set_namespace(own, "m", WAG_INSTANCE(f->instance)) == WAG_WRONG_AGENT);
     wag_value map = wag_map();
     wag_map_set(map, "f", WAG_FUNC(f->func)); /* borrowed on purpose: the other thread's count is not ours to touch */
     wag_imports_set_namespace(own, "m", map);

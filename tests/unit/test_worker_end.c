@@ -57,7 +57,7 @@ static void test_terminate_stops_a_wasm_loop_and_one_through_the_host(void **sta
         wag_exit result;
         ASSERT_OK(wag_await(promise, &result, NULL));
         assert_true(result.terminated);
-        assert_int_equal(spin.result, WAG_INTERRUPTED);
+        assert_int_equal(spin.result, WAG_TERMINATED);
         wag_promise_exit_unref(promise);
         wag_worker_free(worker);
         wag_module_unref(spin.module);
@@ -83,7 +83,7 @@ static void test_terminate_is_for_good(void **state)
     wag_worker *worker = worker_of(stubborn_entry, &spin);
     gate_wait(&spin.started);
     wag_worker_free(worker);
-    assert_int_equal(spin.result, WAG_INTERRUPTED);
+    assert_int_equal(spin.result, WAG_TERMINATED);
     wag_module_unref(spin.module);
 }
 

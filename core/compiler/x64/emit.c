@@ -266,21 +266,23 @@ static void branch_table(wagi_x64_emitter *e, const wagi_ins *ins)
     wagi_x64_rr(&e->code, 0xFF, 4, RAX);
 }
 
-/* cmp reg, fs:[stop limit] */
-void wagi_x64_compare_stop_limit(wagi_x64_emitter *e, int reg)
-{
-    wagi_x64_u8(&e->code, 0x64);
-    wagi_x64_u8(&e->code, reg >= 8 ? 0x4C : 0x48);
-    wagi_x64_u8(&e->code, 0x3B);
-    wagi_x64_u8(&e->code, (unsigned)(reg & 7) << 3 | 4);
-    wagi_x64_u8(&e->code, 0x25); /* no base, no index */
-    wagi_x64_u32(&e->code, (uint32_t)e->context->stop_limit);
-}
-
 static void poll(wagi_x64_emitter *e)
 {
-    wagi_x64_compare_stop_limit(e, RSP);
+    wagi_x64_compare_stop_limit(&e->code, e->context, RSP);
     wagi_x64_trap_if(e, CC_B, WAG_INTERRUPTED);
+}
+
+/* sub qword fs:[fuel], units */
+static void charge(wagi_x64_emitter *e, uint64_t units)
+{
+    wagi_x64_u8(&e->code, 0x64);
+    wagi_x64_u8(&e->code, 0x48);
+    wagi_x64_u8(&e->code, 0x81);
+    wagi_x64_u8(&e->code, 5 << 3 | 4);
+    wagi_x64_u8(&e->code, 0x25); /* no base, no index */
+    wagi_x64_u32(&e->code, (uint32_t)e->context->fuel);
+    wagi_x64_u32(&e->code, (uint32_t)units);
+    wagi_x64_trap_if(e, CC_S, WAG_OUT_OF_FUEL);
 }
 
 static inline void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins);
@@ -357,6 +359,9 @@ __attribute__((noinline)) static void emit_control(wagi_x64_emitter *e, uint32_t
     case WAGI_IR_POLL:
         if (!e->is_copy) /* once for all copies of an unrolled loop */
             poll(e);
+        break;
+    case WAGI_IR_FUEL:
+        charge(e, ins->imm);
         break;
     case WAGI_IR_RETURN:
         wagi_x64_emit_return(e, ins);

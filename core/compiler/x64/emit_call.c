@@ -483,7 +483,7 @@ static void check_stack(wagi_x64_emitter *e)
         top = RDX;
         wagi_x64_rm(&e->code, X64_W | 0x8D, RDX, wagi_x64_at(RSP, -e->frame_bytes));
     }
-    wagi_x64_compare_stop_limit(e, top);
+    wagi_x64_compare_stop_limit(&e->code, e->context, top);
     wagi_x64_trap_if(e, CC_B, WAG_STACK_OVERFLOW);
     if (!e->failed) {
         e->colds.p[e->colds.n - 1].in_prologue = true;

@@ -431,7 +431,7 @@ static bool entry_checks(stub_maker *s, const wagi_type *type)
     wagi_x64_rm(b, 0x8B, R11, wagi_x64_at(R10, HOST_DEPTH));
     wagi_x64_rm(b, 0x3B, R11, wagi_x64_at(R10, offsetof(wag_agent, depth_limit)));
     jump_to(b, CC_AE, s->call_vals);
-    wagi_x64_rm(b, X64_W | 0x3B, RSP, wagi_x64_at(R10, offsetof(wag_agent, native_limit)));
+    wagi_x64_compare_stop_limit(b, s->context, RSP);
     jump_to(b, CC_B, s->call_vals);
     return true;
 }

@@ -201,7 +201,16 @@ void wagi_x64_sse_mem(wagi_x64_emitter *e, uint32_t form, int reg, wagi_x64_mem 
 void wagi_x64_const_operand(wagi_x64_emitter *e, uint64_t value, uint32_t size,
                             uint32_t tail); /* the rel32 just written as 0 */
 void wagi_x64_vector_operand(wagi_x64_emitter *e, uint64_t low, uint64_t high, uint32_t tail);
-void wagi_x64_compare_stop_limit(wagi_x64_emitter *e, int reg);
+/* cmp reg, fs:[stop limit] */
+static inline void wagi_x64_compare_stop_limit(wagi_x64_buffer *b, const wagi_code_context *context, int reg)
+{
+    wagi_x64_u8(b, 0x64);
+    wagi_x64_u8(b, reg >= 8 ? 0x4C : 0x48);
+    wagi_x64_u8(b, 0x3B);
+    wagi_x64_u8(b, (unsigned)(reg & 7) << 3 | 4);
+    wagi_x64_u8(b, 0x25); /* no base, no index */
+    wagi_x64_u32(b, (uint32_t)context->stop_limit);
+}
 /* Jumps. */
 void wagi_x64_trap_if(wagi_x64_emitter *e, int cc, wag_err trap);
 void wagi_x64_trap(wagi_x64_emitter *e, wag_err trap);

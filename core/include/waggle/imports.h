@@ -50,7 +50,7 @@ WAG_API wag_imports *wag_imports_new(void);
  * then the field. own; NULL when memory is out. */
 WAG_API wag_imports *wag_imports_new_getter(wag_imports_getter getter, void *context);
 /* Any value as import object, as in JavaScript: a map of maps (or instances) works, everything else is a TypeError when
- * it is used. value: borrow. own; NULL when memory is out. */
+ * it is used. value: borrow. own; NULL when memory is out, or for an object of another agent. */
 WAG_API wag_imports *wag_imports_from_value(wag_value value);
 /* One more reference; returns its argument. NULL is a no-op. */
 WAG_API wag_imports *wag_imports_ref(wag_imports *imports);

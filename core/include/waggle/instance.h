@@ -260,6 +260,9 @@ WAG_API wag_tag *wag_exception_tag(const wag_exception *exception);
 /* exception.getArg(tag, index). ret_value: own reference. WAG_TYPE when the tag is another one, WAG_RANGE for the
  * index, WAG_WRONG_AGENT, WAG_NOMEM. */
 WAG_API wag_err wag_exception_arg(const wag_exception *exception, const wag_tag *tag, size_t index, wag_val *ret_value);
+/* The instance whose code the index-th frame of a backtrace is in. borrow: as long as the instance, which errors do not
+ * keep. NULL when it is gone, on a thread that it does not belong to, and when index is out of range. */
+WAG_API wag_instance *wag_error_frame_instance(const wag_error *error, size_t index);
 /* To throw it, a host function returns this error (own). The caller of wasm gets one of the same code,
  * WAG_UNCAUGHT_EXCEPTION, for an exception that nobody catches. */
 WAG_API wag_error *wag_exception_error(wag_exception *exception);

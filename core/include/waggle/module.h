@@ -162,6 +162,9 @@ typedef struct wag_cluster_options {
     wag_reset_strategy reset; /* of the memories of instances that are used again */
     bool check_resets;        /* compare all of each memory after its reset; see wag_cluster_reset_mismatches */
     bool gdb_jit;             /* make gdb know native code: names and frames in backtraces */
+    /* Code charges fuel, a deterministic budget of its agent (wag_fuel_set in waggle/agent.h). Costs time only when it
+     * is on. */
+    bool fuel;
     /* Proposals beyond WebAssembly 3.0. A module that uses one that is off is invalid. */
     bool custom_page_sizes; /* memories with pages of one byte */
     bool wide_arithmetic;   /* i64.add128, sub128, mul_wide_s, mul_wide_u */

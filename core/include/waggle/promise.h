@@ -154,6 +154,7 @@ WAG_PROMISE_OVERLOAD(module, wag_module *)
 WAG_PROMISE_OVERLOAD(instance, wag_instance *)
 WAG_PROMISE_OVERLOAD(source, wag_instantiated_source)
 WAG_PROMISE_OVERLOAD(exit, wag_exit)
+WAG_PROMISE_OVERLOAD(response, wag_response *)
 #undef WAG_PROMISE_OVERLOAD
 }
 #endif

@@ -132,6 +132,28 @@ WAG_API wag_promise_source *wag_instantiate_streaming_promise(wag_promise_respon
     _Generic((source), wag_response *                                                                                  \
              : wag_instantiate_streaming_response, wag_promise_response *                                              \
              : wag_instantiate_streaming_promise)((source), (imports))
+#else
+extern "C++" {
+inline WAG_OWNER_THREAD wag_promise_module *wag_compile_streaming(wag_response *source,
+                                                                  const wag_compile_options *options)
+{
+    return wag_compile_streaming_response(source, options);
+}
+inline WAG_OWNER_THREAD wag_promise_module *wag_compile_streaming(wag_promise_response *source,
+                                                                  const wag_compile_options *options)
+{
+    return wag_compile_streaming_promise(source, options);
+}
+inline WAG_OWNER_THREAD wag_promise_source *wag_instantiate_streaming(wag_response *source, wag_imports *imports)
+{
+    return wag_instantiate_streaming_response(source, imports);
+}
+inline WAG_OWNER_THREAD wag_promise_source *wag_instantiate_streaming(wag_promise_response *source,
+                                                                      wag_imports *imports)
+{
+    return wag_instantiate_streaming_promise(source, imports);
+}
+}
 #endif
 
 #ifdef __cplusplus

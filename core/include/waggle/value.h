@@ -219,9 +219,9 @@ WAG_API_ANY_THREAD wag_name wag_value_text(wag_value value);
 /* The bytes of a bytes value; empty for other kinds. borrow. */
 WAG_API_ANY_THREAD wag_bytes wag_value_bytes(wag_value value);
 
-/* One more reference to what it holds; returns its argument. */
+/* One more reference to what it holds; returns its argument. An object of another agent is not counted. */
 WAG_API_ANY_THREAD wag_value wag_value_ref(wag_value value);
-/* One reference less to what it holds. Kinds that hold nothing are a no-op. */
+/* One reference less to what it holds. Kinds that hold nothing, and objects of another agent, are a no-op. */
 WAG_API_ANY_THREAD void wag_value_unref(wag_value value);
 /* "undefined", "number", ... Any thread. borrow: static storage. */
 WAG_API_ANY_THREAD const char *wag_value_kind_name(wag_value_kind kind);

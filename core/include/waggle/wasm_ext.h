@@ -33,7 +33,7 @@ WAG_API const wag_error *wag_wasm_last_error(const wasm_store_t *store);
 WAG_API_ANY_THREAD const wag_error *wag_wasm_trap_error(const wasm_trap_t *trap);
 /* The module inside. borrow: as long as the handle. */
 WAG_API_ANY_THREAD wag_module *wag_wasm_module(const wasm_module_t *module);
-/* A handle for a module of waggle.h. module: borrow. own; NULL when memory is out. */
+/* A handle for a module of waggle.h. module: borrow. own; NULL when memory is out, or for another thread's store. */
 WAG_API wasm_module_t *wag_wasm_module_of(wasm_store_t *store, wag_module *module);
 
 #ifdef __cplusplus

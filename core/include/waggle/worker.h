@@ -24,6 +24,7 @@
 #ifndef WAGGLE_WORKER_H
 #define WAGGLE_WORKER_H
 
+#include "waggle/port.h"
 #include "waggle/promise.h"
 
 #ifdef __cplusplus
@@ -34,16 +35,6 @@ extern "C" {
 typedef struct wag_worker wag_worker;
 /* A worker from inside: belongs to the worker's agent. */
 typedef struct wag_worker_scope wag_worker_scope;
-
-/* What a post does while the queue is full. A message waits from the post until the other side's loop takes it.
- * BLOCK ends with WAG_CLOSED when the other side ends meanwhile, with WAG_INTERRUPTED when this agent is interrupted or
- * terminated, and with WAG_QUEUE_FULL when the other side itself waits in a post to this one: that would be for ever.
- */
-typedef enum wag_queue_policy {
-    WAG_QUEUE_ERROR,       /* fails with WAG_QUEUE_FULL (the default) */
-    WAG_QUEUE_BLOCK,       /* waits for room */
-    WAG_QUEUE_DROP_OLDEST, /* the oldest message that waits is discarded */
-} wag_queue_policy;
 
 /* The worker's script: it runs first, registers handlers, may do work, and returns; then the worker's loop runs. */
 typedef void (*wag_worker_entry)(wag_worker_scope *self, void *context);
@@ -57,12 +48,6 @@ typedef struct wag_worker_options {
     size_t queue_messages;         /* messages that may wait in each direction; 0: 1024 */
     wag_queue_policy queue_policy; /* of both directions */
 } wag_worker_options;
-
-/* message: borrow, gone when the handler returns (wag_value_ref keeps it). */
-typedef void (*wag_message_handler)(void *context, wag_value message);
-/* An uncaught error of the worker, or a message that could not be read (then WAG_PROTOCOL or WAG_DATA_CLONE). borrow.
- */
-typedef void (*wag_error_handler)(void *context, const wag_error *error);
 
 /* new Worker(). Owner thread: the caller's agent becomes the parent, and its cluster the worker's. ret_worker: own, not
  * NULL. A live worker keeps its parent's loop alive (Node's rule): wag_agent_run and wag_await wait for it. It is live
@@ -79,17 +64,22 @@ WAG_API void wag_worker_free(wag_worker *worker);
 /* worker.postMessage(). message: borrow; it is serialised before the call returns. Kinds that cannot be cloned fail
  * with WAG_DATA_CLONE here, at the sender. To a worker that has ended: WAG_OK, the message is dropped (HTML). */
 WAG_API wag_err wag_worker_post_message(wag_worker *worker, wag_value message, wag_error **reterr_error);
+/* The same with a transfer list, as wag_port_post_transfer. */
+WAG_API wag_err wag_worker_post_transfer(wag_worker *worker, wag_value message, const wag_value *transfer,
+                                         size_t transfer_count, wag_error **reterr_error);
 /* Bytes posted that the other side has not taken yet. */
 WAG_API size_t wag_worker_buffered_amount(const wag_worker *worker);
 /* worker.onmessage / onerror / onmessageerror; NULL takes the handler off. Messages wait while there is no handler,
  * until the worker has ended; errors do not wait. */
 WAG_API wag_err wag_worker_on_message(wag_worker *worker, wag_message_handler handler, void *context);
+/* In place of wag_worker_on_message: a handler that is given the ports of a message, too. */
+WAG_API wag_err wag_worker_on_message_event(wag_worker *worker, wag_message_event_handler handler, void *context);
 WAG_API wag_err wag_worker_on_error(wag_worker *worker, wag_error_handler handler, void *context);
 WAG_API wag_err wag_worker_on_message_error(wag_worker *worker, wag_error_handler handler, void *context);
 /* worker.terminate(): stop whatever it runs, discard what was not delivered. The promise settles when the thread has
- * been joined. Calling it again is fine. returns own; NULL when memory is out. */
+ * been joined. Calling it again is fine. returns own; NULL for another agent's worker. */
 WAG_API wag_promise_exit *wag_worker_terminate(wag_worker *worker);
-/* Settles when the worker has ended, for whatever reason. returns own; NULL when memory is out. */
+/* Settles when the worker has ended, for whatever reason. returns own; NULL for another agent's worker. */
 WAG_API wag_promise_exit *wag_worker_exited(wag_worker *worker);
 
 /* ---- inside the worker ---- */
@@ -98,15 +88,18 @@ WAG_API wag_promise_exit *wag_worker_exited(wag_worker *worker);
  * until its loop has nothing to do. Messages are delivered from the moment there is a handler, by turns of the loop:
  * also while entry waits for a promise. */
 WAG_API wag_err wag_scope_post_message(wag_worker_scope *self, wag_value message, wag_error **reterr_error);
+WAG_API wag_err wag_scope_post_transfer(wag_worker_scope *self, wag_value message, const wag_value *transfer,
+                                        size_t transfer_count, wag_error **reterr_error);
 WAG_API size_t wag_scope_buffered_amount(const wag_worker_scope *self);
 WAG_API wag_err wag_scope_on_message(wag_worker_scope *self, wag_message_handler handler, void *context);
+WAG_API wag_err wag_scope_on_message_event(wag_worker_scope *self, wag_message_event_handler handler, void *context);
 WAG_API wag_err wag_scope_on_message_error(wag_worker_scope *self, wag_error_handler handler, void *context);
 /* Give an error to the parent's onerror, as an uncaught exception would. error: borrow. Promises of the worker that are
  * rejected and have no reaction are reported in the same way. */
 WAG_API void wag_scope_report_error(wag_worker_scope *self, const wag_error *error);
 /* close(): the current task finishes, no further one runs, the thread ends. */
 WAG_API void wag_scope_close(wag_worker_scope *self);
-/* The name given in the options. borrow: as long as the worker. */
+/* The name given in the options. borrow: as long as the worker. NULL for another agent's. */
 WAG_API const char *wag_scope_name(const wag_worker_scope *self);
 
 #ifdef __cplusplus

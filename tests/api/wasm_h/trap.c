@@ -42,7 +42,7 @@ int main(void)
     EXPECT(wasm_frame_func_index(trace.data[0]) == 1 && wasm_frame_func_index(trace.data[1]) == 2);
     EXPECT(wasm_frame_func_offset(trace.data[0]) == 0); /* both begin with their call */
     EXPECT(wasm_frame_module_offset(trace.data[0]) < wasm_frame_module_offset(trace.data[1]));
-    EXPECT(wasm_frame_instance(trace.data[0]) == NULL);
+    EXPECT(wasm_frame_instance(trace.data[0]) == instance);
     wasm_frame_vec_copy(&copy, &trace);
     wasm_frame_vec_delete(&trace);
     EXPECT(copy.size == 2 && wasm_frame_func_index(copy.data[1]) == 2);

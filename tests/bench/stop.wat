@@ -1,0 +1,22 @@
+;; What bench_stop stops, and what it measures fuel with.
+(module
+  (import "host" "wait" (func $wait))
+  (import "host" "wait_fd" (func $wait_fd))
+  (memory 1 1 shared)
+  (func (export "a loop") (loop $l (br $l)))
+  (func (export "a loop of memory.fill") (loop $l (memory.fill (i32.const 0) (i32.const 0) (i32.const 65536)) (br $l)))
+  (func (export "memory.atomic.wait32")
+    (drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1))))
+  (func (export "wag_agent_wait") (call $wait))
+  (func (export "wag_agent_wait_fd") (call $wait_fd))
+  (func $fib (export "fib") (param i32) (result i32)
+    (if (result i32) (i32.lt_s (local.get 0) (i32.const 2))
+      (then (local.get 0))
+      (else (i32.add (call $fib (i32.sub (local.get 0) (i32.const 1)))
+                     (call $fib (i32.sub (local.get 0) (i32.const 2)))))))
+  (func (export "sum") (param i32) (result i32) (local i32 i32)
+    (loop $l
+      (local.set 1 (i32.add (i32.rotl (local.get 1) (i32.const 5)) (i32.load8_u (i32.and (local.get 2) (i32.const 1023)))))
+      (local.set 2 (i32.add (local.get 2) (i32.const 7)))
+      (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+    (local.get 1)))
