@@ -59,12 +59,12 @@ fi
 if command -v node >/dev/null 2>&1; then engines="$engines v8"; else skip V8 "there is no node here"; fi
 
 run() { # ENGINE SUBJECT WORKERS COUNT ALIVE [PREFIX...]: into $out/line
-    engine=$1 subject=$2 count=$3 lives=$4 alive=$5
+    engine=$1 subject=$2 count=$3 limit=$4 alive=$5
     shift 5
     case $engine in
-    waggle) "$@" "$load" --only --workers "$count" --seconds "$seconds" --count "$lives" --alive "$alive" --line "$out/line" "$subject" ;;
-    wasmtime) "$@" "$out/run-wasmtime" "$library" "$(module_of "$subject")" "$here/scripts/$subject.calls" "$out/line" "$count" "$seconds" "$lives" 100 "$alive" ;;
-    v8) "$@" node "$here/peers/node.mjs" "$(module_of "$subject")" "$here/scripts/$subject.calls" "$out/line" "$count" "$seconds" "$lives" 100 "$alive" ;;
+    waggle) "$@" "$load" --only --workers "$count" --seconds "$seconds" --count "$limit" --alive "$alive" --line "$out/line" "$subject" ;;
+    wasmtime) "$@" "$out/run-wasmtime" "$library" "$(module_of "$subject")" "$here/scripts/$subject.calls" "$out/line" "$count" "$seconds" "$limit" 100 "$alive" ;;
+    v8) "$@" node "$here/peers/node.mjs" "$(module_of "$subject")" "$here/scripts/$subject.calls" "$out/line" "$count" "$seconds" "$limit" 100 "$alive" ;;
     esac >"$out/said" 2>&1 </dev/null && return
     echo "load: $engine $subject, $count workers: $(tail -n 3 "$out/said" | tr '\n' ' ')" >&2
     failed=1

@@ -16,13 +16,13 @@ typedef struct soak_job {
 
 /* ---- calling ---- */
 
-/* True when the call ended as wanted. Ended by an interrupt it may have done anything. */
+/* True when the call ended as wanted. Ended by an interrupt, a deadline or terminate it may have done anything. */
 static bool is_as_wanted(soak_worker *worker, const char *what, wag_err err, wag_err wanted)
 {
     soak_add(&soak_count.calls, 1);
-    if (err == WAG_INTERRUPTED) {
+    if (err == WAG_INTERRUPTED || err == WAG_TERMINATED || err == WAG_DEADLINE) {
         worker->interrupted = true;
-        soak_add(&soak_count.interrupted, 1);
+        soak_add(err == WAG_DEADLINE ? &soak_count.deadlines : &soak_count.interrupted, 1);
         return false;
     }
     if (err != wanted)
@@ -319,6 +319,9 @@ static void work(soak_worker *worker, wag_module *const *modules)
         wag_imports_set_func(job.imports, "env", "again", "(i32) -> (i32)", again, &job, NULL) != WAG_OK)
         soak_wrong("no imports");
     worker->interrupted = false;
+    if (soak_below(&worker->random, 8) == 0 &&
+        wag_agent_set_deadline(wag_deadline_in((uint64_t)soak_below(&worker->random, 5000) * 1000)) != WAG_OK)
+        soak_wrong("no deadline");
     for (uint32_t i = soak_below(&worker->random, 200) + 1; i > 0 && !worker->interrupted; i--)
         switch (soak_below(&worker->random, 40)) {
         case 0:
@@ -334,6 +337,7 @@ static void work(soak_worker *worker, wag_module *const *modules)
             do_instance(&job);
             break;
         }
+    wag_agent_set_deadline(WAG_NO_DEADLINE);
     /* The functions know `job`: nobody may call them when it has gone. */
     for (int i = 0; i < SOAK_KEPT; i++) {
         wag_instance_unref(worker->kept[i].instance);

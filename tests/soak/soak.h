@@ -20,6 +20,7 @@
     X(grown)                                                                                                           \
     X(waits)                                                                                                           \
     X(interrupts)                                                                                                      \
+    X(deadlines)                                                                                                       \
     X(interrupted)                                                                                                     \
     X(posts)                                                                                                           \
     X(workers)                                                                                                         \

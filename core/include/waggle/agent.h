@@ -67,7 +67,8 @@ WAG_API bool wag_agent_interrupted(void);
 WAG_API wag_err wag_agent_stop_reason(void);
 
 /* Deadlines are points of a monotonic clock, in nanoseconds. The cluster has one thread for them, made when the first
- * one is set; setting and cancelling one is an atomic exchange. They stop the agent within about 0.1 ms. */
+ * one is set; setting and cancelling one is an atomic exchange. They stop the agent about 0.1 ms late
+ * where a processor is free, and as late as the system runs the watchdog where none is. */
 #define WAG_NO_DEADLINE UINT64_MAX
 /* Now, on that clock. Any thread. */
 WAG_API_ANY_THREAD uint64_t wag_clock_ns(void);
