@@ -1,6 +1,6 @@
 /* Every function that takes something of an agent, called from another thread: it says so, and nothing has happened.
  * The table is complete: tests/lint/wrong_agent.sh compares it with the headers. */
-#include "tests/support/check.h"
+#include "tests/support/ports.h"
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -32,6 +32,8 @@ typedef struct things {
     wag_promise_module *promise_streamed; /* of it */
     wag_worker *worker;
     wag_worker_scope *scope;
+    wag_port *port, *peer; /* of a channel; a message waits at the peer */
+    wag_port *closed;
     wasm_store_t *store;
     wag_value table_descriptor, global_descriptor;
 } things;
@@ -84,10 +86,6 @@ static wag_body_event read_nothing(void *context, wag_response *response, wag_by
 static void on_message(void *context, wag_value message)
 {
     (void)context, (void)message;
-}
-static void on_error(void *context, const wag_error *error)
-{
-    (void)context, (void)error;
 }
 
 /* ---- what the other thread does ---- */
@@ -164,6 +162,13 @@ static things made_here(wag_module *module)
     x.promise_response = wag_promise_response_new();
     x.response = wag_response_new(&(wag_response_options){200, "application/wasm", .read = read_nothing});
     x.promise_streamed = wag_compile_streaming(x.response, NULL);
+    wag_port *other_end;
+    if (wag_channel_new(NULL, &x.port, &x.peer, NULL) != WAG_OK ||
+        wag_channel_new(NULL, &x.closed, &other_end, NULL) != WAG_OK)
+        return (things){0};
+    wag_port_post_message(x.port, WAG_NUMBER(1), NULL);
+    wag_port_close(x.closed);
+    wag_port_unref(other_end);
     while (wag_agent_turn())
         ;
     return x;
@@ -180,6 +185,10 @@ static void let_go(things *x)
     wag_promise_unref(x->promise_module);
     wag_promise_unref(x->promise_source);
     wag_promise_unref(x->promise_instance);
+    wag_port_close(x->peer);
+    wag_port_unref(x->peer);
+    wag_port_unref(x->port);
+    wag_port_unref(x->closed);
     wag_buffer_unref(x->buffer);
     wag_exception_unref(x->exception);
     wag_any_unref(x->any);
@@ -247,6 +256,15 @@ static void assert_as_before(const things *x)
     assert_int_equal(wag_buffer_size(x->buffer), 4);
     assert_memory_equal(wag_buffer_data(x->buffer), "abcd", 4);
     assert_int_equal(wag_imports_set(x->imports, "is", "absent", WAG_NULL), WAG_OK);
+
+    assert_true(wag_port_is_closed(x->closed));
+    assert_false(wag_port_is_closed(x->port));
+    assert_true(wag_port_buffered_amount(x->port) > 0);
+    ASSERT_OK(wag_port_post_message(x->port, WAG_NUMBER(2), NULL));
+    inbox box = {.port = x->peer};
+    listen_to(&box);
+    until(&box, "1,2");
+    assert_int_equal(wag_port_buffered_amount(x->port), 0);
 }
 
 static void test_what_belongs_to_another_thread_is_refused_by_every_function_and_stays_as_it_was(void **state)

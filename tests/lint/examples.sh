@@ -57,6 +57,7 @@ for header in core/include/*.h core/include/waggle/*.h; do
         code { if (!sub(/^ \*     /, "")) sub(/^ \*/, ""); print >(out "_" count ".txt") }' "$header"
     if [ ! -f "$scratch/${name}_1.txt" ]; then
         echo "examples: $header has none"
+        failed=$((failed + 1))
     fi
 done
 for example in "$scratch"/*.txt; do

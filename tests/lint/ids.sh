@@ -1,7 +1,7 @@
 #!/bin/sh
 # ids.sh [BUILD | --table]: what becomes of each statement about the JS API (tests/api/ids.txt): it has a test that is named
 # by its id (test_I_13_..., several ids in one name count each), or README's "Differences" name it (I-12) and say why.
-# tests/api/ids-open.txt lists those that have neither yet; it may only shrink. --table prints id, tests, difference.
+# --table prints id, tests, difference.
 set -u
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
@@ -49,13 +49,8 @@ check() { # FILE-WITH-IDS COMPLAINT
 }
 sort -u "$scratch/ids" >"$scratch/sorted"
 cut -d' ' -f1 "$scratch/tests" "$scratch/differences" | sort -u >"$scratch/settled"
-sed '/^#/d' tests/api/ids-open.txt | sort -u >"$scratch/open"
-comm -23 "$scratch/sorted" "$scratch/settled" | comm -23 - "$scratch/open" >"$scratch/found"
+comm -23 "$scratch/sorted" "$scratch/settled" >"$scratch/found"
 check "$scratch/found" "no test is named by it and README's differences do not name it"
-# What has been settled meanwhile is only told: who settles it need not know the list.
-comm -12 "$scratch/open" "$scratch/settled" | sed 's/^/ids: settled, take it out of tests\/api\/ids-open.txt: /'
-comm -23 "$scratch/open" "$scratch/sorted" >"$scratch/found"
-check "$scratch/found" "open, and in no list"
 reference=../shared/reference/js-api.md
 if [ -f "$reference" ]; then
     grep -oE '\b(I|R|C|X|M|S|MEM|T|G|TAG|EX|CALL|SER|P)-[0-9]{2}\b' "$reference" | sort -u | comm -3 - "$scratch/sorted" >"$scratch/found"

@@ -2,6 +2,44 @@
  * one, in whatever thread that is: ports travel in messages. A worker has such a pair with the agent that made it
  * (waggle/worker.h); everything here about posting holds there, too.
  * HTML: MessageChannel, MessagePort, structured clone.
+ *
+ * Example:
+ *     static void on_question(void *port, wag_value message)
+ *     {
+ *         wag_port_post_message(port, WAG_NUMBER(2 * message.of.number), NULL);
+ *     }
+ *     static void on_port(void *self, const wag_message_event *event)
+ *     {
+ *         wag_port *port = event->ports[0].of.port;
+ *         wag_port_on_message(port, on_question, port); // it lives until one side is closed
+ *         wag_scope_on_message(self, NULL, NULL);       // and the worker as long as it
+ *     }
+ *     static void worker_main(wag_worker_scope *self, void *context)
+ *     {
+ *         (void)context;
+ *         wag_scope_on_message_event(self, on_port, self);
+ *     }
+ *     static void on_answer(void *port, wag_value message)
+ *     {
+ *         printf("%g\n", message.of.number); // 42
+ *         wag_port_close(port);
+ *     }
+ *
+ *     wag_port *here, *there;
+ *     wag_worker *worker;
+ *     wag_worker_options options = {.entry = worker_main};
+ *     if (wag_channel_new(NULL, &here, &there, NULL) != WAG_OK || wag_worker_new(&options, &worker, NULL) != WAG_OK)
+ *         return 1;
+ *     wag_port_on_message(here, on_answer, here);
+ *     if (wag_worker_post_transfer(worker, WAG_NULL, &WAG_PORT(there), 1, NULL) != WAG_OK)
+ *         return 1;
+ *     wag_port_unref(there); // closed here, the worker has it
+ *     wag_port_post_message(here, WAG_NUMBER(21), NULL);
+ *     wag_agent_run(); // until port and worker have ended
+ *     bool answered = wag_port_is_closed(here);
+ *     wag_port_unref(here);
+ *     wag_worker_free(worker);
+ *     return !answered;
  */
 #ifndef WAGGLE_PORT_H
 #define WAGGLE_PORT_H
