@@ -110,7 +110,7 @@ uint64_t wagi_table_grow(wag_table *table, uint64_t delta, wagi_slot init)
     for (uint64_t i = old_size; i < size; i++) {
         table->elements[i] = init; /* over nothing */
         if (i % BULK_STEP == BULK_STEP - 1 && wagi_agent_poll(table->object.unit->agent)) {
-            wagi_quota_give(table->object.unit->agent, WAGI_QUOTA_TABLES, delta);
+            wagi_quota_give_for(table->object.unit, WAGI_QUOTA_TABLES, delta);
             return UINT64_MAX; /* whoever wanted it is about to be stopped */
         }
     }

@@ -1,5 +1,5 @@
-/* Stopping a guest in the middle of one instruction that takes long: a throw that looks for its handler in many frames
- * with many clauses or tries. */
+/* Stopping in the middle of one operation that takes long: a throw that looks for its handler in many frames with many
+ * clauses or tries; a table that grows by much. */
 #include "tests/support/check.h"
 
 #include "tests/support/bytes.h"
@@ -93,10 +93,42 @@ static void test_a_throw_that_searches_many_frames_is_stopped(void **state)
     }
 }
 
+static void test_growing_a_table_that_is_stopped_takes_nothing_from_the_instance(void **state)
+{
+    (void)state;
+    enum { LIMIT = 300000, MUCH = 200000 }; /* more than is filled between two looks at the stop limit */
+    wag_bytes bytes = wat("(module (table (export \"t\") 0 funcref))");
+    wag_cluster *cluster = NULL;
+    ASSERT_OK(wag_cluster_new(NULL, &cluster));
+    ASSERT_OK(wag_cluster_set_limit(cluster, WAG_LIMIT_instance_table_entries, LIMIT));
+    ASSERT_OK(wag_agent_close());
+    ASSERT_OK(wag_agent_open(cluster));
+    wag_module *module = NULL;
+    wag_instance *instance = NULL;
+    ASSERT_OK(wag_module_new(bytes, &(wag_compile_options){.cluster = cluster}, &module, NULL));
+    ASSERT_OK(wag_instance_new(module, NULL, &instance, NULL));
+    wag_table *table = wag_exports_table(wag_instance_exports(instance), "t");
+    wag_val null = WAG_VAL_FUNC(NULL);
+    for (int i = 0; i < 3; i++) {
+        wag_agent_interrupt(wag_agent_current());
+        ASSERT_ERR(wag_table_grow(table, MUCH, null, NULL), WAG_RANGE);
+        ASSERT_ERR(wag_agent_run(), WAG_INTERRUPTED);
+    }
+    assert_int_equal(wag_table_size(table), 0);
+    ASSERT_OK(wag_table_grow(table, LIMIT, null, NULL));
+    ASSERT_ERR(wag_table_grow(table, 1, null, NULL), WAG_RANGE);
+    wag_instance_unref(instance);
+    wag_module_unref(module);
+    ASSERT_OK(wag_agent_close());
+    wag_cluster_unref(cluster);
+    wat_free(bytes);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_throw_that_searches_many_frames_is_stopped),
+        cmocka_unit_test(test_growing_a_table_that_is_stopped_takes_nothing_from_the_instance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
