@@ -331,8 +331,9 @@ static bool call_type(wagi_validator *v, const wagi_type *type, bool is_tail)
         matches = wagi_v_matches(v, type->results[i], own->results[i]);
     if (!matches) {
         char wanted[256], found[256];
-        wagi_func_type_text(own, wanted, sizeof wanted);
-        wagi_func_type_text(type, found, sizeof found);
+        wagi_type_scope scope = wagi_v_scope(v);
+        wagi_func_type_text(&scope, own, wanted, sizeof wanted);
+        wagi_func_type_text(&scope, type, found, sizeof found);
         return wagi_v_fail(v, WAG_INVALID, "type mismatch: %s wants the results of %s, found %s", wagi_ops[v->op].text,
                            wanted, found);
     }

@@ -132,6 +132,8 @@ bool wagi_v_fail_nomem(wagi_validator *v);
 bool wagi_v_fail_reader(wagi_validator *v);
 bool wagi_v_fail_limit(wagi_validator *v, wag_limit limit, uint64_t allowed, uint64_t value);
 /* found: WAGI_NONE when the stack was empty. */
+/* Types in messages are called by their indices in the module. */
+wagi_type_scope wagi_v_scope(const wagi_validator *v);
 bool wagi_v_fail_type(wagi_validator *v, wagi_valtype wanted, wagi_valtype found);
 /* The same for a wish that is no single type: "a reference". */
 bool wagi_v_fail_wish(wagi_validator *v, const char *wanted, wagi_valtype found);

@@ -328,6 +328,9 @@ wag_error *wagi_call_host(wag_func *func, wagi_slot *slots);
 /* What a host function's end comes to: its error (own; NULL: none), or that the agent is to stop, which wasm could not
  * see otherwise when the host function says something else. */
 wag_error *wagi_call_stopped(wag_agent *agent, wag_error *error);
+/* The error of a value that wagi_val_to_slot refused with err: "argument 2 must be i64, not f32". */
+wag_error *wagi_val_misfit(wag_err err, const wagi_registry *registry, wagi_valtype type, const wag_val *val,
+                           const char *what, uint32_t index);
 /* The error of a host function that has given a result a kind that its type does not have. */
 wag_error *wagi_call_misfit(wag_func *func, const wag_val *results);
 /* wag_call without the check of the agent, for any function: checks the arrays, depth, native stack and arguments;
