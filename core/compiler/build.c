@@ -62,11 +62,11 @@ void wagi_build_drop_to(wagi_builder *b, uint32_t height)
         wagi_build_pop(b);
 }
 
-void wagi_build_load_const(wagi_builder *b, wagi_entry *entry)
+wagi_entry wagi_build_load_const(wagi_builder *b, unsigned type, uint64_t bits)
 {
-    uint32_t vreg = wagi_ir_new_vreg(b->ir, entry->type);
-    uint32_t def = wagi_build_emit(b, ins_const(entry->type, vreg, entry->bits));
-    *entry = (wagi_entry){.kind = WAGI_ENTRY_TEMP, .type = entry->type, .vreg = vreg, .def = def};
+    uint32_t vreg = wagi_ir_new_vreg(b->ir, type);
+    uint32_t def = wagi_build_emit(b, ins_const(type, vreg, bits));
+    return (wagi_entry){.kind = WAGI_ENTRY_TEMP, .type = (uint8_t)type, .vreg = vreg, .def = def};
 }
 
 /* Read the local reference at a stack index into a temporary. */
@@ -91,6 +91,37 @@ void wagi_build_sync(wagi_builder *b)
 
 /* ---- locals ---- */
 
+/* The instruction reads or writes the local. */
+static bool touches(const wagi_ir *ir, const wagi_ins *ins, uint32_t x)
+{
+    uint8_t uses = wagi_ir_uses[ins->op];
+    if ((ins->a == x && (uses & WAGI_IR_A)) || (ins->b == x && (uses & WAGI_IR_B)) ||
+        (ins->dst == x && (uses & WAGI_IR_D)) || ((uses & WAGI_IR_C) && ins->c == x))
+        return true;
+    if (!(uses & WAGI_IR_IS_CALL))
+        return false;
+    const wagi_ir_call *call = &ir->calls.p[ins->imm];
+    for (uint32_t i = 0; i < wagi_call_operands(call); i++)
+        if (ir->pool.p[call->args + i] == x)
+            return true;
+    return false;
+}
+
+/* Instructions behind a definition that are looked through, at most. */
+#define MAX_BEHIND 32
+
+/* Whether the value's definition may write the local instead: nothing behind it has to do with the local. */
+static bool may_define(const wagi_builder *b, const wagi_entry *value, uint32_t x)
+{
+    const wagi_ir *ir = b->ir;
+    if (!wagi_build_redirectable(b, value) || ir->ins.n - value->def > MAX_BEHIND + 1)
+        return false;
+    for (size_t i = value->def + 1; i < ir->ins.n; i++)
+        if (touches(ir, &ir->ins.p[i], x))
+            return false;
+    return true;
+}
+
 static void set_local(wagi_builder *b, uint32_t x, bool keep)
 {
     wagi_ir *ir = b->ir;
@@ -109,9 +140,7 @@ static void set_local(wagi_builder *b, uint32_t x, bool keep)
         return;
     if (x < b->not_null.n)
         b->not_null.p[x] = 0;
-    bool redirect = wagi_build_redirectable(b, &value) && b->last_access.p[x] <= value.def;
-    wagi_build_move(b, x, value, redirect);
-    b->last_access.p[x] = (uint32_t)ir->ins.n;
+    wagi_build_move(b, x, value, may_define(b, &value, x));
     if (!keep)
         return;
     if (value.kind == WAGI_ENTRY_CONST)
@@ -236,10 +265,9 @@ void wagi_build_fuel(wagi_builder *b, uint32_t cost)
 
 static bool reserve_locals(wagi_builder *b, uint32_t count)
 {
-    b->last_access.n = b->pending.n = 0;
-    if (!WAGI_VEC_RESERVE(&b->last_access, count + 1) || !WAGI_VEC_RESERVE(&b->pending, count + 1))
+    b->pending.n = 0;
+    if (!WAGI_VEC_RESERVE(&b->pending, count + 1))
         return false;
-    memset(b->last_access.p, 0, (size_t)(count + 1) * 4);
     memset(b->pending.p, 0, (size_t)(count + 1) * 4);
     return true;
 }
@@ -375,7 +403,6 @@ void wagi_builder_fini(wagi_builder *builder)
     WAGI_VEC_FREE(&builder->saved);
     WAGI_VEC_FREE(&builder->callees);
     WAGI_VEC_FREE(&builder->bindings);
-    WAGI_VEC_FREE(&builder->last_access);
     WAGI_VEC_FREE(&builder->pending);
     WAGI_VEC_FREE(&builder->not_null);
     WAGI_VEC_FREE(&builder->never_inlined);

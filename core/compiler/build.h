@@ -22,7 +22,7 @@ typedef struct wagi_entry {
     uint8_t kind, type;
     uint32_t vreg; /* CONST: NONE */
     union {
-        uint32_t def;  /* TEMP: its instruction, or NONE; LOCAL: 1 + stack index of the next reference to it, or 0 */
+        uint64_t def;  /* TEMP: its instruction, or NONE; LOCAL: 1 + stack index of the next reference to it, or 0 */
         uint64_t bits; /* CONST; V128: index of a constant */
     };
 } wagi_entry;
@@ -55,10 +55,10 @@ typedef struct wagi_control {
 
 /* A condition that has been read but not used yet. */
 typedef struct wagi_test {
-    wagi_ir_cond cond;
+    uint8_t cond; /* wagi_ir_cond */
     uint8_t type, flags;
-    uint8_t cast;    /* WAGI_CAST_*: a type test on a, for NE; EQ is the opposite */
-    wagi_entry a, b; /* b unused with WAGI_INS_IMM and cast */
+    uint8_t cast;  /* WAGI_CAST_*: a type test on a, for NE; EQ is the opposite */
+    uint32_t a, b; /* vregs; b unused with WAGI_INS_IMM and cast */
     int64_t imm;
 } wagi_test;
 
@@ -99,8 +99,7 @@ typedef struct wagi_builder {
     uint32_t growth_left;           /* bytes that may still be inlined */
     uint32_t valid_bodies;          /* own functions whose bodies are there, the first ones; UINT32_MAX unless set */
     uint32_t missing;               /* why the building failed: one that is not, or WAGI_NO_INDEX */
-    uint32_t tracked;               /* vregs that last_access and pending have entries for: all locals are below */
-    WAGI_VEC(uint32_t) last_access; /* per local: no instruction before this one may be redirected to it */
+    uint32_t tracked;               /* vregs that pending has entries for: all locals are below */
     WAGI_VEC(uint32_t) pending;     /* per local: 1 + stack index of the topmost reference, or 0 */
     uint32_t block_start;           /* first instruction of the block at hand */
     uint32_t loop;                  /* innermost loop or NONE */
@@ -122,7 +121,7 @@ bool wagi_build(wagi_builder *builder, wagi_ir *ir, const wagi_machine *machine,
 wagi_entry *wagi_build_top(wagi_builder *b);
 /* Charge for what the op at hand begins (binary/fuel.h). */
 void wagi_build_fuel(wagi_builder *b, uint32_t cost);
-void wagi_build_load_const(wagi_builder *b, wagi_entry *entry);
+wagi_entry wagi_build_load_const(wagi_builder *b, unsigned type, uint64_t bits);
 void wagi_build_sync(wagi_builder *b);
 void wagi_build_drop_to(wagi_builder *b, uint32_t height);
 void wagi_build_start_block(wagi_builder *b, bool falls);

@@ -6,10 +6,6 @@ void wagi_build_emit_call(wagi_builder *b, wagi_ins ins)
 {
     wagi_ir *ir = b->ir;
     wagi_ir_call *call = &ir->calls.p[ins.imm];
-    uint32_t at = (uint32_t)ir->ins.n;
-    for (uint32_t i = 0; i < wagi_call_operands(call); i++)
-        if (ir->pool.p[call->args + i] < b->tracked)
-            b->last_access.p[ir->pool.p[call->args + i]] = at;
     if (b->handler && ins.op == WAGI_IR_CALL && call->kind != WAGI_CALL_HELPER)
         call->handler = b->handler;
     wagi_build_emit(b, ins);

@@ -61,15 +61,15 @@ static uint8_t cast_of(const wagi_test *test)
 
 static void branch_if(wagi_builder *b, wagi_test test, uint32_t label)
 {
-    wagi_ins ins = ins_2(WAGI_IR_BRCC, test.type, label, test.a.vreg, WAGI_NIL);
-    ins.sub = (uint8_t)test.cond;
+    wagi_ins ins = ins_2(WAGI_IR_BRCC, test.type, label, test.a, WAGI_NIL);
+    ins.sub = test.cond;
     ins.flags = test.flags;
     ins.imm = test.imm;
     if (test.cast) {
         ins.op = WAGI_IR_BR_CAST;
         ins.sub = cast_of(&test);
     } else if (!(test.flags & WAGI_INS_IMM)) {
-        ins.b = test.b.vreg;
+        ins.b = test.b;
     }
     wagi_build_emit(b, ins);
     if (b->ir->failed)
@@ -463,7 +463,7 @@ static void end_construct(wagi_builder *b)
 /* A type test as a number. */
 static uint32_t cast_value(wagi_builder *b, const wagi_test *test)
 {
-    wagi_ins ins = ins_1(WAGI_IR_REF_TEST, WAGI_TY_I64, wagi_ir_new_vreg(b->ir, WAGI_TY_I32), test->a.vreg);
+    wagi_ins ins = ins_1(WAGI_IR_REF_TEST, WAGI_TY_I64, wagi_ir_new_vreg(b->ir, WAGI_TY_I32), test->a);
     ins.sub = cast_of(test);
     ins.flags = test->flags;
     ins.imm = test->imm;
@@ -474,23 +474,22 @@ static uint32_t cast_value(wagi_builder *b, const wagi_test *test)
 static void select_values(wagi_builder *b, wagi_test test)
 {
     if (test.cast) {
-        wagi_entry value = {.kind = WAGI_ENTRY_TEMP, .type = WAGI_TY_I32, .def = WAGI_NIL};
-        value.vreg = cast_value(b, &test);
+        uint32_t value = cast_value(b, &test);
         test = (wagi_test){.cond = WAGI_NE, .type = WAGI_TY_I32, .flags = WAGI_INS_IMM, .a = value};
     }
     wagi_entry y = wagi_build_pop(b), x = wagi_build_pop(b);
     wagi_build_materialize(b, &x);
     wagi_build_materialize(b, &y);
-    wagi_ins cmp = ins_2(WAGI_IR_CMP, test.type, WAGI_NIL, test.a.vreg, WAGI_NIL);
-    cmp.sub = (uint8_t)test.cond;
+    wagi_ins cmp = ins_2(WAGI_IR_CMP, test.type, WAGI_NIL, test.a, WAGI_NIL);
+    cmp.sub = test.cond;
     cmp.flags = test.flags;
     cmp.imm = test.imm;
     if (!(test.flags & WAGI_INS_IMM))
-        cmp.b = test.b.vreg;
+        cmp.b = test.b;
     wagi_build_emit(b, cmp);
     uint32_t dst = wagi_ir_new_vreg(b->ir, x.type);
     wagi_ins select = ins_2(WAGI_IR_SELECT, x.type, dst, x.vreg, y.vreg);
-    select.sub = (uint8_t)test.cond;
+    select.sub = test.cond;
     wagi_build_emit(b, select);
     wagi_build_push_result(b, x.type, dst);
 }
@@ -503,12 +502,12 @@ static void condition_value(wagi_builder *b, wagi_test test)
         return;
     }
     uint32_t dst = wagi_ir_new_vreg(b->ir, WAGI_TY_I32);
-    wagi_ins ins = ins_2(WAGI_IR_SETCC, test.type, dst, test.a.vreg, WAGI_NIL);
-    ins.sub = (uint8_t)test.cond;
+    wagi_ins ins = ins_2(WAGI_IR_SETCC, test.type, dst, test.a, WAGI_NIL);
+    ins.sub = test.cond;
     ins.flags = test.flags;
     ins.imm = test.imm;
     if (!(test.flags & WAGI_INS_IMM))
-        ins.b = test.b.vreg;
+        ins.b = test.b;
     wagi_build_emit(b, ins);
     wagi_build_push_result(b, WAGI_TY_I32, dst);
 }
@@ -541,7 +540,7 @@ void wagi_build_condition(wagi_builder *b, wagi_test test)
 
 /* ---- references ---- */
 
-static wagi_test null_test(wagi_entry value, wagi_ir_cond cond)
+static wagi_test null_test(uint32_t value, uint8_t cond)
 {
     return (wagi_test){.cond = cond, .type = WAGI_TY_I64, .flags = WAGI_INS_IMM, .a = value};
 }
@@ -551,7 +550,7 @@ static void branch_on_null(wagi_builder *b)
     uint32_t depth = wagi_read_u32(&b->in);
     wagi_entry value = wagi_build_pop(b);
     wagi_build_materialize(b, &value);
-    wagi_build_branch_to(b, null_test(value, WAGI_EQ), depth);
+    wagi_build_branch_to(b, null_test(value.vreg, WAGI_EQ), depth);
     wagi_build_note_not_null(b, &value);
     wagi_build_push(b, value);
 }
@@ -560,7 +559,7 @@ static void branch_on_non_null(wagi_builder *b)
 {
     uint32_t depth = wagi_read_u32(&b->in);
     wagi_build_materialize(b, wagi_build_top(b));
-    wagi_build_branch_to(b, null_test(*wagi_build_top(b), WAGI_NE), depth);
+    wagi_build_branch_to(b, null_test(wagi_build_top(b)->vreg, WAGI_NE), depth);
     wagi_build_pop(b);
 }
 

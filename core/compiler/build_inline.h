@@ -14,19 +14,18 @@ static inline uint32_t wagi_build_emit(wagi_builder *b, wagi_ins ins)
     uint32_t index = (uint32_t)ir->ins.n;
     if (index >= ir->ins_room && !wagi_ir_more_ins(ir))
         return 0;
-    ir->ins.p[index] = ins;
+    wagi_ins *to = &ir->ins.p[index];
+    /* Member by member: `ins` is then never in memory, as parts that would have to be put together for a copy. */
+    to->op = ins.op;
+    to->sub = ins.sub;
+    to->type = ins.type;
+    to->flags = ins.flags;
+    to->dst = ins.dst;
+    to->a = ins.a;
+    to->b = ins.b;
+    to->imm = ins.imm;
     ir->source.p[index] = b->source;
     ir->ins.n = ir->source.n = index + 1;
-    uint32_t locals = b->tracked;
-    uint8_t uses = wagi_ir_uses[ins.op];
-    if (ins.a < locals && (uses & WAGI_IR_A))
-        b->last_access.p[ins.a] = index;
-    if (ins.b < locals && (uses & WAGI_IR_B))
-        b->last_access.p[ins.b] = index;
-    if ((uses & WAGI_IR_C) && ins.c < locals)
-        b->last_access.p[ins.c] = index;
-    if (ins.dst < locals && (uses & WAGI_IR_D))
-        b->last_access.p[ins.dst] = index + 1;
     return index;
 }
 
@@ -86,7 +85,7 @@ static inline void wagi_build_forget_reference(wagi_builder *b, const wagi_entry
 static inline void wagi_build_materialize(wagi_builder *b, wagi_entry *entry)
 {
     if (entry->kind == WAGI_ENTRY_CONST)
-        wagi_build_load_const(b, entry);
+        *entry = wagi_build_load_const(b, entry->type, entry->bits);
 }
 
 static inline uint32_t wagi_build_pool_entry(wagi_builder *b, wagi_entry entry)

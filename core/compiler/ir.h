@@ -349,13 +349,11 @@ static inline uint32_t wagi_ir_new_vreg(wagi_ir *ir, unsigned type)
 {
     if (ir->vregs.n >= ir->vreg_room && !wagi_ir_more_vregs(ir))
         return 0;
-    ir->vregs.p[ir->vregs.n] = (wagi_vreg){.start = WAGI_NIL,
-                                           .hint = WAGI_NIL,
-                                           .slot = WAGI_NIL,
-                                           .type = (uint8_t)type,
-                                           .home = WAGI_HOME_NONE,
-                                           .hint_reg = -1,
-                                           .cached = -1};
+    static const wagi_vreg fresh = {
+        .start = WAGI_NIL, .hint = WAGI_NIL, .slot = WAGI_NIL, .home = WAGI_HOME_NONE, .hint_reg = -1, .cached = -1};
+    wagi_vreg *vreg = &ir->vregs.p[ir->vregs.n];
+    *vreg = fresh;
+    vreg->type = (uint8_t)type;
     return (uint32_t)ir->vregs.n++;
 }
 
