@@ -283,9 +283,10 @@ static void make_locals(wagi_ir *ir, const wagi_func_body *body)
     }
 }
 
-/* What an op is, when it is one of the most frequent, or which of the builder's files knows it, as its immediate and
- * effects suggest; when that one does not know it, any other. One jump by this decides. */
+/* What an opcode of one byte is, when it is one of the most frequent, or which of the builder's files knows it, as its
+ * immediate and effects suggest; when that one does not know it, any other. One jump by this decides. */
 typedef enum family {
+    FAMILY_OTHER, /* prefixes, too, and what is none */
     FAMILY_LOCAL_GET,
     FAMILY_LOCAL_SET,
     FAMILY_LOCAL_TEE,
@@ -294,8 +295,7 @@ typedef enum family {
     FAMILY_NUM,
     FAMILY_MEMORY,
     FAMILY_CONTROL,
-    FAMILY_CALL,
-    FAMILY_OTHER
+    FAMILY_CALL
 } family;
 #define FAMILY_OF(op, imm, feature, effects)                                                                           \
     ((feature) == WAGI_FEATURE_GC                                ? FAMILY_OTHER                                        \
@@ -309,9 +309,11 @@ typedef enum family {
      : (effects)&WAGI_EFFECT_CONTROL || (op) == WAGI_OP_select   ? FAMILY_CONTROL                                      \
      : (imm) == WAGI_IMM_NONE                                    ? FAMILY_NUM                                          \
                                                                  : FAMILY_OTHER)
-static const uint8_t families[WAGI_OP_COUNT] = {
+/* The rows behind a prefix are behind the opcodes, where nobody looks. */
+static const uint8_t families[256 + WAGI_OP_COUNT] = {
 #define OP(name, text, prefix, code, imm, signature, align, feature, effects)                                          \
-    [WAGI_OP_##name] = FAMILY_OF(WAGI_OP_##name, WAGI_IMM_##imm, WAGI_FEATURE_##feature, effects),
+    [(prefix) == 0 ? (code) : 256 + WAGI_OP_##name] =                                                                  \
+        FAMILY_OF(WAGI_OP_##name, WAGI_IMM_##imm, WAGI_FEATURE_##feature, effects),
 #include "binary/op.def"
 #undef OP
 };
@@ -325,36 +327,6 @@ static bool build_op(wagi_builder *b, wagi_op op)
            wagi_build_atomic(b, op) || wagi_build_wide(b, op);
 }
 
-static inline bool build_by_family(wagi_builder *b, wagi_op op)
-{
-    switch ((family)families[op]) {
-    case FAMILY_LOCAL_GET: /* a third of all ops */
-        push_local(b, wagi_read_u32(&b->in));
-        return true;
-    case FAMILY_LOCAL_SET:
-        set_some_local(b, false);
-        return true;
-    case FAMILY_LOCAL_TEE:
-        set_some_local(b, true);
-        return true;
-    case FAMILY_I32_CONST:
-        wagi_build_push_const(b, WAGI_TY_I32, (uint32_t)wagi_read_s32(&b->in));
-        return true;
-    case FAMILY_LOCAL:
-        return build_local(b, op);
-    case FAMILY_NUM:
-        return wagi_build_num(b, op);
-    case FAMILY_MEMORY:
-        return wagi_build_memory(b, op);
-    case FAMILY_CONTROL:
-        return wagi_build_control(b, op);
-    case FAMILY_CALL:
-        return wagi_build_call(b, op);
-    default:
-        return false;
-    }
-}
-
 /* The code that follows can be reached and is in the same body. */
 static inline bool goes_on(const wagi_builder *b)
 {
@@ -362,21 +334,62 @@ static inline bool goes_on(const wagi_builder *b)
            (b->callees.n == 0 || b->callees.p[b->callees.n - 1].control < b->control.n);
 }
 
+/* Ops until one ends what can be reached, or the body. */
 static void build_straight(wagi_builder *b)
 {
     wagi_ir *ir = b->ir;
-    while (!ir->failed) {
-        b->source = (uint32_t)wagi_reader_offset(&b->in);
-        wagi_op op = read_op(b);
-        if (op == WAGI_OP_NONE) {
-            ir->failed = true;
-            return;
+    wagi_reader *in = &b->in;
+    while (!ir->failed && in->pos < in->end) {
+        const uint8_t *pos = in->pos;
+        uint8_t code = *pos;
+        wagi_op op = (wagi_op)(wagi_op_by_code[code] - 1u); /* right but for FAMILY_OTHER */
+        bool known = true;
+        b->source = (uint32_t)(pos - in->start);
+        in->pos = pos + 1;
+        switch ((family)families[code]) {
+        case FAMILY_LOCAL_GET: /* a third of all ops */
+            push_local(b, wagi_read_u32(in));
+            continue;
+        case FAMILY_LOCAL_SET:
+            set_some_local(b, false);
+            continue;
+        case FAMILY_LOCAL_TEE:
+            set_some_local(b, true);
+            continue;
+        case FAMILY_I32_CONST:
+            wagi_build_push_const(b, WAGI_TY_I32, (uint32_t)wagi_read_s32(in));
+            continue;
+        case FAMILY_NUM:
+            if (wagi_build_num(b, op))
+                continue;
+            known = false;
+            break;
+        case FAMILY_MEMORY:
+            if (wagi_build_memory(b, op))
+                continue;
+            known = false;
+            break;
+        case FAMILY_LOCAL:
+            known = build_local(b, op);
+            break;
+        case FAMILY_CONTROL:
+            known = wagi_build_control(b, op);
+            break;
+        case FAMILY_CALL:
+            known = wagi_build_call(b, op);
+            break;
+        case FAMILY_OTHER:
+            in->pos = pos;
+            op = read_op(b);
+            known = false;
+            break;
         }
-        if (!build_by_family(b, op) && !build_op(b, op))
+        if (!known && (op == WAGI_OP_NONE || !build_op(b, op)))
             ir->failed = true;
-        if (families[op] >= FAMILY_CONTROL && !goes_on(b))
+        if (!goes_on(b))
             return;
     }
+    ir->failed = true; /* it was, or there is no `end` */
 }
 
 static void build_ops(wagi_builder *b)

@@ -93,16 +93,16 @@ typedef struct wagi_builder {
     uint32_t synced;
     WAGI_VEC(wagi_control) control;
     WAGI_VEC(wagi_entry) saved;
-    WAGI_VEC(wagi_callee) callees;  /* innermost last */
-    WAGI_VEC(wagi_entry) bindings;  /* what their locals are: constants, temporaries, locals */
-    uint32_t bindings_at;           /* of the innermost one */
-    uint32_t growth_left;           /* bytes that may still be inlined */
-    uint32_t valid_bodies;          /* own functions whose bodies are there, the first ones; UINT32_MAX unless set */
-    uint32_t missing;               /* why the building failed: one that is not, or WAGI_NO_INDEX */
-    uint32_t tracked;               /* vregs that pending has entries for: all locals are below */
-    WAGI_VEC(uint32_t) pending;     /* per local: 1 + stack index of the topmost reference, or 0 */
-    uint32_t block_start;           /* first instruction of the block at hand */
-    uint32_t loop;                  /* innermost loop or NONE */
+    WAGI_VEC(wagi_callee) callees; /* innermost last */
+    WAGI_VEC(wagi_entry) bindings; /* what their locals are: constants, temporaries, locals */
+    uint32_t bindings_at;          /* of the innermost one */
+    uint32_t growth_left;          /* bytes that may still be inlined */
+    uint32_t valid_bodies;         /* own functions whose bodies are there, the first ones; UINT32_MAX unless set */
+    uint32_t missing;              /* why the building failed: one that is not, or WAGI_NO_INDEX */
+    uint32_t tracked;              /* vregs that pending has entries for: all locals are below */
+    WAGI_VEC(uint32_t) pending;    /* per local: 1 + stack index of the topmost reference, or 0 */
+    uint32_t block_start;          /* first instruction of the block at hand */
+    uint32_t loop;                 /* innermost loop or NONE */
     uint32_t edge_serial;
     uint32_t handler;             /* of the innermost try, 1 + index, or 0 */
     uint32_t epoch;               /* the same as long as no other path has joined */
@@ -176,7 +176,7 @@ void wagi_build_memarg(wagi_builder *b, uint32_t *ret_memory, uint64_t *ret_offs
 void wagi_build_load(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset);
 void wagi_build_store(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset);
 /* The vreg of an address, or NIL: a constant one goes into the offset. */
-uint32_t wagi_build_address_operand(wagi_builder *b, wagi_entry *address, uint64_t *offset);
+uint32_t wagi_build_address_operand(wagi_builder *b, const wagi_entry *address, uint64_t *offset);
 void wagi_build_emit_call(wagi_builder *b, wagi_ins ins);
 /* A call of a helper: operand_count entries from the stack, then constants. result_type WAGI_TY_COUNT: none. */
 void wagi_build_helper(wagi_builder *b, wagi_helper helper, uint32_t operand_count, const uint64_t *constants,

@@ -242,33 +242,35 @@ static void branch_table(wagi_builder *b)
 
 wagi_control *wagi_build_push_control(wagi_builder *b, wagi_control_kind kind, wagi_block_type type)
 {
-    wagi_control c = {.kind = (uint8_t)kind,
-                      .live = true,
-                      .label = wagi_ir_new_label(b->ir),
-                      .else_label = WAGI_NIL,
-                      .loop = WAGI_NIL,
-                      .merge = WAGI_NIL,
-                      .edge = WAGI_NIL,
-                      .saved = (uint32_t)b->saved.n};
-    if (type.type) {
-        c.param_count = type.type->param_count;
-        c.params = type.type->params;
-        c.result_count = type.type->result_count;
-        c.results = type.type->results;
-    } else if (type.value != WAGI_KIND_NONE) {
-        c.one = type.value;
-        c.result_count = 1;
-    }
-    if (c.param_count > b->stack.n) {
-        b->ir->failed = true;
-        c.param_count = 0;
-    }
-    c.height = (uint32_t)b->stack.n - c.param_count;
-    if (!WAGI_VEC_PUSH(&b->control, c)) {
+    uint32_t label = wagi_ir_new_label(b->ir);
+    if (!WAGI_VEC_RESERVE(&b->control, 1)) {
         b->ir->failed = true;
         return NULL;
     }
-    return &b->control.p[b->control.n - 1];
+    wagi_control *c = &b->control.p[b->control.n++];
+    *c = (wagi_control){.kind = (uint8_t)kind,
+                        .live = true,
+                        .label = label,
+                        .else_label = WAGI_NIL,
+                        .loop = WAGI_NIL,
+                        .merge = WAGI_NIL,
+                        .edge = WAGI_NIL,
+                        .saved = (uint32_t)b->saved.n};
+    if (type.type) {
+        c->param_count = type.type->param_count;
+        c->params = type.type->params;
+        c->result_count = type.type->result_count;
+        c->results = type.type->results;
+    } else if (type.value != WAGI_KIND_NONE) {
+        c->one = type.value;
+        c->result_count = 1;
+    }
+    if (c->param_count > b->stack.n) {
+        b->ir->failed = true;
+        c->param_count = 0;
+    }
+    c->height = (uint32_t)b->stack.n - c->param_count;
+    return c;
 }
 
 void wagi_build_push_function(wagi_builder *b)

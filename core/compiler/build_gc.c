@@ -489,8 +489,7 @@ static void ref_eq(wagi_builder *b)
 
 static wagi_test read_cast(wagi_builder *b, bool null_too, wagi_ir_cond cond)
 {
-    wagi_test test = {
-        .cond = (uint8_t)cond, .type = WAGI_TY_I64, .cast = WAGI_CAST | (null_too ? WAGI_CAST_NULL : 0)};
+    wagi_test test = {.cond = (uint8_t)cond, .type = WAGI_TY_I64, .cast = WAGI_CAST | (null_too ? WAGI_CAST_NULL : 0)};
     const uint8_t *start = b->in.pos;
     int64_t index = wagi_read_s33(&b->in);
     if (index >= 0 && (uint64_t)index < b->data->type_count) {
