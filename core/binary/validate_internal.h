@@ -46,7 +46,9 @@ typedef struct wagi_v_sig {
 
 /* What fast() does with an opcode. */
 typedef enum wagi_v_way {
-    WAGI_WAY_STEP, /* leave it to step() */
+    WAGI_WAY_STEP,    /* leave it to step() */
+    WAGI_WAY_CONTROL, /* the same; it is one of the frequent ones of wagi_v_control */
+    WAGI_WAY_CALL,
     WAGI_WAY_PLAIN,
     WAGI_WAY_ACCESS,
     WAGI_WAY_LOCAL_GET,
@@ -67,7 +69,9 @@ typedef struct wagi_v_fast {
     uint8_t pops, pushes;
     uint8_t lower, upper, out;
     uint8_t align_log2;
+    uint8_t imm; /* wagi_imm, of WAGI_WAY_CONTROL */
 } wagi_v_fast;
+_Static_assert(sizeof(wagi_v_fast) == 8, "one address computation for each instruction");
 
 /* The immediates of the instruction at hand, apart from the variable ones of br_table and try_table. */
 typedef struct wagi_v_imm {
@@ -109,6 +113,7 @@ struct wagi_validator {
 
     uint32_t last_callee; /* the highest index that a call names */
     bool uses_v128;
+    bool memory32;              /* memory 0 is there and has 32-bit addresses */
     const wagi_type *last_type; /* of the body before; whether it has a v128 */
     bool last_type_v128;
     /* Constant expressions. */

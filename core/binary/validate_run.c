@@ -218,10 +218,17 @@ static void note_own_way(wagi_validator *v, wagi_op op)
         {WAGI_OP_drop, WAGI_WAY_DROP},           {WAGI_OP_select, WAGI_WAY_SELECT},
         {WAGI_OP_i32_const, WAGI_WAY_I32_CONST}, {WAGI_OP_i64_const, WAGI_WAY_I64_CONST},
         {WAGI_OP_f32_const, WAGI_WAY_F32_CONST}, {WAGI_OP_f64_const, WAGI_WAY_F64_CONST},
+        {WAGI_OP_call, WAGI_WAY_CALL},           {WAGI_OP_block, WAGI_WAY_CONTROL},
+        {WAGI_OP_loop, WAGI_WAY_CONTROL},        {WAGI_OP_if_, WAGI_WAY_CONTROL},
+        {WAGI_OP_else_, WAGI_WAY_CONTROL},       {WAGI_OP_end, WAGI_WAY_CONTROL},
+        {WAGI_OP_br, WAGI_WAY_CONTROL},          {WAGI_OP_br_if, WAGI_WAY_CONTROL},
+        {WAGI_OP_return_, WAGI_WAY_CONTROL},
     };
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
-        if (ways[i].op == op)
+        if (ways[i].op == op) {
             v->fast[wagi_ops[op].code].way = ways[i].way;
+            v->fast[wagi_ops[op].code].imm = wagi_ops[op].imm;
+        }
 }
 
 static const wagi_v_sig *parse_sig(wagi_validator *v, wagi_op op)
@@ -352,6 +359,19 @@ static void note_const(wagi_validator *v)
         wagi_v_note(v, WAGI_FEATURE_EXTENDED_CONST);
 }
 
+/* The instruction at r.pos, of WAGI_WAY_CONTROL. */
+static bool step_control(wagi_validator *v)
+{
+    uint8_t byte = *v->r.pos;
+    v->op_pos = v->r.pos++;
+    v->op = wagi_op_plain(byte);
+    if (v->fast[byte].imm == WAGI_IMM_LABEL)
+        v->imm.a = wagi_read_u32(&v->r);
+    else if (v->fast[byte].imm == WAGI_IMM_BLOCK)
+        read_block_type(v);
+    return v->r.error ? wagi_v_fail_reader(v) : wagi_v_control(v);
+}
+
 /* The instruction at r.pos, whatever it is. */
 static bool step(wagi_validator *v)
 {
@@ -416,8 +436,27 @@ static inline bool needs_init(wagi_valtype type)
     return (type & (15u | WAGI_NULLABLE)) == WAGI_KIND_REF;
 }
 
-/* Run ordinary instructions until one is not; r.pos is then at its opcode. */
-static void fast(wagi_validator *v)
+/* What a call takes is on the stack just so, and there is room for what it gives: the stack behind it, else NULL. */
+static inline wagi_valtype *call_simply(const wagi_type *type, wagi_valtype *base, wagi_valtype *sp,
+                                        const wagi_valtype *limit)
+{
+    const wagi_valtype *params = type->params, *results = type->results;
+    if ((uint32_t)(sp - base) < type->param_count)
+        return NULL;
+    sp -= type->param_count;
+    for (uint32_t i = 0; i < type->param_count; i++)
+        if (sp[i] != params[i])
+            return NULL;
+    if (type->result_count == 0)
+        return sp;
+    if (type->result_count > 1 || sp == limit || results[0] == WAGI_V128)
+        return NULL;
+    *sp = results[0];
+    return sp + 1;
+}
+
+/* Run ordinary instructions until one is not; r.pos is then at its opcode. True when it is of WAGI_WAY_CONTROL. */
+static bool fast(wagi_validator *v)
 {
     const uint8_t *pos = v->r.pos, *end = v->r.end;
     const wagi_module_data *data = v->context.data;
@@ -425,7 +464,7 @@ static void fast(wagi_validator *v)
     wagi_valtype *limit = v->stack + v->stack_cap;
     const wagi_valtype *locals = v->locals;
     const uint32_t local_count = v->laid_out; /* for those behind, the slow way */
-    const bool memory32 = data->memory_count && !data->memories[0].limits.is_64;
+    bool is_control = false;
     for (;; top = sp > top ? sp : top) {
         if (pos == end)
             break;
@@ -492,7 +531,7 @@ static void fast(wagi_validator *v)
             break;
         case WAGI_WAY_ACCESS:
             /* Alignment in one byte, without memory index. */
-            if (next == end || *next > sig->align_log2 || !memory32)
+            if (next == end || *next > sig->align_log2 || !v->memory32)
                 goto out;
             next = skip_leb(next + 1, end, false);
             if (!next)
@@ -505,8 +544,25 @@ static void fast(wagi_validator *v)
             *sp = sig->out;
             sp += sig->pushes;
             break;
+        case WAGI_WAY_CALL: {
+            next = read_leb(next, end, &index);
+            if (!next || index >= data->func_count)
+                goto out;
+            wagi_valtype *behind = call_simply(data->func_types[index], base, sp, limit);
+            if (!behind)
+                goto out;
+            sp = behind;
+            if (index > v->last_callee)
+                v->last_callee = index;
+            break;
+        }
+        case WAGI_WAY_CONTROL:
+            is_control = true;
+            goto out;
         case WAGI_WAY_STEP:
             goto out;
+        default:
+            __builtin_unreachable(); /* spares a compare */
         }
         pos = next;
     }
@@ -514,17 +570,17 @@ out:
     v->r.pos = pos;
     v->height = (uint32_t)(sp - v->stack);
     v->max_height = (uint32_t)(top - v->stack);
+    return is_control;
 }
 
 bool wagi_v_run(wagi_validator *v)
 {
     if (!wagi_v_reserve(v, 1))
         return false;
-    while (v->frames.n) {
-        if (!v->is_const)
-            fast(v);
-        if (!step(v))
+    const wagi_module_data *data = v->context.data;
+    v->memory32 = data->memory_count && !data->memories[0].limits.is_64;
+    while (v->frames.n)
+        if (!(!v->is_const && fast(v) ? step_control(v) : step(v)))
             return false;
-    }
     return true;
 }

@@ -81,12 +81,11 @@ static void read_reference(wagi_builder *b, uint32_t index)
 void wagi_build_sync(wagi_builder *b)
 {
     /* From the top, so that each reference is the head of its local's list when it goes. */
-    for (uint32_t i = (uint32_t)b->stack.n; i-- > b->synced && !b->ir->failed;)
+    for (uint32_t i = (uint32_t)b->stack.n; b->references && i-- > 0 && !b->ir->failed;)
         if (b->stack.p[i].kind == WAGI_ENTRY_LOCAL) {
             wagi_build_forget_reference(b, &b->stack.p[i]);
             read_reference(b, i);
         }
-    b->synced = (uint32_t)b->stack.n;
 }
 
 /* ---- locals ---- */
@@ -342,14 +341,18 @@ static void build_straight(wagi_builder *b)
     while (!ir->failed && in->pos < in->end) {
         const uint8_t *pos = in->pos;
         uint8_t code = *pos;
+        family family = families[code];
+        in->pos = pos + 1;
+        if (family == FAMILY_LOCAL_GET) { /* a third of all ops */
+            push_local(b, wagi_read_u32(in));
+            continue;
+        }
         wagi_op op = (wagi_op)(wagi_op_by_code[code] - 1u); /* right but for FAMILY_OTHER */
         bool known = true;
         b->source = (uint32_t)(pos - in->start);
-        in->pos = pos + 1;
-        switch ((family)families[code]) {
-        case FAMILY_LOCAL_GET: /* a third of all ops */
-            push_local(b, wagi_read_u32(in));
-            continue;
+        switch (family) {
+        case FAMILY_LOCAL_GET:
+            break;
         case FAMILY_LOCAL_SET:
             set_some_local(b, false);
             continue;
@@ -435,11 +438,11 @@ bool wagi_build(wagi_builder *b, wagi_ir *ir, const wagi_machine *machine, const
     b->source = (uint32_t)wagi_reader_offset(&b->in);
     b->poll = poll;
     b->stack.n = b->control.n = b->saved.n = 0;
-    b->synced = b->edge_serial = b->handler = 0;
+    b->references = b->edge_serial = b->handler = 0;
     b->epoch = 1;
     b->not_null.n = 0;
     b->loop = WAGI_NIL;
-    if (!reserve_locals(b, body->local_count))
+    if (!reserve_locals(b, body->local_count) || !WAGI_VEC_RESERVE(&b->stack, 1))
         return false;
     ir->local_count = b->tracked = body->local_count;
     b->callees.n = b->bindings.n = b->bindings_at = 0;

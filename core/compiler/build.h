@@ -4,7 +4,7 @@
  * The operand stack is symbolic. An entry is a constant, a reference to a local that has not been read yet, or a
  * temporary:
  *   - a local.set of x first reads the pending references to x into temporaries (they are linked per local)
- *   - before control splits or joins (block, loop, if) all pending references are read; below `synced` there are none
+ *   - before control splits or joins (block, loop, if) all pending references are read
  *   - an entry remembers its defining instruction while that may still be redirected to another destination
  * Code that cannot be reached is skipped without being built.
  */
@@ -90,7 +90,7 @@ typedef struct wagi_builder {
     bool poll;       /* make POLL at loop heads */
 
     WAGI_VEC(wagi_entry) stack;
-    uint32_t synced;
+    uint32_t references; /* entries that refer to locals */
     WAGI_VEC(wagi_control) control;
     WAGI_VEC(wagi_entry) saved;
     WAGI_VEC(wagi_callee) callees; /* innermost last */

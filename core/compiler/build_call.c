@@ -30,12 +30,10 @@ static void call(wagi_builder *b, wagi_call_kind kind, uint32_t target, const wa
         ir->failed = true;
         return;
     }
-    uint32_t base = (uint32_t)b->stack.n - params;
-    for (uint32_t i = 0; i < params; i++)
-        ir->pool.p[pool + i] = wagi_build_pool_entry(b, b->stack.p[base + i]);
+    for (uint32_t i = params; i-- > 0;)
+        ir->pool.p[pool + i] = wagi_build_pool_entry(b, wagi_build_pop(b));
     if (has_callee)
         ir->pool.p[pool + params] = callee.vreg;
-    wagi_build_drop_to(b, base);
     wagi_ir_call record = {.kind = (uint8_t)kind,
                            .target = target,
                            .args = pool,

@@ -38,6 +38,7 @@ static inline void wagi_build_push(wagi_builder *b, wagi_entry entry)
     if (entry.kind == WAGI_ENTRY_LOCAL) {
         entry.def = b->pending.p[entry.vreg];
         b->pending.p[entry.vreg] = (uint32_t)b->stack.n + 1;
+        b->references++;
     }
     b->stack.p[b->stack.n++] = entry;
 }
@@ -61,24 +62,23 @@ static inline void wagi_build_push_result(wagi_builder *b, unsigned type, uint32
     wagi_build_push(b, (wagi_entry){.kind = WAGI_ENTRY_TEMP, .type = (uint8_t)type, .vreg = vreg, .def = def});
 }
 
-static inline wagi_entry wagi_build_pop(wagi_builder *b)
-{
-    if (b->stack.n == 0) { /* only after a failure */
-        b->ir->failed = true;
-        return (wagi_entry){.kind = WAGI_ENTRY_CONST, .vreg = WAGI_NIL};
-    }
-    wagi_entry entry = b->stack.p[--b->stack.n];
-    if (entry.kind == WAGI_ENTRY_LOCAL)
-        b->pending.p[entry.vreg] = entry.def;
-    if (b->synced > b->stack.n)
-        b->synced = (uint32_t)b->stack.n;
-    return entry;
-}
-
 static inline void wagi_build_forget_reference(wagi_builder *b, const wagi_entry *entry)
 {
-    if (entry->kind == WAGI_ENTRY_LOCAL)
-        b->pending.p[entry->vreg] = entry->def;
+    if (entry->kind == WAGI_ENTRY_LOCAL) {
+        b->pending.p[entry->vreg] = (uint32_t)entry->def;
+        b->references--;
+    }
+}
+
+static inline wagi_entry wagi_build_pop(wagi_builder *b)
+{
+    if (b->stack.n == 0) { /* only after a failure: then there is a constant */
+        b->ir->failed = true;
+        b->stack.p[b->stack.n++] = (wagi_entry){.kind = WAGI_ENTRY_CONST, .vreg = WAGI_NIL};
+    }
+    wagi_entry entry = b->stack.p[--b->stack.n];
+    wagi_build_forget_reference(b, &entry);
+    return entry;
 }
 
 /* Make a constant entry a temporary. Call it for all operands before their instruction is emitted. */
