@@ -338,21 +338,25 @@ static void build_straight(wagi_builder *b)
 {
     wagi_ir *ir = b->ir;
     wagi_reader *in = &b->in;
-    while (!ir->failed && in->pos < in->end) {
-        const uint8_t *pos = in->pos;
+    for (const uint8_t *pos; (pos = in->pos) < in->end;) {
         uint8_t code = *pos;
         family family = families[code];
-        in->pos = pos + 1;
-        if (family == FAMILY_LOCAL_GET) { /* a third of all ops */
-            push_local(b, wagi_read_u32(in));
+        /* A third of all ops. Behind a code is always another byte: an `end` is the last one. */
+        if (family == FAMILY_LOCAL_GET && pos[1] < 0x80) {
+            in->pos = pos + 2;
+            push_local(b, pos[1]);
             continue;
         }
+        if (ir->failed)
+            return;
+        in->pos = pos + 1;
         wagi_op op = (wagi_op)(wagi_op_by_code[code] - 1u); /* right but for FAMILY_OTHER */
         bool known = true;
         b->source = (uint32_t)(pos - in->start);
         switch (family) {
         case FAMILY_LOCAL_GET:
-            break;
+            push_local(b, wagi_read_u32(in));
+            continue;
         case FAMILY_LOCAL_SET:
             set_some_local(b, false);
             continue;

@@ -11,6 +11,9 @@
 #include "binary/fuel.h"
 #include "compiler/build_entry.h"
 
+/* Inlined into the switch over ops, each would make it save the registers that one of them needs. */
+#define OWN_FRAME __attribute__((noinline))
+
 static wagi_control *control_at(wagi_builder *b, uint32_t depth)
 {
     if (depth >= b->control.n) {
@@ -197,7 +200,7 @@ static uint32_t table_label(wagi_builder *b, uint32_t depth)
     return c->edge;
 }
 
-static void branch_table(wagi_builder *b)
+static OWN_FRAME void branch_table(wagi_builder *b)
 {
     wagi_ir *ir = b->ir;
     wagi_entry index = wagi_build_pop(b);
@@ -291,7 +294,7 @@ void wagi_build_push_callee(wagi_builder *b, const wagi_func_body *callee)
     c->results = callee->type->results;
 }
 
-static void begin_loop(wagi_builder *b, wagi_block_type type)
+static OWN_FRAME void begin_loop(wagi_builder *b, wagi_block_type type)
 {
     wagi_ir *ir = b->ir;
     wagi_build_sync(b);
@@ -351,7 +354,7 @@ static void begin_if(wagi_builder *b, wagi_test test, wagi_block_type type)
     branch_if(b, test, c->else_label);
 }
 
-static void begin_else(wagi_builder *b)
+static OWN_FRAME void begin_else(wagi_builder *b)
 {
     wagi_control *c = control_at(b, 0);
     if (c->live) {
@@ -443,7 +446,7 @@ static void end_block(wagi_builder *b)
         wagi_build_unreachable(b);
 }
 
-static void end_construct(wagi_builder *b)
+static OWN_FRAME void end_construct(wagi_builder *b)
 {
     switch (control_at(b, 0)->kind) {
     case WAGI_CTL_FUNC:
@@ -547,7 +550,7 @@ static wagi_test null_test(uint32_t value, uint8_t cond)
     return (wagi_test){.cond = cond, .type = WAGI_TY_I64, .flags = WAGI_INS_IMM, .a = value};
 }
 
-static void branch_on_null(wagi_builder *b)
+static OWN_FRAME void branch_on_null(wagi_builder *b)
 {
     uint32_t depth = wagi_read_u32(&b->in);
     wagi_entry value = wagi_build_pop(b);
@@ -557,7 +560,7 @@ static void branch_on_null(wagi_builder *b)
     wagi_build_push(b, value);
 }
 
-static void branch_on_non_null(wagi_builder *b)
+static OWN_FRAME void branch_on_non_null(wagi_builder *b)
 {
     uint32_t depth = wagi_read_u32(&b->in);
     wagi_build_materialize(b, wagi_build_top(b));
@@ -565,14 +568,14 @@ static void branch_on_non_null(wagi_builder *b)
     wagi_build_pop(b);
 }
 
-static void as_non_null(wagi_builder *b)
+static OWN_FRAME void as_non_null(wagi_builder *b)
 {
     wagi_entry value = wagi_build_pop(b);
     wagi_build_null_check(b, &value, WAG_NULL_REFERENCE);
     wagi_build_push(b, value);
 }
 
-static void unreachable_op(wagi_builder *b)
+static OWN_FRAME void unreachable_op(wagi_builder *b)
 {
     wagi_ins trap = ins_1(WAGI_IR_TRAP, WAGI_TY_I32, WAGI_NIL, WAGI_NIL);
     trap.imm = WAG_UNREACHABLE;
@@ -581,10 +584,32 @@ static void unreachable_op(wagi_builder *b)
     wagi_build_unreachable(b);
 }
 
+static OWN_FRAME void begin_block(wagi_builder *b)
+{
+    wagi_block_type type = wagi_build_read_block_type(b);
+    wagi_build_sync(b);
+    wagi_build_push_control(b, WAGI_CTL_BLOCK, type);
+}
+
+static OWN_FRAME void branch(wagi_builder *b)
+{
+    wagi_build_jump(b, wagi_read_u32(&b->in), true);
+    wagi_build_unreachable(b);
+}
+
+static OWN_FRAME void return_op(wagi_builder *b)
+{
+    if (b->callees.n)
+        wagi_build_jump(b, (uint32_t)b->control.n - 1 - b->callees.p[b->callees.n - 1].control, true);
+    else
+        wagi_build_return(b);
+    wagi_build_unreachable(b);
+}
+
 /* ---- dispatch ---- */
 
 /* Ops whose condition is on the stack: put the op back and let wagi_build_condition fuse it. */
-static void condition_on_stack(wagi_builder *b)
+static OWN_FRAME void condition_on_stack(wagi_builder *b)
 {
     b->in.pos--;
     wagi_build_truth(b, WAGI_TY_I32, WAGI_NE);
@@ -593,12 +618,9 @@ static void condition_on_stack(wagi_builder *b)
 bool wagi_build_control(wagi_builder *b, wagi_op op)
 {
     switch (op) {
-    case WAGI_OP_block: {
-        wagi_block_type type = wagi_build_read_block_type(b);
-        wagi_build_sync(b);
-        wagi_build_push_control(b, WAGI_CTL_BLOCK, type);
+    case WAGI_OP_block:
+        begin_block(b);
         return true;
-    }
     case WAGI_OP_loop:
         begin_loop(b, wagi_build_read_block_type(b));
         return true;
@@ -615,18 +637,13 @@ bool wagi_build_control(wagi_builder *b, wagi_op op)
         end_construct(b);
         return true;
     case WAGI_OP_br:
-        wagi_build_jump(b, wagi_read_u32(&b->in), true);
-        wagi_build_unreachable(b);
+        branch(b);
         return true;
     case WAGI_OP_br_table:
         branch_table(b);
         return true;
     case WAGI_OP_return_:
-        if (b->callees.n)
-            wagi_build_jump(b, (uint32_t)b->control.n - 1 - b->callees.p[b->callees.n - 1].control, true);
-        else
-            wagi_build_return(b);
-        wagi_build_unreachable(b);
+        return_op(b);
         return true;
     case WAGI_OP_unreachable:
         unreachable_op(b);

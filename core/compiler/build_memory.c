@@ -26,6 +26,13 @@ _Static_assert(WAGI_OP_i64_store32 - WAGI_OP_i32_load + 1 == sizeof access_rows 
 
 static inline void read_memarg(wagi_builder *b, uint32_t *ret_memory, uint64_t *ret_offset)
 {
+    const uint8_t *pos = b->in.pos;
+    if (b->in.end - pos > 2 && pos[0] < 0x40 && pos[1] < 0x80) { /* most have a byte each, and memory 0 */
+        *ret_memory = 0;
+        *ret_offset = pos[1];
+        b->in.pos = pos + 2;
+        return;
+    }
     uint32_t flags = wagi_read_u32(&b->in);
     *ret_memory = flags & 0x40 ? wagi_read_u32(&b->in) : 0;
     *ret_offset = wagi_read_u64(&b->in);
