@@ -9,20 +9,6 @@
 
 /* ---- instructions and blocks ---- */
 
-void wagi_build_start_block(wagi_builder *b, bool falls)
-{
-    wagi_ir *ir = b->ir;
-    uint32_t at = (uint32_t)ir->ins.n;
-    if (ir->blocks.n) {
-        wagi_block *last = &ir->blocks.p[ir->blocks.n - 1];
-        last->last = at;
-        last->falls = falls;
-    }
-    if (!WAGI_VEC_PUSH(&ir->blocks, ((wagi_block){.first = at, .last = at, .loop = b->loop})))
-        ir->failed = true;
-    b->block_start = at;
-}
-
 static wagi_block *last_block(wagi_builder *b)
 {
     return &b->ir->blocks.p[b->ir->blocks.n - 1];

@@ -124,7 +124,6 @@ void wagi_build_fuel(wagi_builder *b, uint32_t cost);
 wagi_entry wagi_build_load_const(wagi_builder *b, unsigned type, uint64_t bits);
 void wagi_build_sync(wagi_builder *b);
 void wagi_build_drop_to(wagi_builder *b, uint32_t height);
-void wagi_build_start_block(wagi_builder *b, bool falls);
 void wagi_build_place(wagi_builder *b, uint32_t label);
 void wagi_build_skip_immediate(wagi_builder *b, wagi_op op);
 wagi_op wagi_build_read_op(wagi_builder *b);
@@ -143,8 +142,8 @@ void wagi_build_truth(wagi_builder *b, unsigned type, wagi_ir_cond cond);
 
 /* ---- build_control.c ---- */
 bool wagi_build_control(wagi_builder *b, wagi_op op);
-/* Use a condition: in the branch, if or select that follows, else as a value. */
-void wagi_build_condition(wagi_builder *b, wagi_test test);
+/* Use a condition: in the branch, if or select that follows, else as a value. The test is used up. */
+void wagi_build_condition(wagi_builder *b, wagi_test *test);
 void wagi_build_return(wagi_builder *b);
 void wagi_build_unreachable(wagi_builder *b); /* the rest of the block at hand cannot be reached */
 void wagi_build_push_function(wagi_builder *b);
@@ -156,7 +155,7 @@ void wagi_build_jump_label(wagi_builder *b, uint32_t label);
 void wagi_build_move_to_merge(wagi_builder *b, wagi_control *control, bool redirect);
 void wagi_build_push_merges(wagi_builder *b, wagi_control *control); /* what a branch to its end brought */
 
-void wagi_build_branch_to(wagi_builder *b, wagi_test test, uint32_t depth);
+void wagi_build_branch_to(wagi_builder *b, wagi_test *test, uint32_t depth);
 
 /* ---- build_gc.c ---- */
 bool wagi_build_gc(wagi_builder *b, wagi_op op);

@@ -62,17 +62,17 @@ static uint8_t cast_of(const wagi_test *test)
     return test->cast | (test->cond == WAGI_EQ ? WAGI_CAST_NOT : 0);
 }
 
-static void branch_if(wagi_builder *b, wagi_test test, uint32_t label)
+static void branch_if(wagi_builder *b, const wagi_test *test, uint32_t label)
 {
-    wagi_ins ins = ins_2(WAGI_IR_BRCC, test.type, label, test.a, WAGI_NIL);
-    ins.sub = test.cond;
-    ins.flags = test.flags;
-    ins.imm = test.imm;
-    if (test.cast) {
+    wagi_ins ins = ins_2(WAGI_IR_BRCC, test->type, label, test->a, WAGI_NIL);
+    ins.sub = test->cond;
+    ins.flags = test->flags;
+    ins.imm = test->imm;
+    if (test->cast) {
         ins.op = WAGI_IR_BR_CAST;
-        ins.sub = cast_of(&test);
-    } else if (!(test.flags & WAGI_INS_IMM)) {
-        ins.b = test.b;
+        ins.sub = cast_of(test);
+    } else if (!(test->flags & WAGI_INS_IMM)) {
+        ins.b = test->b;
     }
     wagi_build_emit(b, ins);
     if (b->ir->failed)
@@ -165,7 +165,7 @@ void wagi_build_jump(wagi_builder *b, uint32_t depth, bool redirect)
     wagi_build_jump_label(b, c->label);
 }
 
-void wagi_build_branch_to(wagi_builder *b, wagi_test test, uint32_t depth)
+void wagi_build_branch_to(wagi_builder *b, wagi_test *test, uint32_t depth)
 {
     wagi_control *c = control_at(b, depth);
     uint32_t arity = label_arity(c);
@@ -177,7 +177,7 @@ void wagi_build_branch_to(wagi_builder *b, wagi_test test, uint32_t depth)
         branch_if(b, test, c->label);
     } else if (c->kind == WAGI_CTL_FUNC || c->kind == WAGI_CTL_LOOP) {
         uint32_t around = wagi_ir_new_label(b->ir);
-        test.cond ^= 1u;
+        test->cond ^= 1u;
         branch_if(b, test, around);
         wagi_build_jump(b, depth, false);
         wagi_build_place(b, around);
@@ -338,7 +338,7 @@ static OWN_FRAME void begin_loop(wagi_builder *b, wagi_block_type type)
     }
 }
 
-static void begin_if(wagi_builder *b, wagi_test test, wagi_block_type type)
+static void begin_if(wagi_builder *b, wagi_test *test, wagi_block_type type)
 {
     wagi_control *c = wagi_build_push_control(b, WAGI_CTL_IF, type);
     if (!c || b->ir->failed)
@@ -350,7 +350,7 @@ static void begin_if(wagi_builder *b, wagi_test test, wagi_block_type type)
         return;
     for (uint32_t i = 0; i < c->param_count; i++)
         b->saved.p[b->saved.n++] = b->stack.p[c->height + i];
-    test.cond ^= 1u;
+    test->cond ^= 1u;
     branch_if(b, test, c->else_label);
 }
 
@@ -476,52 +476,52 @@ static uint32_t cast_value(wagi_builder *b, const wagi_test *test)
     return ins.dst;
 }
 
-static void select_values(wagi_builder *b, wagi_test test)
+static void select_values(wagi_builder *b, wagi_test *test)
 {
-    if (test.cast) {
-        uint32_t value = cast_value(b, &test);
-        test = (wagi_test){.cond = WAGI_NE, .type = WAGI_TY_I32, .flags = WAGI_INS_IMM, .a = value};
+    if (test->cast) {
+        uint32_t value = cast_value(b, test);
+        *test = (wagi_test){.cond = WAGI_NE, .type = WAGI_TY_I32, .flags = WAGI_INS_IMM, .a = value};
     }
     wagi_entry y = wagi_build_pop(b), x = wagi_build_pop(b);
     wagi_build_materialize(b, &x);
     wagi_build_materialize(b, &y);
-    wagi_ins cmp = ins_2(WAGI_IR_CMP, test.type, WAGI_NIL, test.a, WAGI_NIL);
-    cmp.sub = test.cond;
-    cmp.flags = test.flags;
-    cmp.imm = test.imm;
-    if (!(test.flags & WAGI_INS_IMM))
-        cmp.b = test.b;
+    wagi_ins cmp = ins_2(WAGI_IR_CMP, test->type, WAGI_NIL, test->a, WAGI_NIL);
+    cmp.sub = test->cond;
+    cmp.flags = test->flags;
+    cmp.imm = test->imm;
+    if (!(test->flags & WAGI_INS_IMM))
+        cmp.b = test->b;
     wagi_build_emit(b, cmp);
     uint32_t dst = wagi_ir_new_vreg(b->ir, x.type);
     wagi_ins select = ins_2(WAGI_IR_SELECT, x.type, dst, x.vreg, y.vreg);
-    select.sub = test.cond;
+    select.sub = test->cond;
     wagi_build_emit(b, select);
     wagi_build_push_result(b, x.type, dst);
 }
 
-static void condition_value(wagi_builder *b, wagi_test test)
+static void condition_value(wagi_builder *b, const wagi_test *test)
 {
-    if (test.cast) {
-        uint32_t value = cast_value(b, &test);
+    if (test->cast) {
+        uint32_t value = cast_value(b, test);
         wagi_build_push_result(b, WAGI_TY_I32, value);
         return;
     }
     uint32_t dst = wagi_ir_new_vreg(b->ir, WAGI_TY_I32);
-    wagi_ins ins = ins_2(WAGI_IR_SETCC, test.type, dst, test.a, WAGI_NIL);
-    ins.sub = test.cond;
-    ins.flags = test.flags;
-    ins.imm = test.imm;
-    if (!(test.flags & WAGI_INS_IMM))
-        ins.b = test.b;
+    wagi_ins ins = ins_2(WAGI_IR_SETCC, test->type, dst, test->a, WAGI_NIL);
+    ins.sub = test->cond;
+    ins.flags = test->flags;
+    ins.imm = test->imm;
+    if (!(test->flags & WAGI_INS_IMM))
+        ins.b = test->b;
     wagi_build_emit(b, ins);
     wagi_build_push_result(b, WAGI_TY_I32, dst);
 }
 
-void wagi_build_condition(wagi_builder *b, wagi_test test)
+void wagi_build_condition(wagi_builder *b, wagi_test *test)
 {
     wagi_reader *in = &b->in;
     for (; in->pos < in->end && *in->pos == wagi_ops[WAGI_OP_i32_eqz].code; in->pos++)
-        test.cond ^= 1u;
+        test->cond ^= 1u;
     uint8_t next = in->pos < in->end ? *in->pos : 0;
     if (next == wagi_ops[WAGI_OP_br_if].code) {
         in->pos++;
@@ -555,7 +555,8 @@ static OWN_FRAME void branch_on_null(wagi_builder *b)
     uint32_t depth = wagi_read_u32(&b->in);
     wagi_entry value = wagi_build_pop(b);
     wagi_build_materialize(b, &value);
-    wagi_build_branch_to(b, null_test(value.vreg, WAGI_EQ), depth);
+    wagi_test test = null_test(value.vreg, WAGI_EQ);
+    wagi_build_branch_to(b, &test, depth);
     wagi_build_note_not_null(b, &value);
     wagi_build_push(b, value);
 }
@@ -564,7 +565,8 @@ static OWN_FRAME void branch_on_non_null(wagi_builder *b)
 {
     uint32_t depth = wagi_read_u32(&b->in);
     wagi_build_materialize(b, wagi_build_top(b));
-    wagi_build_branch_to(b, null_test(wagi_build_top(b)->vreg, WAGI_NE), depth);
+    wagi_test test = null_test(wagi_build_top(b)->vreg, WAGI_NE);
+    wagi_build_branch_to(b, &test, depth);
     wagi_build_pop(b);
 }
 

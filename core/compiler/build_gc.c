@@ -482,7 +482,7 @@ static void ref_eq(wagi_builder *b)
     }
     test.a = x.vreg;
     test.b = y.vreg;
-    wagi_build_condition(b, test);
+    wagi_build_condition(b, &test);
 }
 
 /* ---- casts ---- */
@@ -510,7 +510,7 @@ static void ref_test(wagi_builder *b, bool null_too)
     test.a = value.vreg;
     if (is_not_null(b, &value))
         test.flags = WAGI_INS_SAFE;
-    wagi_build_condition(b, test);
+    wagi_build_condition(b, &test);
 }
 
 static void ref_cast(wagi_builder *b, bool null_too)
@@ -546,7 +546,7 @@ static void branch_on_cast(wagi_builder *b, bool on_failure)
     test.a = top->vreg;
     if (is_not_null(b, top))
         test.flags = WAGI_INS_SAFE;
-    wagi_build_branch_to(b, test, depth);
+    wagi_build_branch_to(b, &test, depth);
     if (on_failure && !(flags & 2))
         wagi_build_note_not_null(b, wagi_build_top(b));
 }

@@ -29,6 +29,24 @@ static inline uint32_t wagi_build_emit(wagi_builder *b, wagi_ins ins)
     return index;
 }
 
+/* falls: control goes on there from the block at hand. */
+static inline void wagi_build_start_block(wagi_builder *b, bool falls)
+{
+    wagi_ir *ir = b->ir;
+    uint32_t at = (uint32_t)ir->ins.n;
+    b->block_start = at;
+    if (!WAGI_VEC_RESERVE(&ir->blocks, 1)) {
+        ir->failed = true;
+        return;
+    }
+    wagi_block *block = &ir->blocks.p[ir->blocks.n];
+    if (ir->blocks.n++) {
+        block[-1].last = at;
+        block[-1].falls = falls;
+    }
+    *block = (wagi_block){.first = at, .last = at, .loop = b->loop};
+}
+
 static inline void wagi_build_push(wagi_builder *b, wagi_entry entry)
 {
     if (!WAGI_VEC_RESERVE(&b->stack, 1)) {

@@ -160,7 +160,7 @@ static bool add_to_sum(wagi_builder *b, unsigned type, wagi_entry a, int64_t c)
 }
 
 /* other + (x << 1..3), the shift being the last instruction. */
-static bool add_shifted(wagi_builder *b, unsigned type, wagi_entry shifted, wagi_entry other)
+static inline bool add_shifted(wagi_builder *b, unsigned type, wagi_entry shifted, wagi_entry other)
 {
     wagi_ins *def = wagi_build_last_def(b, &shifted);
     if (!def || def->op != WAGI_IR_SHL || !(def->flags & WAGI_INS_IMM) || def->imm > 3 || def->type != type ||
@@ -323,7 +323,7 @@ static void compare(wagi_builder *b, const op_row *row)
         wagi_build_materialize(b, &y);
     test.a = row->swap ? y.vreg : x.vreg;
     test.b = row->swap ? x.vreg : y.vreg;
-    wagi_build_condition(b, test);
+    wagi_build_condition(b, &test);
 }
 
 void wagi_build_truth(wagi_builder *b, unsigned type, wagi_ir_cond cond)
@@ -345,7 +345,7 @@ void wagi_build_truth(wagi_builder *b, unsigned type, wagi_ir_cond cond)
         test.a = def->a;
         test.b = def->b;
     }
-    wagi_build_condition(b, test);
+    wagi_build_condition(b, &test);
 }
 
 bool wagi_build_num(wagi_builder *b, wagi_op op)

@@ -232,7 +232,7 @@ static bool test_lanes(wagi_builder *b, const vector_op *v)
     }
     wagi_entry x = wagi_build_pop(b);
     wagi_test test = {.cond = all ? WAGI_EQ : WAGI_NE, .type = WAGI_TY_V128, .flags = WAGI_INS_IMM, .a = x.vreg};
-    wagi_build_condition(b, test);
+    wagi_build_condition(b, &test);
     return true;
 }
 
