@@ -132,8 +132,7 @@ static OWN_FRAME bool validate_if(wagi_validator *v)
     return true;
 }
 
-/* The results of a block that ends are on the stack, and nothing else. They are popped. */
-static bool close_results(wagi_validator *v)
+static bool close_some_results(wagi_validator *v)
 {
     wagi_v_frame *frame = v->frame;
     if (!wagi_v_pop_types(v, results_of(frame), result_count(frame)))
@@ -143,6 +142,12 @@ static bool close_results(wagi_validator *v)
     uint32_t surplus = v->height - frame->height;
     return wagi_v_fail(v, WAG_INVALID, "type mismatch: %u value%s too many at %s", (unsigned)surplus,
                        surplus == 1 ? "" : "s", wagi_ops[v->op].text);
+}
+
+/* The results of a block that ends are on the stack, and nothing else. They are popped. */
+static inline bool close_results(wagi_validator *v)
+{
+    return (v->height == v->frame->height && result_count(v->frame) == 0) || close_some_results(v);
 }
 
 static void forget_initialised(wagi_validator *v, uint32_t mark)
@@ -197,9 +202,11 @@ static OWN_FRAME bool validate_end(wagi_validator *v)
 /* --- branches --- */
 
 /* Pop the label's types and push them again: afterwards the stack has the label's types, not more precise ones. */
-static bool take_label(wagi_validator *v, const wagi_v_frame *target)
+static inline bool take_label(wagi_validator *v, const wagi_v_frame *target)
 {
     uint32_t arity = label_arity(target);
+    if (arity == 0)
+        return true;
     return wagi_v_pop_types(v, label_types(target), arity) && wagi_v_push_types(v, label_types(target), arity);
 }
 

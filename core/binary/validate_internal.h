@@ -49,8 +49,10 @@ typedef enum wagi_v_way {
     WAGI_WAY_STEP,    /* leave it to step() */
     WAGI_WAY_CONTROL, /* the same; it is one of the frequent ones of wagi_v_control */
     WAGI_WAY_CALL,
-    WAGI_WAY_PLAIN,
-    WAGI_WAY_ACCESS,
+    WAGI_WAY_UNARY,  /* one operand, one result */
+    WAGI_WAY_BINARY, /* two and one */
+    WAGI_WAY_LOAD,
+    WAGI_WAY_STORE,
     WAGI_WAY_LOCAL_GET,
     WAGI_WAY_LOCAL_SET,
     WAGI_WAY_LOCAL_TEE,
@@ -63,13 +65,13 @@ typedef enum wagi_v_way {
     WAGI_WAY_F64_CONST,
 } wagi_v_way;
 
-/* The signature in the form for fast(): one or two operands, the lower and the upper one (one: both are it). */
+/* The signature in the form for fast(): one operand, the upper one, or two. */
 typedef struct wagi_v_fast {
     uint8_t way; /* wagi_v_way */
-    uint8_t pops, pushes;
     uint8_t lower, upper, out;
     uint8_t align_log2;
     uint8_t imm; /* wagi_imm, of WAGI_WAY_CONTROL */
+    uint16_t unused;
 } wagi_v_fast;
 _Static_assert(sizeof(wagi_v_fast) == 8, "one address computation for each instruction");
 
@@ -166,7 +168,11 @@ static inline bool wagi_v_push_types(wagi_validator *v, const wagi_valtype *type
     return count == 0 || wagi_v_push_some(v, types, count);
 }
 /* Whether the topmost values match, without popping them. */
-bool wagi_v_check_top(wagi_validator *v, const wagi_valtype *types, uint32_t count);
+bool wagi_v_check_top_some(wagi_validator *v, const wagi_valtype *types, uint32_t count);
+static inline bool wagi_v_check_top(wagi_validator *v, const wagi_valtype *types, uint32_t count)
+{
+    return count == 0 || wagi_v_check_top_some(v, types, count);
+}
 
 static inline bool wagi_v_matches(const wagi_validator *v, wagi_valtype sub, wagi_valtype super)
 {

@@ -194,16 +194,20 @@ static uint8_t sig_type(char letter)
 
 static void note_fast(wagi_v_fast *fast, const wagi_v_sig *sig)
 {
-    if (sig->in_count < 1 || sig->in_count > 2)
+    bool is_access = sig->state == WAGI_SIG_IMMEDIATE, has_result = sig->out != WAGI_SIG_NOTHING;
+    if (sig->in_count == 1 && has_result)
+        fast->way = is_access ? WAGI_WAY_LOAD : WAGI_WAY_UNARY;
+    else if (sig->in_count == 2 && has_result && !is_access)
+        fast->way = WAGI_WAY_BINARY;
+    else if (sig->in_count == 2 && !has_result && is_access)
+        fast->way = WAGI_WAY_STORE;
+    else
         return;
-    fast->pops = sig->in_count;
     /* fast() asks for a 32-bit memory */
     fast->lower = sig->in[0] == WAGI_SIG_ADDRESS ? WAGI_KIND_I32 : sig->in[0];
     fast->upper = sig->in_count == 2 ? sig->in[1] : fast->lower;
-    fast->pushes = sig->out != WAGI_SIG_NOTHING;
     fast->out = sig->out;
     fast->align_log2 = sig->align_log2;
-    fast->way = sig->state == WAGI_SIG_IMMEDIATE ? WAGI_WAY_ACCESS : WAGI_WAY_PLAIN;
 }
 
 /* Instructions without a signature for which fast() has a way of its own. */
@@ -418,6 +422,12 @@ static inline const uint8_t *skip_leb(const uint8_t *pos, const uint8_t *end, bo
     return pos[4] < 0x08 || (is_signed ? pos[4] >= 0x78 && pos[4] < 0x80 : pos[4] < 0x10) ? pos + 5 : NULL;
 }
 
+/* Skip the immediate of an access to memory 0: alignment in one byte, without memory index. */
+static inline const uint8_t *skip_memarg(const uint8_t *pos, const uint8_t *end, uint8_t align_log2)
+{
+    return pos == end || *pos > align_log2 ? NULL : skip_leb(pos + 1, end, false);
+}
+
 /* An index of at most two bytes. NULL: step() has to look at it. */
 static inline const uint8_t *read_leb(const uint8_t *pos, const uint8_t *end, uint32_t *ret_value)
 {
@@ -529,20 +539,27 @@ static bool fast(wagi_validator *v)
                 goto out;
             sp -= 2;
             break;
-        case WAGI_WAY_ACCESS:
-            /* Alignment in one byte, without memory index. */
-            if (next == end || *next > sig->align_log2 || !v->memory32)
-                goto out;
-            next = skip_leb(next + 1, end, false);
-            if (!next)
+        case WAGI_WAY_LOAD:
+            next = skip_memarg(next, end, sig->align_log2);
+            if (!next || !v->memory32)
                 goto out;
             /* fallthrough */
-        case WAGI_WAY_PLAIN:
-            if (sp - base < sig->pops || ((sp[-1] ^ sig->upper) | (sp[-sig->pops] ^ sig->lower)))
+        case WAGI_WAY_UNARY:
+            if (sp == base || sp[-1] != sig->upper)
                 goto out;
-            sp -= sig->pops;
-            *sp = sig->out;
-            sp += sig->pushes;
+            sp[-1] = sig->out;
+            break;
+        case WAGI_WAY_STORE:
+            next = skip_memarg(next, end, sig->align_log2);
+            if (!next || !v->memory32 || sp - base < 2 || ((sp[-1] ^ sig->upper) | (sp[-2] ^ sig->lower)))
+                goto out;
+            sp -= 2;
+            break;
+        case WAGI_WAY_BINARY:
+            if (sp - base < 2 || ((sp[-1] ^ sig->upper) | (sp[-2] ^ sig->lower)))
+                goto out;
+            sp--;
+            sp[-1] = sig->out;
             break;
         case WAGI_WAY_CALL: {
             next = read_leb(next, end, &index);
