@@ -190,6 +190,26 @@ static uint32_t next_call_from(const tracker *t, size_t *next, uint32_t ins)
     return *next < homes->call_pos.n ? (homes->call_pos.p[*next] - wagi_ir_pos(0)) / 2 : WAGI_NIL;
 }
 
+/* Nothing is pending and no vreg is cached: up to the next call only writes matter, and they only when there is
+ * something that they can make out of date until everything is forgotten. The call, or the block's end. */
+static uint32_t skip_to_call(tracker *t, size_t *next_call, uint32_t ins, const wagi_block *block)
+{
+    const wagi_ir *ir = t->ir;
+    uint32_t call = next_call_from(t, next_call, ins);
+    if (call >= block->last) {
+        call = block->last;
+        if (t->block + 1 == ir->blocks.n || block[1].target)
+            return call;
+    }
+    const wagi_vreg *vregs = ir->vregs.p;
+    uint32_t saved = t->saved;
+    for (const wagi_ins *at = ir->ins.p + ins, *end = ir->ins.p + call; saved && at < end; at++)
+        if ((wagi_ir_uses[at->op] & WAGI_IR_D) && vregs[at->dst].home >= 0)
+            saved &= ~(1u << vregs[at->dst].home);
+    t->saved = saved;
+    return call;
+}
+
 static void walk_blocks(tracker *t, size_t *stack)
 {
     wagi_ir *ir = t->ir;
@@ -206,11 +226,10 @@ static void walk_blocks(tracker *t, size_t *stack)
             land(t, wagi_ir_pos(block->first));
         if (block->loop_head && t->homes->caches.n)
             stack[open++] = block->loop;
-        for (uint32_t i = block->first; i < block->last; i++) {
-            if (!(t->pending | t->saved) && open == 0) {
-                /* Nothing to keep in mind: on to the block's next call. */
-                i = next_call_from(t, &next_call, i);
-                if (i >= block->last)
+        for (uint32_t i = block->first, last = block->last; i < last; i++) {
+            if (!t->pending && open == 0) {
+                i = skip_to_call(t, &next_call, i, block);
+                if (i >= last)
                     break;
             }
             walk_ins(t, i);
@@ -231,12 +250,12 @@ static void walk_blocks(tracker *t, size_t *stack)
 bool wagi_homes_edits(wagi_homes *homes)
 {
     wagi_ir *ir = homes->ir;
-    if (homes->call_pos.n == 0 && homes->caches.n == 0)
+    if (!homes->keeps_across_calls && homes->caches.n == 0)
         return true;
     tracker t = {.homes = homes, .ir = ir};
     memset(t.occupant, 0xff, sizeof t.occupant);
-    size_t *stack = wagi_alloc_zero(ir->loops.n + 1, sizeof *stack);
-    if (!stack)
+    size_t *stack = homes->caches.n ? wagi_alloc_zero(ir->loops.n + 1, sizeof *stack) : NULL; /* of open loops */
+    if (homes->caches.n && !stack)
         return false;
     walk_blocks(&t, stack);
     wagi_free(stack);

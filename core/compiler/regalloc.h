@@ -52,13 +52,15 @@ typedef struct wagi_homes {
     wagi_ir *ir;
     uint32_t used_saved; /* callee-saved registers in use */
     uint32_t slot_count;
-    bool wide_slots; /* some vreg has two, which have to be aligned */
+    bool wide_slots;         /* some vreg has two, which have to be aligned */
+    bool keeps_across_calls; /* some vreg lives across a call in a register that calls clobber; known with the slots */
     WAGI_VEC(wagi_edit) edits;
 
     /* scratch */
     WAGI_VEC(uint32_t) order; /* vregs by start */
     WAGI_VEC(uint32_t) head;  /* per position */
     WAGI_VEC(uint32_t) next;  /* per vreg */
+    WAGI_VEC(uint64_t) ends;  /* bit per position */
     WAGI_VEC(uint32_t) call_pos;
     WAGI_VEC(float) call_weight; /* sums: call_weight[i] of the calls before i */
     WAGI_VEC(wagi_spill) spills;
