@@ -59,17 +59,21 @@ static void flush(tracker *t, uint32_t pos)
     t->pending = 0;
 }
 
+static inline void write_register(tracker *t, uint32_t vreg, const wagi_vreg *v)
+{
+    int reg = wagi_vreg_reg(v);
+    t->pending &= ~(1u << reg);
+    t->saved &= ~(1u << reg);
+    if (v->cached >= 0)
+        edit_at(t, t->ins + 1, WAGI_EDIT_SAVE, vreg, reg);
+}
+
 static void written(void *context, uint32_t *vreg)
 {
     tracker *t = context;
     const wagi_vreg *v = &t->ir->vregs.p[*vreg];
-    int reg = wagi_vreg_reg(v);
-    if (reg < 0)
-        return;
-    t->pending &= ~(1u << reg);
-    t->saved &= ~(1u << reg);
-    if (v->cached >= 0)
-        edit_at(t, t->ins + 1, WAGI_EDIT_SAVE, *vreg, reg);
+    if (wagi_vreg_reg(v) >= 0)
+        write_register(t, *vreg, v);
 }
 
 /* Intervals that have begun become the occupants of their registers. */
@@ -190,24 +194,24 @@ static uint32_t next_call_from(const tracker *t, size_t *next, uint32_t ins)
     return *next < homes->call_pos.n ? (homes->call_pos.p[*next] - wagi_ir_pos(0)) / 2 : WAGI_NIL;
 }
 
-/* Nothing is pending and no vreg is cached: up to the next call only writes matter, and they only when there is
- * something that they can make out of date until everything is forgotten. The call, or the block's end. */
-static uint32_t skip_to_call(tracker *t, size_t *next_call, uint32_t ins, const wagi_block *block)
+/* Nothing is pending: up to the next call only writes matter, those to cached vregs and those that make a slot out of
+ * date before everything is forgotten anyway. The call, or the block's end. */
+static uint32_t skip_to_call(tracker *t, size_t *next_call, uint32_t ins, const wagi_block *block, bool is_caching)
 {
     const wagi_ir *ir = t->ir;
-    uint32_t call = next_call_from(t, next_call, ins);
-    if (call >= block->last) {
-        call = block->last;
-        if (t->block + 1 == ir->blocks.n || block[1].target)
-            return call;
-    }
+    uint32_t end = next_call_from(t, next_call, ins);
+    bool is_last = end >= block->last;
+    if (is_last)
+        end = block->last;
+    if (!is_caching && (t->saved == 0 || (is_last && (t->block + 1 == ir->blocks.n || block[1].target))))
+        return end;
     const wagi_vreg *vregs = ir->vregs.p;
-    uint32_t saved = t->saved;
-    for (const wagi_ins *at = ir->ins.p + ins, *end = ir->ins.p + call; saved && at < end; at++)
-        if ((wagi_ir_uses[at->op] & WAGI_IR_D) && vregs[at->dst].home >= 0)
-            saved &= ~(1u << vregs[at->dst].home);
-    t->saved = saved;
-    return call;
+    for (t->ins = ins; t->ins < end; t->ins++) {
+        const wagi_ins *at = &ir->ins.p[t->ins];
+        if ((wagi_ir_uses[at->op] & WAGI_IR_D) && wagi_vreg_reg(&vregs[at->dst]) >= 0)
+            write_register(t, at->dst, &vregs[at->dst]);
+    }
+    return end;
 }
 
 static void walk_blocks(tracker *t, size_t *stack)
@@ -224,11 +228,11 @@ static void walk_blocks(tracker *t, size_t *stack)
             t->saved = t->pending = 0;
         if (block->landing)
             land(t, wagi_ir_pos(block->first));
-        if (block->loop_head && t->homes->caches.n)
+        if (block->loop_head && t->homes->caches.n && t->homes->loop_caches.p[block->loop])
             stack[open++] = block->loop;
         for (uint32_t i = block->first, last = block->last; i < last; i++) {
-            if (!t->pending && open == 0) {
-                i = skip_to_call(t, &next_call, i, block);
+            if (!t->pending) {
+                i = skip_to_call(t, &next_call, i, block, open != 0);
                 if (i >= last)
                     break;
             }
