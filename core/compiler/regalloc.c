@@ -34,8 +34,8 @@ typedef struct scan {
     wagi_homes *homes;
     wagi_ir *ir;
     const wagi_machine *machine;
-    const uint32_t *next_call;     /* the first at or behind the start of the vreg at hand, or the NONE behind all */
-    reg_class classes[2]; /* of integers, of floats */
+    const uint32_t *next_call; /* the first at or behind the start of the vreg at hand, or the NONE behind all */
+    reg_class classes[2];      /* of integers, of floats */
 } scan;
 
 void wagi_homes_init(wagi_homes *homes)
@@ -57,6 +57,7 @@ void wagi_homes_fini(wagi_homes *homes)
         WAGI_VEC_FREE(&homes->ranges[r]);
     WAGI_VEC_FREE(&homes->caches);
     WAGI_VEC_FREE(&homes->loop_caches);
+    WAGI_VEC_FREE(&homes->loop_busy);
     WAGI_VEC_FREE(&homes->loop_weights);
     WAGI_VEC_FREE(&homes->candidate);
 }
@@ -283,6 +284,7 @@ static void begin_class(scan *s, reg_class *c, const uint8_t *regs, uint32_t cou
     c->all = (1u << count) - 1;
     memset(c->occupant, 0xff, sizeof c->occupant);
     for (uint32_t i = 0; i < count; i++) {
+        s->homes->classes[c == &s->classes[1]] |= 1u << regs[i];
         c->bit_of[2 + regs[i]] = (uint16_t)(1u << i);
         c->saved |= (uint32_t)wagi_reg_is_saved(s->machine, regs[i]) << i;
     }
@@ -304,7 +306,8 @@ static int heavier_first(const void *x, const void *y)
     return a->vreg < b->vreg ? -1 : 1;
 }
 
-bool wagi_homes_enter(wagi_homes *homes, int reg, uint32_t start, uint32_t end, bool *ret_full)
+/* Enter [start, end] into a register's ranges if it is free there. `*ret_full` is set when memory ran out. */
+static bool enter(wagi_homes *homes, int reg, uint32_t start, uint32_t end, bool *ret_full)
 {
     size_t low = 0, high = homes->ranges[reg].n;
     wagi_range *ranges = homes->ranges[reg].p;
@@ -332,10 +335,14 @@ static bool collect_ranges(wagi_homes *homes)
 {
     for (int r = 0; r < WAGI_REG_COUNT; r++)
         homes->ranges[r].n = 0;
-    for (size_t i = 0; i < homes->order.n; i++) {
+    wagi_loop_cursor loops = wagi_homes_loop_cursor(homes, 0);
+    for (size_t i = 0, count = homes->order.n; i < count; i++) {
         const wagi_vreg *v = &homes->ir->vregs.p[homes->order.p[i]];
-        if (v->home >= 0 && !WAGI_VEC_PUSH(&homes->ranges[(int)v->home], ((wagi_range){v->start, v->end})))
+        if (v->home < 0)
+            continue;
+        if (!WAGI_VEC_PUSH(&homes->ranges[v->home], ((wagi_range){v->start, v->end})))
             return false;
+        wagi_homes_mark_loops(homes, &loops, v->home, v->start, v->end);
     }
     return true;
 }
@@ -353,11 +360,13 @@ static bool retry(wagi_homes *homes, wagi_vreg *v)
                 continue;
             if (saved && !(homes->used_saved >> reg & 1) && v->weight <= SAVED_REGISTER_COST)
                 continue;
-            if (!wagi_homes_enter(homes, reg, v->start, v->end, &full))
+            if (!enter(homes, reg, v->start, v->end, &full))
                 continue;
             v->home = (int8_t)reg;
             if (saved)
                 homes->used_saved |= 1u << reg;
+            wagi_loop_cursor loops = wagi_homes_loop_cursor(homes, v->start);
+            wagi_homes_mark_loops(homes, &loops, reg, v->start, v->end);
             return true;
         }
     return !full;
@@ -365,7 +374,7 @@ static bool retry(wagi_homes *homes, wagi_vreg *v)
 
 static bool second_chance(wagi_homes *homes)
 {
-    if (!collect_ranges(homes))
+    if (!wagi_homes_begin_loops(homes) || !collect_ranges(homes))
         return false;
     qsort(homes->spills.p, homes->spills.n, sizeof *homes->spills.p, heavier_first);
     for (size_t i = 0; i < homes->spills.n && i < SECOND_CHANCES; i++)
@@ -378,7 +387,7 @@ bool wagi_homes_run(wagi_homes *homes, wagi_ir *ir, const wagi_machine *machine)
 {
     homes->ir = ir;
     homes->machine = machine;
-    homes->used_saved = homes->slot_count = 0;
+    homes->classes[0] = homes->classes[1] = homes->used_saved = homes->slot_count = 0;
     homes->wide_slots = homes->keeps_across_calls = false;
     homes->spills.n = homes->caches.n = homes->edits.n = homes->loop_caches.n = 0;
     scan s = {.homes = homes, .ir = ir, .machine = machine};
