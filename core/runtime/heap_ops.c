@@ -133,12 +133,7 @@ static void shade_elements(wag_agent *agent, wagi_gc_array *array, const wagi_ty
         wagi_gc_shade(agent, wagi_gc_load(wagi_gc_element(array, type, (uint64_t)at + i), WAGI_KIND_REF));
 }
 
-wag_err wagi_array_fill(wag_agent *agent, wagi_slot slot, uint32_t at, wagi_slot value, uint32_t count)
-{
-    return wagi_array_fill_from(agent, slot, at, &value, count);
-}
-
-wag_err wagi_array_fill_from(wag_agent *agent, wagi_slot slot, uint32_t at, const wagi_slot *value, uint32_t count)
+wag_err wagi_array_fill(wag_agent *agent, wagi_slot slot, uint32_t at, const wagi_slot *value, uint32_t count)
 {
     if (slot == 0)
         return WAG_NULL_ARRAY;
