@@ -226,6 +226,36 @@ static inline wag_err wagi_agent_stop(const wag_agent *agent)
     return word & WAGI_STOP_TERMINATE ? WAG_TERMINATED : word & WAGI_STOP_INTERRUPT ? WAG_INTERRUPTED : WAG_DEADLINE;
 }
 
+/* Bytes that one instruction writes between two looks at whether the agent is to stop. */
+#define WAGI_BULK_STEP ((uint64_t)1 << 20)
+
+/* The next step of an instruction that has so much left to write. */
+static inline uint64_t wagi_bulk_step(uint64_t left, uint64_t element_size)
+{
+    uint64_t most = WAGI_BULK_STEP / element_size;
+    return left < most ? left : most;
+}
+/* Is there another step? When not, *ret_stop says whether all is done (WAG_OK) or the agent is to stop. Owner thread.
+ */
+static inline bool wagi_bulk_goes_on(const wag_agent *agent, uint64_t left, wag_err *ret_stop)
+{
+    *ret_stop = left ? wagi_agent_stop(agent) : WAG_OK;
+    return left && *ret_stop == WAG_OK;
+}
+
+/* To be asked after each element of something long that is made one by one: now and then, whether to stop. */
+static inline wag_err wagi_agent_stop_after(const wag_agent *agent, uint64_t index)
+{
+    return index % 65536 == 65535 ? wagi_agent_stop(agent) : WAG_OK;
+}
+
+/* Why an allocation in the heap has failed: it does not go on collecting when the agent is to stop. */
+static inline wag_err wagi_heap_failure(const wag_agent *agent)
+{
+    wag_err stop = wagi_agent_stop(agent);
+    return stop == WAG_OK ? WAG_OUT_OF_HEAP : stop;
+}
+
 /* Take fuel. WAG_OUT_OF_FUEL when there is less; then there is none any more. Owner thread. */
 static inline wag_err wagi_fuel_charge(wag_agent *agent, uint64_t units)
 {

@@ -195,6 +195,9 @@ static wag_error *run_elem(wag_instance *instance, const wagi_elem_segment *segm
             error = wagi_const_eval(instance, &segment->items[i], &value);
         if (!error) /* the table is no smaller than it was, whatever ran meanwhile */
             wagi_table_store(table, offset + i, value);
+        wag_err stop = wagi_agent_stop_after(instance->unit.agent, i);
+        if (!error && stop != WAG_OK)
+            error = wagi_error_new(stop, NULL);
     }
     return error;
 }
@@ -292,6 +295,13 @@ wag_err wagi_linked_match(wag_linked *linked, wag_error **reterr_error)
     return WAG_OK;
 }
 
+/* It has failed; the error may say that the agent was stopped while segments or globals were made. */
+static wag_err stopped_perhaps(wag_linked *linked, wag_err err)
+{
+    wagi_agent_stop_taken(linked->pool->agent, err);
+    return err;
+}
+
 wag_err wagi_instantiate(wag_linked *linked, wag_instance **ret_instance, wag_error **reterr_error)
 {
     if (!linked->pool->module->tier)
@@ -306,11 +316,11 @@ wag_err wagi_instantiate(wag_linked *linked, wag_instance **ret_instance, wag_er
     }
     err = wagi_instance_new(linked, &instance, reterr_error);
     if (err != WAG_OK)
-        return err;
+        return stopped_perhaps(linked, err);
     wag_error *error = run_module(instance);
     if (error) {
         wagi_unit_release(&instance->unit);
-        return wagi_fail(error, reterr_error);
+        return stopped_perhaps(linked, wagi_fail(error, reterr_error));
     }
     *ret_instance = instance;
     return WAG_OK;
