@@ -178,8 +178,8 @@ static wag_err array_fill(wag_instance *instance, wagi_slot *slots)
     bool is_wide = array && wagi_gc_type_of(array)->fields[0].storage == WAGI_V128;
     wag_err err = wagi_fuel_array(instance, slots[0], (uint32_t)slots[is_wide ? 4 : 3]);
     return err != WAG_OK ? err
-                         : wagi_array_fill(instance->unit.agent, slots[0], (uint32_t)slots[1], slots + 2,
-                                           (uint32_t)slots[is_wide ? 4 : 3]);
+                         : wagi_array_fill_from(instance->unit.agent, slots[0], (uint32_t)slots[1], slots + 2,
+                                                (uint32_t)slots[is_wide ? 4 : 3]);
 }
 
 static wag_err array_copy(wag_instance *instance, wagi_slot *slots)

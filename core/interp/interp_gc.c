@@ -131,7 +131,7 @@ static wag_err touch_many(op_state *s, wagi_op op)
     s->sp = x;
     switch (op) {
     case WAGI_OP_array_fill:
-        return wagi_array_fill(s->agent, x[0], (uint32_t)x[1], one_value(s, x + 2, room), (uint32_t)x[3]);
+        return wagi_array_fill_from(s->agent, x[0], (uint32_t)x[1], one_value(s, x + 2, room), (uint32_t)x[3]);
     case WAGI_OP_array_copy:
         return wagi_array_copy(s->agent, x[0], (uint32_t)x[1], x[2], (uint32_t)x[3], (uint32_t)x[4]);
     case WAGI_OP_array_init_data:

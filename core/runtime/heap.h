@@ -321,8 +321,9 @@ wag_err wagi_array_new_data(wag_instance *maker, const wagi_type *type, const wa
                             uint32_t length, wagi_slot *ret_slot);
 wag_err wagi_array_new_elem(wag_instance *maker, const wagi_type *type, const wagi_elem_instance *elem, uint32_t from,
                             uint32_t length, wagi_slot *ret_slot);
-/* value: its address; two slots for v128. */
-wag_err wagi_array_fill(wag_agent *agent, wagi_slot array, uint32_t at, const wagi_slot *value, uint32_t count);
+wag_err wagi_array_fill(wag_agent *agent, wagi_slot array, uint32_t at, wagi_slot value, uint32_t count);
+/* The same with the address of the value: two slots for v128. */
+wag_err wagi_array_fill_from(wag_agent *agent, wagi_slot array, uint32_t at, const wagi_slot *value, uint32_t count);
 wag_err wagi_array_copy(wag_agent *agent, wagi_slot to, uint32_t to_at, wagi_slot from, uint32_t from_at,
                         uint32_t count);
 wag_err wagi_array_init_data(wag_agent *agent, wagi_slot array, uint32_t at, const wagi_data_instance *data,

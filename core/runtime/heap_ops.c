@@ -173,7 +173,12 @@ wag_err wagi_array_new_elem(wag_instance *maker, const wagi_type *type, const wa
     return copy_in(maker->unit.agent, array, 0, length ? elem->items + from : NULL, length, true);
 }
 
-wag_err wagi_array_fill(wag_agent *agent, wagi_slot slot, uint32_t at, const wagi_slot *value, uint32_t count)
+wag_err wagi_array_fill(wag_agent *agent, wagi_slot slot, uint32_t at, wagi_slot value, uint32_t count)
+{
+    return wagi_array_fill_from(agent, slot, at, &value, count);
+}
+
+wag_err wagi_array_fill_from(wag_agent *agent, wagi_slot slot, uint32_t at, const wagi_slot *value, uint32_t count)
 {
     if (slot == 0)
         return WAG_NULL_ARRAY;
