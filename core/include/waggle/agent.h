@@ -51,9 +51,9 @@ WAG_API int wag_agent_fd(void);
  * the agent can be used again. An error that says that the agent ran out of fuel (below) is like a trap: it ends one
  * call. */
 
-/* Stop what the agent runs: calls into wasm, wag_agent_run, wag_await and waits end with WAG_INTERRUPTED. Any thread,
- * also from a signal handler. Answered when the outermost of them has returned it; when nothing runs, the next one ends
- * with it. The agent must be alive. */
+/* Stop what the agent runs: calls into wasm, wag_agent_run, wag_await, waits, and posts that wait for room end with
+ * WAG_INTERRUPTED. Any thread, also from a signal handler. Answered when the outermost of them has returned it; when
+ * nothing runs, the next one ends with it. The agent must be alive. */
 WAG_API_ANY_THREAD void wag_agent_interrupt(wag_agent *agent);
 /* The same for good: WAG_TERMINATED, now and for everything that is begun later. Objects can still be used and
  * released. wag_worker_terminate does this to a worker's agent. */
