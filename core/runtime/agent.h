@@ -126,6 +126,8 @@ struct wag_agent {
         struct wagi_pool *last; /* looked up */
         size_t ready_bytes;
         uint32_t ready_guarded;
+        uint64_t ready_memory;             /* linear memory of what is ready, as quotas count it */
+        struct wagi_memory_pool *memories; /* of host-made ones, by type (runtime/pool_memory.c); last used first */
     } pools;
     uint64_t linked_serial; /* of the last link */
     wagi_quota quotas[WAGI_QUOTA_COUNT];

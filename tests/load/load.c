@@ -153,19 +153,24 @@ static void keep_alive(load_worker *w)
 static void look(load_worker *w)
 {
     study *s = &w->study;
+    const wagi_memory_plan *plan = NULL; /* of the module's own memory, or of the type that the host makes for it */
     for (uint32_t i = 0; i < STUDIED; i++) {
         life l;
         life_begin(&l, &w->guest);
         w->wrong += !life_use(&l, &w->guest, i % SCRIPT_LIVES);
         s->cold += l.memory != NULL && l.memory->slot.seal != NULL && l.memory->slot.cold_count > 0;
+        plan = l.memory != NULL ? l.memory->slot.plan : NULL;
         life_end(&l, &w->guest);
     }
     const wagi_pool *pool = wagi_pool_find(wag_agent_current(), w->run->module);
-    if (pool != NULL && pool->plans != NULL && pool->plans[0].seal != NULL) {
+    if (plan == NULL && pool != NULL) {
+        plan = pool->plans;
+    }
+    if (plan != NULL && plan->seal != NULL) {
         s->sealed = true;
-        s->hot = pool->plans[0].seal->pages;
-        s->runs = pool->plans[0].seal->run_count;
-        s->revisions = pool->plans[0].revisions;
+        s->hot = plan->seal->pages;
+        s->runs = plan->seal->run_count;
+        s->revisions = plan->revisions;
     }
     keep_alive(w);
 }
