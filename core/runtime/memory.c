@@ -294,6 +294,10 @@ static bool inside(uint64_t offset, uint64_t count, uint64_t size)
 /* Bytes that one instruction moves between two looks at whether the agent is to stop. */
 #define BULK_STEP ((uint64_t)1 << 20)
 
+/* So few are written as stores would: a page that is not writable costs a fault, which is rare, and asking each time
+ * would not be. */
+enum { SMALL_BULK = 1024 };
+
 static bool may_go_on(const wag_memory *memory, uint64_t left, wag_err *ret_stop)
 {
     *ret_stop = left ? wagi_agent_stop(memory->object.unit->agent) : WAG_OK;
@@ -305,6 +309,10 @@ wag_err wagi_memory_fill(wag_memory *memory, uint64_t offset, uint8_t value, uin
     wag_err err;
     if (!inside(offset, size, wagi_memory_size(memory)))
         return WAG_MEMORY_BOUNDS;
+    if (size <= SMALL_BULK && !memory->shared) {
+        memset(memory->base + offset, value, (size_t)size);
+        return WAG_OK;
+    }
     do {
         uint64_t step = size < BULK_STEP ? size : BULK_STEP;
         wagi_slot_make_writable(memory, offset, step);
@@ -340,6 +348,10 @@ wag_err wagi_memory_copy(wag_memory *destination, uint64_t to, wag_memory *sourc
 {
     if (!inside(to, size, wagi_memory_size(destination)) || !inside(from, size, wagi_memory_size(source)))
         return WAG_MEMORY_BOUNDS;
+    if (size <= SMALL_BULK && !destination->shared && !source->shared) {
+        memmove(destination->base + to, source->base + from, (size_t)size);
+        return WAG_OK;
+    }
     bool shared = destination->shared || source->shared, upward = destination->base + to <= source->base + from;
     wag_err err;
     do { /* from the end that is not in the way of the other one */

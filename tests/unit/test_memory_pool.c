@@ -20,7 +20,7 @@ enum { WASM_PAGE = 65536, OS_PAGE = 4096 };
 /* Writes to the memory that it imports. */
 static wag_module *writer(const char *type, wag_tier tier, wag_cluster *cluster)
 {
-    char text[900];
+    char text[1200];
     const char *index = type[0] == 'i' ? "i64" : "i32"; /* the type of addresses */
     snprintf(text, sizeof text,
              "(module (memory (import \"env\" \"m\") %s) (data (%s.const 70000) \"imported\")"
@@ -29,8 +29,12 @@ static wag_module *writer(const char *type, wag_tier tier, wag_cluster *cluster)
              " (func (export \"fill\") (param $page %s) (param $count %s)"
              "  (memory.fill (%s.shl (local.get $page) (%s.const 12)) (i32.const 7)"
              "   (%s.shl (local.get $count) (%s.const 12))))"
+             " (func (export \"copy\") (param $address %s) (param $size %s)"
+             "  (memory.fill (local.get $address) (i32.const 9) (local.get $size))"
+             "  (memory.copy (%s.add (local.get $address) (%s.const 5000)) (local.get $address) (local.get $size)))"
              " (func (export \"grow\") (param %s) (result %s) (memory.grow (local.get 0))))",
-             type, index, index, index, index, index, index, index, index, index, index, index, index);
+             type, index, index, index, index, index, index, index, index, index, index, index, index, index, index,
+             index, index);
     wag_bytes bytes = wat(text);
     wag_module *module = NULL;
     wag_error *error = NULL;
@@ -129,7 +133,7 @@ static uint32_t random_below(uint32_t bound)
 static void do_something(wag_memory *memory, const wag_instance *instance)
 {
     uint32_t os_pages = (uint32_t)wag_memory_pages(memory) * (WASM_PAGE / OS_PAGE), first = random_below(os_pages);
-    switch (random_below(9)) {
+    switch (random_below(10)) {
     case 0: /* a few anywhere */
         for (uint32_t i = random_below(6); i > 0; i--)
             call(instance, "write", random_below(os_pages), 0);
@@ -157,6 +161,10 @@ static void do_something(wag_memory *memory, const wag_instance *instance)
         break;
     case 7:
         ASSERT_OK(wag_memory_write(memory, first * OS_PAGE + 4090, "crosses", first + 1 < os_pages ? 7 : 6));
+        break;
+    case 8: /* a few bytes, across the border of pages */
+        first = first + 3 < os_pages ? first : 0;
+        call(instance, "copy", first * OS_PAGE + 4000, random_below(300));
         break;
     default:
         break;
