@@ -4,7 +4,7 @@
  *        [--tier NAME] [--json FILE] [--line FILE] SUBJECT...
  *   load --write FOLDER SUBJECT...
  *
- * A SUBJECT is a, b or c (harness/shapes.h: no memory; a page; 17 pages with 100 KB of data), own (load.wat: imports of
+ * A SUBJECT is a, b or c (tests/bench/shapes.h: no memory; a page; 17 pages with 100 KB of data), own (load.wat: imports of
  * each worker's own), a module that tests/bench/fetch_modules.sh has fetched, or a C program of tests/bench/programs.
  * Each is measured with 1, 2, 4 ... N workers (--only: N alone) that run for S seconds, or for M lives each. Reported:
  * lives a second of the wall clock and of CPU time; percentiles of a life; the median of making and dropping alone
