@@ -657,7 +657,7 @@ static void steady_default(void)
     in_steady_state(WAG_TIER_DEFAULT);
 }
 
-/* The same with a memory that the host makes for each instance. */
+/* The same with a memory that the host makes for each instance, and a table. */
 static void steady_import(void)
 {
     wag_module *module = NULL;
@@ -667,13 +667,17 @@ static void steady_import(void)
         if (i == 1000)
             need(prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) == 0, BAD_COMPILE);
         wag_memory *memory = NULL;
+        wag_table *table = NULL;
         wag_instance *instance = NULL;
         need(wag_memory_new(256, 300, &memory, NULL) == WAG_OK, BAD_MEMORY);
+        need(wag_table_new(WAG_FUNCREF, 5000, 5000, (wag_val){.kind = WAG_FUNCREF}, &table, NULL) == WAG_OK,
+             BAD_MEMORY);
         need(wag_imports_set(imports, "env", "m", WAG_MEMORY(memory)) == WAG_OK, BAD_INSTANCE);
         need(wag_instance_new(module, imports, &instance, NULL) == WAG_OK, BAD_INSTANCE);
         need(call(instance, "f") == 1, BAD_MEMORY);
         wag_instance_unref(instance);
         wag_memory_unref(memory);
+        wag_table_unref(table);
     }
     syscall(SYS_exit, GOOD);
 }
