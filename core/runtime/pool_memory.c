@@ -16,9 +16,11 @@ enum {
     READY_MAX = 256 /* memories of one type */
 };
 
+/* Shared memories are in no pool, and of no type that is. */
 static bool same_type(wagi_memory_type a, wagi_memory_type b)
 {
-    return a.limits.minimum == b.limits.minimum && a.limits.has_maximum == b.limits.has_maximum &&
+    return !a.limits.is_shared && !b.limits.is_shared && a.limits.minimum == b.limits.minimum &&
+           a.limits.has_maximum == b.limits.has_maximum &&
            (!a.limits.has_maximum || a.limits.maximum == b.limits.maximum) && a.limits.is_64 == b.limits.is_64 &&
            a.page_size_log2 == b.page_size_log2;
 }

@@ -310,6 +310,27 @@ static void test_a_large_memory_that_was_filled_is_given_back_to_the_system(void
     leave(cluster);
 }
 
+static void test_a_shared_memory_is_no_other_one_that_is_used_again(void **state)
+{
+    (void)state;
+    wag_cluster *cluster;
+    enter(WAG_RESET_DEFAULT, &cluster);
+    for (int i = 0; i < 3; i++) {
+        wag_memory *plain = memory_of(&(wag_memory_descriptor){.initial = 1, .maximum = 2}), *wide, *shared;
+        assert_false(wag_memory_is_shared(plain));
+        assert_as_new(plain, 1);
+        wag_memory_unref(plain);
+        shared = memory_of(&(wag_memory_descriptor){.initial = 1, .maximum = 2, .shared = true});
+        assert_true(wag_memory_is_shared(shared));
+        wide = memory_of(&(wag_memory_descriptor){.initial = 1, .maximum = 2, .address_i64 = true});
+        assert_true(wide->type.limits.is_64);
+        memset(wag_memory_data(shared), 1, WASM_PAGE);
+        wag_memory_unref(shared);
+        wag_memory_unref(wide);
+    }
+    leave(cluster);
+}
+
 /* ---- what it costs ---- */
 
 static bool has_guard_pages(wag_cluster *cluster)
@@ -560,6 +581,7 @@ int main(void)
         cmocka_unit_test(test_a_memory_goes_from_tier_to_tier),
         cmocka_unit_test(test_what_a_buffer_wrote_is_gone),
         cmocka_unit_test(test_a_memory_of_no_pages_and_one_with_pages_of_one_byte),
+        cmocka_unit_test(test_a_shared_memory_is_no_other_one_that_is_used_again),
         cmocka_unit_test(test_a_large_memory_that_was_filled_is_given_back_to_the_system),
         cmocka_unit_test(test_in_the_steady_state_the_memory_stays_where_it_is_and_its_hot_pages_are_known),
         cmocka_unit_test(test_no_more_memories_are_kept_than_the_limit_allows),
