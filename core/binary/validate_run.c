@@ -422,6 +422,15 @@ static inline const uint8_t *skip_leb(const uint8_t *pos, const uint8_t *end, bo
     return pos[4] < 0x08 || (is_signed ? pos[4] >= 0x78 && pos[4] < 0x80 : pos[4] < 0x10) ? pos + 5 : NULL;
 }
 
+/* The same for 64 bits and at most nine bytes, all of whose bits count. */
+static inline const uint8_t *skip_long_leb(const uint8_t *pos, const uint8_t *end)
+{
+    for (const uint8_t *last = end - pos < 9 ? end : pos + 9; pos < last; pos++)
+        if (*pos < 0x80)
+            return pos + 1;
+    return NULL;
+}
+
 /* Skip the immediate of an access to memory 0: alignment in one byte, without memory index. */
 static inline const uint8_t *skip_memarg(const uint8_t *pos, const uint8_t *end, uint8_t align_log2)
 {
@@ -517,8 +526,8 @@ static bool fast(wagi_validator *v)
             *sp++ = WAGI_I32;
             break;
         case WAGI_WAY_I64_CONST:
-            next = skip_leb(next, end, true);
-            if (!next || sp == limit || next - pos > 5) /* a fifth byte has more bits of a 64-bit number */
+            next = skip_long_leb(next, end);
+            if (!next || sp == limit)
                 goto out;
             *sp++ = WAGI_I64;
             break;

@@ -279,9 +279,13 @@ typedef enum family {
     FAMILY_LOCAL,
     FAMILY_NUM,
     FAMILY_MEMORY,
+    FAMILY_BRANCH, /* control that always goes on behind it */
     FAMILY_CONTROL,
     FAMILY_CALL
 } family;
+#define GOES_ON(op)                                                                                                    \
+    ((op) == WAGI_OP_block || (op) == WAGI_OP_loop || (op) == WAGI_OP_if_ || (op) == WAGI_OP_br_if ||                  \
+     (op) == WAGI_OP_select)
 #define FAMILY_OF(op, imm, feature, effects)                                                                           \
     ((feature) == WAGI_FEATURE_GC                                ? FAMILY_OTHER                                        \
      : (op) == WAGI_OP_local_get                                 ? FAMILY_LOCAL_GET                                    \
@@ -291,7 +295,8 @@ typedef enum family {
      : (imm) == WAGI_IMM_I64 || (op) == WAGI_OP_drop             ? FAMILY_LOCAL                                        \
      : (imm) == WAGI_IMM_MEMARG || (imm) == WAGI_IMM_GLOBAL      ? FAMILY_MEMORY                                       \
      : (imm) == WAGI_IMM_FUNC || (imm) == WAGI_IMM_CALL_INDIRECT ? FAMILY_CALL                                         \
-     : (effects)&WAGI_EFFECT_CONTROL || (op) == WAGI_OP_select   ? FAMILY_CONTROL                                      \
+     : GOES_ON(op)                                               ? FAMILY_BRANCH                                       \
+     : (effects)&WAGI_EFFECT_CONTROL                             ? FAMILY_CONTROL                                      \
      : (imm) == WAGI_IMM_NONE                                    ? FAMILY_NUM                                          \
                                                                  : FAMILY_OTHER)
 /* The rows behind a prefix are behind the opcodes, where nobody looks. */
@@ -365,6 +370,9 @@ static void build_straight(wagi_builder *b)
         case FAMILY_LOCAL:
             known = build_local(b, op);
             break;
+        case FAMILY_BRANCH:
+            wagi_build_control(b, op);
+            continue;
         case FAMILY_CONTROL:
             known = wagi_build_control(b, op);
             break;

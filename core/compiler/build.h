@@ -176,7 +176,7 @@ void wagi_build_load(wagi_builder *b, wagi_access access, unsigned type, uint32_
 void wagi_build_store(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset);
 /* The vreg of an address, or NIL: a constant one goes into the offset. */
 uint32_t wagi_build_address_operand(wagi_builder *b, const wagi_entry *address, uint64_t *offset);
-void wagi_build_emit_call(wagi_builder *b, wagi_ins ins);
+void wagi_build_emit_call(wagi_builder *b, wagi_ir_op op, uint32_t call); /* CALL or TAIL_CALL; of ir->calls */
 /* A call of a helper: operand_count entries from the stack, then constants. result_type WAGI_TY_COUNT: none. */
 void wagi_build_helper(wagi_builder *b, wagi_helper helper, uint32_t operand_count, const uint64_t *constants,
                        uint32_t constant_count, unsigned result_type);

@@ -2,11 +2,13 @@
 #include "compiler/build.h"
 #include "compiler/build_entry.h"
 
-void wagi_build_emit_call(wagi_builder *b, wagi_ins ins)
+void wagi_build_emit_call(wagi_builder *b, wagi_ir_op op, uint32_t index)
 {
     wagi_ir *ir = b->ir;
-    wagi_ir_call *call = &ir->calls.p[ins.imm];
-    if (b->handler && ins.op == WAGI_IR_CALL && call->kind != WAGI_CALL_HELPER)
+    wagi_ir_call *call = &ir->calls.p[index];
+    wagi_ins ins = ins_1(op, WAGI_TY_I32, WAGI_NIL, WAGI_NIL);
+    ins.imm = index;
+    if (b->handler && op == WAGI_IR_CALL && call->kind != WAGI_CALL_HELPER)
         call->handler = b->handler;
     wagi_build_emit(b, ins);
     if (call->handler && !ir->failed) {
@@ -35,14 +37,13 @@ static void call(wagi_builder *b, wagi_call_kind kind, uint32_t target, const wa
     if (has_callee)
         ir->pool.p[pool + params] = callee.vreg;
     uint32_t results_at = pool + params + has_callee;
-    wagi_ins ins = ins_1(tail ? WAGI_IR_TAIL_CALL : WAGI_IR_CALL, WAGI_TY_I32, WAGI_NIL, WAGI_NIL);
-    ins.imm = wagi_ir_add_call(ir, (wagi_ir_call){.kind = (uint8_t)kind,
-                                                  .target = target,
-                                                  .args = pool,
-                                                  .arg_count = params,
-                                                  .results = results_at,
-                                                  .result_count = tail ? 0 : results,
-                                                  .type = type});
+    uint32_t index = wagi_ir_add_call(ir, (wagi_ir_call){.kind = (uint8_t)kind,
+                                                         .target = target,
+                                                         .args = pool,
+                                                         .arg_count = params,
+                                                         .results = results_at,
+                                                         .result_count = tail ? 0 : results,
+                                                         .type = type});
     if (!tail && results) {
         uint32_t first = wagi_ir_new_vregs(ir, type->results, results);
         for (uint32_t i = 0; i < results; i++)
@@ -50,7 +51,7 @@ static void call(wagi_builder *b, wagi_call_kind kind, uint32_t target, const wa
     }
     if (ir->failed)
         return;
-    wagi_build_emit_call(b, ins);
+    wagi_build_emit_call(b, tail ? WAGI_IR_TAIL_CALL : WAGI_IR_CALL, index);
     for (uint32_t i = 0; !tail && i < results; i++)
         wagi_build_push_vreg(b, wagi_ir_type_of(type->results[i]), ir->pool.p[results_at + i]);
     if (tail) {

@@ -180,11 +180,10 @@ static void helper_first(wagi_builder *b, wagi_helper helper, const uint64_t *co
                          .results = pool + count,
                          .result_count = 1};
     ir->pool.p[pool + count] = wagi_ir_new_vreg(ir, WAGI_TY_I64);
-    wagi_ins ins = ins_1(WAGI_IR_CALL, WAGI_TY_I32, WAGI_NIL, WAGI_NIL);
-    ins.imm = wagi_ir_add_call(ir, call);
+    uint32_t index = wagi_ir_add_call(ir, call);
     if (ir->failed)
         return;
-    wagi_build_emit_call(b, ins);
+    wagi_build_emit_call(b, WAGI_IR_CALL, index);
     wagi_build_push_vreg(b, WAGI_TY_I64, ir->pool.p[pool + count]);
     set_fact(b, ir->pool.p[pool + count], ALWAYS);
 }

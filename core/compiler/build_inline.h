@@ -58,7 +58,11 @@ static inline void wagi_build_push(wagi_builder *b, wagi_entry entry)
         b->pending.p[entry.vreg] = (uint32_t)b->stack.n + 1;
         b->references++;
     }
-    b->stack.p[b->stack.n++] = entry;
+    wagi_entry *to = &b->stack.p[b->stack.n++];
+    to->kind = entry.kind; /* member by member, as instructions are */
+    to->type = entry.type;
+    to->vreg = entry.vreg;
+    to->bits = entry.bits;
 }
 
 static inline void wagi_build_push_const(wagi_builder *b, unsigned type, uint64_t bits)
@@ -94,9 +98,9 @@ static inline wagi_entry wagi_build_pop(wagi_builder *b)
         b->ir->failed = true;
         b->stack.p[b->stack.n++] = (wagi_entry){.kind = WAGI_ENTRY_CONST, .vreg = WAGI_NIL};
     }
-    wagi_entry entry = b->stack.p[--b->stack.n];
-    wagi_build_forget_reference(b, &entry);
-    return entry;
+    const wagi_entry *from = &b->stack.p[--b->stack.n];
+    wagi_build_forget_reference(b, from);
+    return (wagi_entry){.kind = from->kind, .type = from->type, .vreg = from->vreg, .bits = from->bits};
 }
 
 /* Make a constant entry a temporary. Call it for all operands before their instruction is emitted. */

@@ -187,11 +187,10 @@ void wagi_build_helper(wagi_builder *b, wagi_helper helper, uint32_t operand_cou
                          .result_count = result_type != WAGI_TY_COUNT};
     if (result_type != WAGI_TY_COUNT)
         ir->pool.p[pool + count] = wagi_ir_new_vreg(ir, result_type);
-    wagi_ins ins = ins_1(WAGI_IR_CALL, WAGI_TY_I32, WAGI_NIL, WAGI_NIL);
-    ins.imm = wagi_ir_add_call(ir, call);
+    uint32_t index = wagi_ir_add_call(ir, call);
     if (ir->failed)
         return;
-    wagi_build_emit_call(b, ins);
+    wagi_build_emit_call(b, WAGI_IR_CALL, index);
     if (result_type != WAGI_TY_COUNT)
         wagi_build_push_vreg(b, result_type, ir->pool.p[pool + count]);
 }

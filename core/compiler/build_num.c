@@ -174,15 +174,12 @@ static inline bool add_shifted(wagi_builder *b, unsigned type, wagi_entry shifte
     return true;
 }
 
-static void division(wagi_builder *b, wagi_ir_op op, unsigned type, wagi_entry a, wagi_entry y)
+/* Dividing by the constant cannot trap. */
+static bool is_safe_divisor(wagi_ir_op op, unsigned type, uint64_t bits)
 {
     bool is_signed = op == WAGI_IR_DIV_S || op == WAGI_IR_REM_S;
-    int64_t c = signed_constant(type, y.bits);
-    bool safe = y.kind == WAGI_ENTRY_CONST && c != 0 && !(is_signed && c == -1);
-    wagi_build_materialize(b, &y);
-    wagi_ins ins = ins_2(op, type, WAGI_NIL, a.vreg, y.vreg);
-    ins.flags = safe ? WAGI_INS_SAFE : 0;
-    emit_result(b, ins, type);
+    int64_t c = signed_constant(type, bits);
+    return c != 0 && !(is_signed && c == -1);
 }
 
 /* a op constant; false when the constant, which may be another one now, has to be in a register. */
@@ -229,14 +226,13 @@ static void binary(wagi_builder *b, wagi_ir_op op, unsigned type)
     wagi_build_materialize(b, &x);
     if (y.kind == WAGI_ENTRY_CONST && binary_constant(b, &op, type, x, &y.bits))
         return;
-    if (is_division(op)) {
-        division(b, op, type, x, y);
-        return;
-    }
+    bool safe = is_division(op) && y.kind == WAGI_ENTRY_CONST && is_safe_divisor(op, type, y.bits);
     wagi_build_materialize(b, &y);
     if (op == WAGI_IR_ADD && (add_shifted(b, type, y, x) || add_shifted(b, type, x, y)))
         return;
-    emit_result(b, ins_2(op, type, WAGI_NIL, x.vreg, y.vreg), type);
+    wagi_ins ins = ins_2(op, type, WAGI_NIL, x.vreg, y.vreg);
+    ins.flags = safe ? WAGI_INS_SAFE : 0;
+    emit_result(b, ins, type);
 }
 
 static void float_binary(wagi_builder *b, wagi_ir_op op, unsigned type)

@@ -334,7 +334,6 @@ void wagi_unit_drop_later(wagi_unit *unit);
 /* The same for an argument of a host function that is over: a proxy that nobody else holds goes at once. */
 void wagi_unit_drop_arg(wagi_unit *unit);
 void wagi_unit_ref(wagi_unit *unit); /* one more strong reference from another unit */
-void wagi_unit_unref(wagi_unit *unit);
 /* Trace and free. Called by itself when enough escaped units have lost their counts. Without memory, or from a
  * finalizer, it does nothing. */
 void wagi_store_collect(wag_agent *agent);

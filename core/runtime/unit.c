@@ -193,14 +193,6 @@ void wagi_unit_ref(wagi_unit *unit)
     unit->refs++;
 }
 
-void wagi_unit_unref(wagi_unit *unit)
-{
-    wag_agent *agent = unit->agent;
-    unit->refs--;
-    unit_settle(unit);
-    wagi_store_drain(agent);
-}
-
 void wagi_store_poll(wag_agent *agent)
 {
     wagi_gc *gc = &agent->gc;

@@ -4,14 +4,15 @@
  *        [--tier NAME] [--json FILE] [--line FILE] SUBJECT...
  *   load --write FOLDER SUBJECT...
  *
- * A SUBJECT is a, b or c (tests/bench/shapes.h: no memory; a page; 17 pages with 100 KB of data), own (load.wat: imports of
- * each worker's own), a module that tests/bench/fetch_modules.sh has fetched, or a C program of tests/bench/programs.
- * Each is measured with 1, 2, 4 ... N workers (--only: N alone) that run for S seconds, or for M lives each. Reported:
- * lives a second of the wall clock and of CPU time; percentiles of a life; the median of making and dropping alone
- * (one life of 16 is measured in parts); of K instances alive at once, resident kilobytes each; the 4 KiB pages that
- * instances usually write (they stay writable), and in the note, how many of 400 lives wrote others. With --posts also
- * how long a Module takes to a worker and back. --check: the library compares every memory with its image after each
- * reset. --line: a run's numbers and its percentiles, and --write: the modules, for load.sh, where the peers come in.
+ * A SUBJECT is a, b or c (tests/bench/shapes.h: no memory; a page; 17 pages with 100 KB of data), own (load.wat:
+ * imports of each worker's own), a module that tests/bench/fetch_modules.sh has fetched, or a C program of
+ * tests/bench/programs. Each is measured with 1, 2, 4 ... N workers (--only: N alone) that run for S seconds, or for M
+ * lives each. Reported: lives a second of the wall clock and of CPU time; percentiles of a life; the median of making
+ * and dropping alone (one life of 16 is measured in parts); of K instances alive at once, resident kilobytes each; the
+ * 4 KiB pages that instances usually write (they stay writable), and in the note, how many of 400 lives wrote others.
+ * With --posts also how long a Module takes to a worker and back. --check: the library compares every memory with its
+ * image after each reset. --line: a run's numbers and its percentiles, and --write: the modules, for load.sh, where the
+ * peers come in.
  *
  * Exit status 1 when a value was wrong or something is left over: objects, modules, descriptors, threads.
  */

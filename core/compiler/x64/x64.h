@@ -235,7 +235,6 @@ static inline uint32_t wagi_x64_inlined(wagi_x64_emitter *e)
     return e->inlined;
 }
 void wagi_x64_reloc(wagi_x64_emitter *e, wagi_reloc_kind kind, uintptr_t target); /* a rel32 here */
-void wagi_x64_epilogue(wagi_x64_emitter *e);
 /* Room for `size` more bytes of code; false when emission has failed, or fails now for want of memory. */
 bool wagi_x64_make_room(wagi_x64_emitter *e, size_t size);
 static inline bool wagi_x64_roomy(wagi_x64_emitter *e, size_t size)
