@@ -206,7 +206,7 @@ void wagi_x64_record_in(wagi_x64_emitter *e, wagi_site_kind kind, uint32_t sourc
     record(e, kind, source, inlined, handler);
 }
 
-/* Apart, so that the usual site saves no registers. */
+/* Apart, so that the usual site does not save the registers that this needs. */
 __attribute__((noinline)) static void record_any(wagi_x64_emitter *e, wagi_site_kind kind)
 {
     uint32_t source = e->ir->source.p[e->ins];
@@ -218,17 +218,8 @@ __attribute__((noinline)) static void record_any(wagi_x64_emitter *e, wagi_site_
 
 void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind)
 {
-    const wagi_ir *ir = e->ir;
-    uint32_t code = (uint32_t)e->code.n - e->start, source = ir->source.p[e->ins];
-    bool is_own = e->ins >= e->inlined_from && e->ins < e->inlined_until && e->inlined == WAGI_NIL;
-    if (!is_own || ir->handlers.n ||
-        !wagi_sites_put_near(e->out, kind, code - e->site_code, (int64_t)source - e->site_source)) {
+    if (!wagi_x64_record_usual(e, kind))
         record_any(e, kind);
-        return;
-    }
-    e->site_code = code;
-    e->site_source = source;
-    e->site_count++;
 }
 
 void wagi_x64_reloc(wagi_x64_emitter *e, wagi_reloc_kind kind, uintptr_t target)
@@ -464,7 +455,7 @@ static inline uint32_t next_edit_from(const wagi_x64_emitter *e, uint32_t block,
 
 /* ---- blocks ---- */
 
-static void begin_block(wagi_x64_emitter *e, uint32_t b)
+static inline void begin_block(wagi_x64_emitter *e, uint32_t b)
 {
     const wagi_block *block = &e->ir->blocks.p[b];
     if (block->target)
@@ -478,7 +469,7 @@ static void begin_block(wagi_x64_emitter *e, uint32_t b)
     e->block_at.p[b] = (uint32_t)e->code.n + 1;
 }
 
-static void emit_block(wagi_x64_emitter *e, uint32_t b, uint32_t end)
+static inline __attribute__((always_inline)) void emit_block_here(wagi_x64_emitter *e, uint32_t b, uint32_t end)
 {
     const wagi_block *block = &e->ir->blocks.p[b];
     begin_block(e, b);
@@ -496,6 +487,11 @@ static void emit_block(wagi_x64_emitter *e, uint32_t b, uint32_t end)
         if (i == end || e->failed)
             return;
     }
+}
+
+static void emit_block(wagi_x64_emitter *e, uint32_t b, uint32_t end)
+{
+    emit_block_here(e, b, end);
 }
 
 /* ---- unrolling ---- */
@@ -579,7 +575,7 @@ static void emit_blocks(wagi_x64_emitter *e)
             emit_unrolled(e, loop, copies);
             b = loop->end - 1;
         } else {
-            emit_block(e, b, ir->blocks.p[b].last);
+            emit_block_here(e, b, ir->blocks.p[b].last);
         }
     }
     if (e->next_edit != e->homes->edits.n)

@@ -224,6 +224,20 @@ bool wagi_x64_has_edits(const wagi_x64_emitter *e, uint32_t block);
 void wagi_x64_bind_blocks(wagi_x64_emitter *e);
 void wagi_x64_bind_copy(wagi_x64_emitter *e, size_t first_ref);
 void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind); /* a site at the code's end */
+/* The same when it is an ordinary one, of no inlined callee and no handler, and near to the one before; else false. */
+static inline bool wagi_x64_record_usual(wagi_x64_emitter *e, wagi_site_kind kind)
+{
+    const wagi_ir *ir = e->ir;
+    uint32_t code = (uint32_t)e->code.n - e->start, source = ir->source.p[e->ins];
+    bool is_own = e->ins >= e->inlined_from && e->ins < e->inlined_until && e->inlined == WAGI_NIL;
+    if (!is_own || ir->handlers.n ||
+        !wagi_sites_put_near(e->out, kind, code - e->site_code, (int64_t)source - e->site_source))
+        return false;
+    e->site_code = code;
+    e->site_source = source;
+    e->site_count++;
+    return true;
+}
 /* The same for something that was there before: `inlined` is the callee that it is in, or NONE. */
 void wagi_x64_record_in(wagi_x64_emitter *e, wagi_site_kind kind, uint32_t source, uint32_t inlined, uint32_t handler);
 static inline uint32_t wagi_x64_inlined(wagi_x64_emitter *e)
