@@ -76,7 +76,13 @@ int wagi_x64_use_float(wagi_x64_emitter *e, uint32_t v, int scratch)
     int xmm = wagi_x64_xmm(e, v);
     if (xmm >= 0)
         return xmm;
-    wagi_x64_load_float(e, wagi_x64_vreg(e, v)->type, scratch, wagi_x64_slot(e, v));
+    bool holds = e->held_at == e->code.n;
+    if (holds && e->held_vreg == v)
+        wagi_x64_move_float(e, scratch, XMM_B);
+    else
+        wagi_x64_load_float(e, wagi_x64_vreg(e, v)->type, scratch, wagi_x64_slot(e, v));
+    if (holds && (scratch != XMM_B || e->held_vreg == v))
+        e->held_at = e->code.n;
     return scratch;
 }
 
@@ -102,6 +108,10 @@ void wagi_x64_put_float(wagi_x64_emitter *e, uint32_t v, int xmm)
         wagi_x64_move_float(e, home, xmm);
     else if (home == WAGI_HOME_SLOT)
         wagi_x64_store_float(e, wagi_x64_vreg(e, v)->type, xmm, wagi_x64_slot(e, v));
+    if (home == WAGI_HOME_SLOT && xmm == XMM_B) { /* who reads it next need not wait for the store */
+        e->held_vreg = v;
+        e->held_at = e->code.n;
+    }
 }
 
 void wagi_x64_op(wagi_x64_emitter *e, uint32_t form, int reg, uint32_t v)
@@ -444,8 +454,10 @@ static void apply_edits(wagi_x64_emitter *e, uint32_t block, uint32_t ins)
 static void begin_block(wagi_x64_emitter *e, uint32_t b)
 {
     const wagi_block *block = &e->ir->blocks.p[b];
-    if (block->target)
+    if (block->target) {
         e->flags_at = 0;
+        e->held_at = SIZE_MAX;
+    }
     if (block->target || b == 0 || !e->ir->blocks.p[b - 1].falls)
         e->bounds_count = 0; /* there are other ways here */
     if (block->loop_head && !e->is_copy) {
@@ -678,6 +690,7 @@ static void emit_function(wagi_x64_emitter *e)
     e->block_refs.n = e->const_refs.n = e->colds.n = e->far_calls.n = e->slows.n = e->ranges.n = 0;
     e->site_code = e->site_source = e->site_count = 0;
     e->flags_at = e->next_edit = 0;
+    e->held_at = SIZE_MAX;
     e->ins = e->repeats = e->unrolled = e->used_xmm = 0;
     e->inlined_from = e->inlined_until = 0;
     e->unroll_head = WAGI_NIL;

@@ -120,6 +120,8 @@ typedef struct wagi_x64_emitter {
     size_t flags_at; /* the flags say how flags_vreg compares with 0, if the code still ends here */
     uint32_t flags_vreg;
     uint8_t flags_type;
+    uint32_t held_vreg; /* XMM_B holds it, which is in its slot, if the code still ends at held_at */
+    size_t held_at;
     uint32_t used_xmm; /* registers that hold values somewhere in the function; 0: not asked yet */
 } wagi_x64_emitter;
 
@@ -147,6 +149,10 @@ static inline int wagi_x64_xmm(const wagi_x64_emitter *e, uint32_t v)
 {
     int reg = wagi_x64_reg(e, v);
     return reg >= 0 ? reg - WAGI_FLOAT_REG : reg;
+}
+static inline bool wagi_x64_is_held(const wagi_x64_emitter *e, uint32_t v)
+{
+    return e->held_at == e->code.n && e->held_vreg == v;
 }
 static inline wagi_x64_mem wagi_x64_slot(const wagi_x64_emitter *e, uint32_t v)
 {
