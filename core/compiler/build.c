@@ -107,8 +107,8 @@ static void set_local(wagi_builder *b, uint32_t x, bool keep)
     }
     if (ir->failed)
         return;
-    if (x < b->not_null.n)
-        b->not_null.p[x] = 0;
+    if (b->not_null.n)
+        wagi_build_copy_note(b, x, &value);
     bool redirect = wagi_build_redirectable(b, &value) && b->last_access.p[x] <= value.def;
     wagi_build_move(b, x, value, redirect);
     b->last_access.p[x] = (uint32_t)ir->ins.n;

@@ -41,8 +41,16 @@ static bool is_not_null(const wagi_builder *b, const wagi_entry *entry)
     return entry->vreg < b->ir->local_count && !wagi_is_defaultable(wagi_local_type(b->body, entry->vreg));
 }
 
-/* The topmost value, a reference of this type. */
-static void note_type(wagi_builder *b, wagi_valtype type)
+void wagi_build_copy_note(wagi_builder *b, uint32_t x, const wagi_entry *entry)
+{
+    uint32_t fact = entry->vreg < b->not_null.n ? b->not_null.p[entry->vreg] : 0; /* a constant has no vreg */
+    if (fact == b->epoch || fact == ALWAYS)
+        set_fact(b, x, b->epoch);
+    else if (x < b->not_null.n)
+        b->not_null.p[x] = 0;
+}
+
+void wagi_build_note_type(wagi_builder *b, wagi_valtype type)
 {
     if (!b->ir->failed && !wagi_is_defaultable(type))
         set_fact(b, wagi_build_top(b)->vreg, ALWAYS);
@@ -242,7 +250,7 @@ static void struct_get(wagi_builder *b, bool sign_extend)
     wagi_build_materialize(b, &object);
     get(b, place_of(kind_of(type->layout[field]), sign_extend), object.vreg, WAGI_NIL,
         type->layout[field] >> WAGI_LAYOUT_KIND_BITS);
-    note_type(b, type->fields[field].storage);
+    wagi_build_note_type(b, type->fields[field].storage);
 }
 
 static void struct_set(wagi_builder *b)
@@ -368,7 +376,7 @@ static void array_get(wagi_builder *b, bool sign_extend)
         at = WAGI_NIL;
     }
     get(b, place_of(kind_of(type->layout[0]), sign_extend), object, at, offset);
-    note_type(b, type->fields[0].storage);
+    wagi_build_note_type(b, type->fields[0].storage);
 }
 
 static void array_set(wagi_builder *b)

@@ -11,6 +11,8 @@
 /* Instructions of a loop's head that is repeated at the loop's end, and how often in a function. */
 #define MAX_REPEATED 8
 #define MAX_REPEATS 128
+/* Instructions of a block that only leads to such a head and is repeated with it. */
+#define MAX_TAIL 4
 /* Loops of at most so many instructions are emitted UNROLL times, the larger ones of them half as often. All copies
  * together add at most MIN_UNROLLED_CODE instructions and a quarter of the function. */
 #define MAX_UNROLLED 24
@@ -295,6 +297,19 @@ static void charge(wagi_x64_emitter *e, uint64_t units)
     wagi_x64_trap_if(e, CC_S, WAG_OUT_OF_FUEL);
 }
 
+/* Which file knows an op, as its place in ir.def suggests. */
+typedef enum group { GROUP_OTHER, GROUP_INT, GROUP_MEMORY, GROUP_VECTOR } group;
+static const uint8_t groups[WAGI_IR_OP_COUNT] = {
+#define GROUP_OF(op)                                                                                                   \
+    ((op) > WAGI_IR_NOP && (op) < WAGI_IR_BRCC            ? GROUP_INT                                                  \
+     : (op) >= WAGI_IR_LOAD && (op) < WAGI_IR_FADD        ? GROUP_MEMORY                                               \
+     : (op) == WAGI_IR_VECTOR || (op) == WAGI_IR_VECTOR_3 ? GROUP_VECTOR                                               \
+                                                          : GROUP_OTHER)
+#define IR(name, uses) [WAGI_IR_##name] = GROUP_OF(WAGI_IR_##name),
+#include "compiler/ir.def"
+#undef IR
+};
+
 static inline void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins);
 
 /* A loop's head that a jump at the loop's end may repeat instead of going there: it is small and decides something. The
@@ -346,6 +361,38 @@ static bool repeat_head(wagi_x64_emitter *e, uint32_t block, uint32_t label)
     return true;
 }
 
+/* The block that a jump leads to is small and then goes to a loop's head that can be repeated: what most cases of an
+ * interpreter's loop end with. */
+static bool can_repeat_tail(const wagi_x64_emitter *e, uint32_t block, uint32_t tail)
+{
+    const wagi_ir *ir = e->ir;
+    const wagi_block *t = &ir->blocks.p[tail];
+    uint32_t size = t->last - t->first;
+    if (tail <= block || size < 2 || size > MAX_TAIL + 1 || t->loop != ir->blocks.p[block].loop ||
+        e->unroll_head != WAGI_NIL || ir->ins.p[t->last - 1].op != WAGI_IR_JMP)
+        return false;
+    for (uint32_t i = t->first; i + 1 < t->last; i++)
+        if (groups[ir->ins.p[i].op] != GROUP_INT && groups[ir->ins.p[i].op] != GROUP_MEMORY)
+            return false;
+    return can_repeat(e, block, ir->labels.p[ir->ins.p[t->last - 1].dst].block) && !wagi_x64_has_edits(e, tail);
+}
+
+static bool repeat_tail(wagi_x64_emitter *e, uint32_t block, uint32_t label)
+{
+    uint32_t tail = e->ir->labels.p[label].block, at = e->ins;
+    if (!can_repeat_tail(e, block, tail))
+        return false;
+    const wagi_block *t = &e->ir->blocks.p[tail];
+    for (uint32_t i = t->first; i + 1 < t->last && wagi_x64_roomy(e, INS_ROOM); i++) {
+        e->ins = i;
+        emit_ins(e, tail, &e->ir->ins.p[i]);
+        wagi_x64_forget_bounds(e, &e->ir->ins.p[i]);
+    }
+    repeat_head(e, block, e->ir->ins.p[t->last - 1].dst);
+    e->ins = at;
+    return true;
+}
+
 /* Apart, so that the usual instruction does not save the registers that this needs. */
 __attribute__((noinline)) static void emit_control(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
 {
@@ -357,7 +404,7 @@ __attribute__((noinline)) static void emit_control(wagi_x64_emitter *e, uint32_t
         branch(e, ins);
         break;
     case WAGI_IR_JMP:
-        if (!falls_to(e, block, ins->dst) && !repeat_head(e, block, ins->dst))
+        if (!falls_to(e, block, ins->dst) && !repeat_head(e, block, ins->dst) && !repeat_tail(e, block, ins->dst))
             wagi_x64_jump_label(e, -1, ins->dst);
         break;
     case WAGI_IR_BR_TABLE:
@@ -384,18 +431,6 @@ __attribute__((noinline)) static void emit_control(wagi_x64_emitter *e, uint32_t
     }
 }
 
-/* Which file knows an op, as its place in ir.def suggests. */
-typedef enum group { GROUP_OTHER, GROUP_INT, GROUP_MEMORY, GROUP_VECTOR } group;
-static const uint8_t groups[WAGI_IR_OP_COUNT] = {
-#define GROUP_OF(op)                                                                                                   \
-    ((op) > WAGI_IR_NOP && (op) < WAGI_IR_BRCC            ? GROUP_INT                                                  \
-     : (op) >= WAGI_IR_LOAD && (op) < WAGI_IR_FADD        ? GROUP_MEMORY                                               \
-     : (op) == WAGI_IR_VECTOR || (op) == WAGI_IR_VECTOR_3 ? GROUP_VECTOR                                               \
-                                                          : GROUP_OTHER)
-#define IR(name, uses) [WAGI_IR_##name] = GROUP_OF(WAGI_IR_##name),
-#include "compiler/ir.def"
-#undef IR
-};
 static bool (*const emit_group[])(wagi_x64_emitter *e, const wagi_ins *ins) = {
     [GROUP_INT] = wagi_x64_emit_int,
     [GROUP_MEMORY] = wagi_x64_emit_memory,
