@@ -361,20 +361,32 @@ static bool repeat_head(wagi_x64_emitter *e, uint32_t block, uint32_t label)
     return true;
 }
 
-/* The block that a jump leads to is small and then goes to a loop's head that can be repeated: what most cases of an
- * interpreter's loop end with. */
+/* A short jump from before to behind this place: with more code in between it might not reach. */
+static bool is_jumped_over(const wagi_x64_emitter *e, uint32_t block)
+{
+    const wagi_x64_block_ref *refs = e->block_refs.p;
+    for (size_t i = e->block_refs.n; i-- > 0 && refs[i].at + INT8_MAX >= e->code.n;)
+        if (refs[i].is_short && refs[i].block > block)
+            return true;
+    return false;
+}
+
+/* The block that a jump leads to is small and then goes to an interpreter's loop: what most of its cases end with. */
 static bool can_repeat_tail(const wagi_x64_emitter *e, uint32_t block, uint32_t tail)
 {
     const wagi_ir *ir = e->ir;
     const wagi_block *t = &ir->blocks.p[tail];
     uint32_t size = t->last - t->first;
-    if (tail <= block || size < 2 || size > MAX_TAIL + 1 || t->loop != ir->blocks.p[block].loop ||
-        e->unroll_head != WAGI_NIL || ir->ins.p[t->last - 1].op != WAGI_IR_JMP)
+    if (size < 2 || size > MAX_TAIL + 1 || t->loop != ir->blocks.p[block].loop || e->unroll_head != WAGI_NIL ||
+        ir->ins.p[t->last - 1].op != WAGI_IR_JMP)
         return false;
     for (uint32_t i = t->first; i + 1 < t->last; i++)
         if (groups[ir->ins.p[i].op] != GROUP_INT && groups[ir->ins.p[i].op] != GROUP_MEMORY)
             return false;
-    return can_repeat(e, block, ir->labels.p[ir->ins.p[t->last - 1].dst].block) && !wagi_x64_has_edits(e, tail);
+    uint32_t head = ir->labels.p[ir->ins.p[t->last - 1].dst].block;
+    const wagi_block *h = &ir->blocks.p[head];
+    return h->last > h->first && ir->ins.p[h->last - 1].op == WAGI_IR_BR_TABLE && can_repeat(e, block, head) &&
+           !wagi_x64_has_edits(e, tail) && !is_jumped_over(e, block);
 }
 
 static bool repeat_tail(wagi_x64_emitter *e, uint32_t block, uint32_t label)
@@ -393,6 +405,12 @@ static bool repeat_tail(wagi_x64_emitter *e, uint32_t block, uint32_t label)
     return true;
 }
 
+/* What a jump leads to in its place. False: it has to jump. */
+static bool repeat(wagi_x64_emitter *e, uint32_t block, uint32_t label)
+{
+    return e->ir->labels.p[label].block > block ? repeat_tail(e, block, label) : repeat_head(e, block, label);
+}
+
 /* Apart, so that the usual instruction does not save the registers that this needs. */
 __attribute__((noinline)) static void emit_control(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
 {
@@ -404,7 +422,7 @@ __attribute__((noinline)) static void emit_control(wagi_x64_emitter *e, uint32_t
         branch(e, ins);
         break;
     case WAGI_IR_JMP:
-        if (!falls_to(e, block, ins->dst) && !repeat_head(e, block, ins->dst) && !repeat_tail(e, block, ins->dst))
+        if (!falls_to(e, block, ins->dst) && !repeat(e, block, ins->dst))
             wagi_x64_jump_label(e, -1, ins->dst);
         break;
     case WAGI_IR_BR_TABLE:
