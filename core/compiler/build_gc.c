@@ -25,10 +25,10 @@ static void set_fact(wagi_builder *b, uint32_t vreg, uint32_t epoch)
     b->not_null.p[vreg] = epoch;
 }
 
-void wagi_build_note_not_null(wagi_builder *b, const wagi_entry *entry)
+void wagi_build_note_not_null(wagi_builder *b, uint32_t vreg)
 {
-    if (entry->kind != WAGI_ENTRY_CONST)
-        set_fact(b, entry->vreg, b->epoch);
+    if (vreg != WAGI_NIL)
+        set_fact(b, vreg, b->epoch);
 }
 
 static bool is_not_null(const wagi_builder *b, const wagi_entry *entry)
@@ -72,7 +72,7 @@ void wagi_build_null_check(wagi_builder *b, wagi_entry *entry, wag_err trap)
     ins.imm = trap;
     wagi_build_emit(b, ins);
     keep_definition(entry);
-    wagi_build_note_not_null(b, entry);
+    wagi_build_note_not_null(b, entry->vreg);
 }
 
 /* ---- places in objects ---- */
@@ -488,16 +488,16 @@ static void ref_eq(wagi_builder *b)
             wagi_build_materialize(b, &y);
         }
     }
-    test.a = x;
-    test.b = y;
-    wagi_build_condition(b, test);
+    test.a = x.vreg;
+    test.b = y.vreg;
+    wagi_build_condition(b, &test);
 }
 
 /* ---- casts ---- */
 
 static wagi_test read_cast(wagi_builder *b, bool null_too, wagi_ir_cond cond)
 {
-    wagi_test test = {.cond = cond, .type = WAGI_TY_I64, .cast = WAGI_CAST | (null_too ? WAGI_CAST_NULL : 0)};
+    wagi_test test = {.cond = (uint8_t)cond, .type = WAGI_TY_I64, .cast = WAGI_CAST | (null_too ? WAGI_CAST_NULL : 0)};
     const uint8_t *start = b->in.pos;
     int64_t index = wagi_read_s33(&b->in);
     if (index >= 0 && (uint64_t)index < b->data->type_count) {
@@ -513,11 +513,12 @@ static wagi_test read_cast(wagi_builder *b, bool null_too, wagi_ir_cond cond)
 static void ref_test(wagi_builder *b, bool null_too)
 {
     wagi_test test = read_cast(b, null_too, WAGI_NE);
-    test.a = wagi_build_pop(b);
-    wagi_build_materialize(b, &test.a);
-    if (is_not_null(b, &test.a))
+    wagi_entry value = wagi_build_pop(b);
+    wagi_build_materialize(b, &value);
+    test.a = value.vreg;
+    if (is_not_null(b, &value))
         test.flags = WAGI_INS_SAFE;
-    wagi_build_condition(b, test);
+    wagi_build_condition(b, &test);
 }
 
 static void ref_cast(wagi_builder *b, bool null_too)
@@ -535,7 +536,7 @@ static void ref_cast(wagi_builder *b, bool null_too)
     wagi_build_emit(b, ins);
     keep_definition(top);
     if (!null_too)
-        wagi_build_note_not_null(b, wagi_build_top(b));
+        wagi_build_note_not_null(b, wagi_build_top(b)->vreg);
 }
 
 static void branch_on_cast(wagi_builder *b, bool on_failure)
@@ -550,12 +551,12 @@ static void branch_on_cast(wagi_builder *b, bool on_failure)
     if (b->ir->failed)
         return;
     wagi_build_materialize(b, top);
-    test.a = *top;
+    test.a = top->vreg;
     if (is_not_null(b, top))
         test.flags = WAGI_INS_SAFE;
-    wagi_build_branch_to(b, test, depth);
+    wagi_build_branch_to(b, &test, depth);
     if (on_failure && !(flags & 2))
-        wagi_build_note_not_null(b, wagi_build_top(b));
+        wagi_build_note_not_null(b, wagi_build_top(b)->vreg);
 }
 
 bool wagi_build_gc(wagi_builder *b, wagi_op op)

@@ -1,4 +1,4 @@
-/* Emission: operands, jumps, constants, and the walk over a function. */
+/* Emission: operands, jumps, and the walk over a function. */
 #include "compiler/x64/emit.h"
 
 #include <string.h>
@@ -155,23 +155,6 @@ void wagi_x64_sse(wagi_x64_emitter *e, uint32_t form, int d, int a, int b, bool 
     wagi_x64_rr(&e->code, form, d, b);
 }
 
-static void const_operand(wagi_x64_emitter *e, wagi_x64_const_ref ref)
-{
-    ref.at = (uint32_t)e->code.n - 4;
-    if (!WAGI_VEC_PUSH(&e->const_refs, ref))
-        e->failed = true;
-}
-
-void wagi_x64_const_operand(wagi_x64_emitter *e, uint64_t value, uint32_t size, uint32_t tail)
-{
-    const_operand(e, (wagi_x64_const_ref){.size = size, .value = value, .tail = tail});
-}
-
-void wagi_x64_vector_operand(wagi_x64_emitter *e, uint64_t low, uint64_t high, uint32_t tail)
-{
-    const_operand(e, (wagi_x64_const_ref){.size = 16, .value = low, .high = high, .tail = tail});
-}
-
 void wagi_x64_sse_const(wagi_x64_emitter *e, uint32_t form, int d, int a, uint64_t value, uint32_t size)
 {
     if (has_avx(e)) {
@@ -218,13 +201,29 @@ void wagi_x64_record_in(wagi_x64_emitter *e, wagi_site_kind kind, uint32_t sourc
     record(e, kind, source, inlined, handler);
 }
 
-void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind)
+/* Apart, so that the usual site saves no registers. */
+__attribute__((noinline)) static void record_any(wagi_x64_emitter *e, wagi_site_kind kind)
 {
     uint32_t source = e->ir->source.p[e->ins];
     if (e->ir->handlers.n)
         record(e, kind, source, wagi_x64_inlined(e), wagi_x64_handler(e));
     else
         record(e, kind, source, wagi_x64_inlined(e), 0);
+}
+
+void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind)
+{
+    const wagi_ir *ir = e->ir;
+    uint32_t code = (uint32_t)e->code.n - e->start, source = ir->source.p[e->ins];
+    bool is_own = e->ins >= e->inlined_from && e->ins < e->inlined_until && e->inlined == WAGI_NIL;
+    if (!is_own || ir->handlers.n ||
+        !wagi_sites_put_near(e->out, kind, code - e->site_code, (int64_t)source - e->site_source)) {
+        record_any(e, kind);
+        return;
+    }
+    e->site_code = code;
+    e->site_source = source;
+    e->site_count++;
 }
 
 void wagi_x64_reloc(wagi_x64_emitter *e, wagi_reloc_kind kind, uintptr_t target)
@@ -502,6 +501,13 @@ static void apply_edits(wagi_x64_emitter *e, uint32_t block, uint32_t ins)
         apply_edit(e, &e->homes->edits.p[e->next_edit]);
 }
 
+/* The first instruction of the block, from one on, that has edits before it, or NONE. */
+static inline uint32_t next_edit_from(const wagi_x64_emitter *e, uint32_t block, uint32_t ins)
+{
+    const wagi_edit *edit = &e->homes->edits.p[e->next_edit];
+    return e->next_edit < e->homes->edits.n && edit->block == block && edit->ins >= ins ? edit->ins : WAGI_NIL;
+}
+
 /* ---- blocks ---- */
 
 static void begin_block(wagi_x64_emitter *e, uint32_t b)
@@ -524,16 +530,20 @@ static void emit_block(wagi_x64_emitter *e, uint32_t b, uint32_t end)
 {
     const wagi_block *block = &e->ir->blocks.p[b];
     begin_block(e, b);
-    for (uint32_t i = block->first; i < end && wagi_x64_roomy(e, INS_ROOM); i++) {
-        e->ins = i;
-        if (is_edit_due(e->homes, e->next_edit, b, i))
-            apply_edits(e, b, i);
-        emit_ins(e, b, &e->ir->ins.p[i]);
-        if (e->bounds_count)
-            wagi_x64_forget_bounds(e, &e->ir->ins.p[i]);
+    for (uint32_t i = block->first;;) { /* from one place with edits to the next */
+        uint32_t due = next_edit_from(e, b, i), until = due < end ? due : end;
+        for (; i < until && wagi_x64_roomy(e, INS_ROOM); i++) {
+            e->ins = i;
+            emit_ins(e, b, &e->ir->ins.p[i]);
+            if (e->bounds_count)
+                wagi_x64_forget_bounds(e, &e->ir->ins.p[i]);
+        }
+        if (i != due || (i == end && end != block->last))
+            return;
+        apply_edits(e, b, i);
+        if (i == end || e->failed)
+            return;
     }
-    if (end == block->last)
-        apply_edits(e, b, end);
 }
 
 /* ---- unrolling ---- */
@@ -624,7 +634,7 @@ static void emit_blocks(wagi_x64_emitter *e)
         e->failed = true; /* an edit without a place */
 }
 
-/* ---- the function's tail: cold code, constants, tables ---- */
+/* ---- the function's tail ---- */
 
 static bool same_cold(const wagi_x64_cold *x, const wagi_x64_cold *y)
 {
@@ -647,55 +657,12 @@ static void emit_colds(wagi_x64_emitter *e)
     }
 }
 
-static void emit_table(wagi_x64_emitter *e, const wagi_x64_const_ref *ref)
-{
-    uint32_t first = (uint32_t)ref->value, count = (uint32_t)(ref->value >> 32);
-    if (!wagi_x64_roomy(e, (size_t)count * 4 + 16))
-        return;
-    while (e->code.n & 3)
-        wagi_x64_u8(&e->code, 0xCC);
-    size_t table = e->code.n;
-    wagi_x64_set_rel32(e, ref->at, table);
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t block = e->ir->labels.p[e->ir->pool.p[first + i]].block;
-        wagi_x64_u32(&e->code, (uint32_t)(e->block_at.p[block] - 1 - table));
-    }
-}
-
-static void emit_constants(wagi_x64_emitter *e)
-{
-    for (size_t i = 0; i < e->const_refs.n && wagi_x64_roomy(e, INS_ROOM); i++) {
-        const wagi_x64_const_ref *ref = &e->const_refs.p[i];
-        size_t j = i > 32 ? i - 32 : 0; /* equal constants are mostly near */
-        while (j < i && (e->const_refs.p[j].size != ref->size || e->const_refs.p[j].value != ref->value ||
-                         e->const_refs.p[j].high != ref->high))
-            j++;
-        size_t at;
-        if (j < i) {
-            uint32_t rel, first = e->const_refs.p[j].at;
-            memcpy(&rel, e->code.p + first, 4);
-            at = (size_t)(first + 4 + e->const_refs.p[j].tail + rel);
-        } else if (ref->size == 0) {
-            emit_table(e, ref);
-            continue;
-        } else {
-            while (e->code.n & (ref->size == 16 ? 15 : 7))
-                wagi_x64_u8(&e->code, 0xCC);
-            at = e->code.n;
-            wagi_x64_u64(&e->code, ref->value);
-            if (ref->size == 16)
-                wagi_x64_u64(&e->code, ref->high);
-        }
-        wagi_x64_set_rel32(e, ref->at, at - ref->tail);
-    }
-}
-
 static void finish_function(wagi_x64_emitter *e)
 {
     emit_colds(e);
     wagi_x64_far_calls(e);
     wagi_x64_slows(e);
-    emit_constants(e);
+    wagi_x64_constants(e);
     wagi_x64_bind_blocks(e);
 }
 
@@ -745,7 +712,9 @@ static void emit_function(wagi_x64_emitter *e)
     e->flags_at = e->next_edit = 0;
     e->held_at = SIZE_MAX;
     e->ins = e->repeats = e->unrolled = e->used_xmm = 0;
-    e->inlined_from = e->inlined_until = 0;
+    e->inlined = WAGI_NIL;
+    e->inlined_from = 0;
+    e->inlined_until = e->ir->inlined.n ? 0 : WAGI_NIL;
     e->unroll_head = WAGI_NIL;
     memset(e->block_at.p, 0, (blocks + 1) * 4);
     layout_frame(e);

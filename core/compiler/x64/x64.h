@@ -204,9 +204,6 @@ void wagi_x64_sse_const(wagi_x64_emitter *e, uint32_t form, int d, int a, uint64
 /* SSE forms with two operands (ucomis, sqrt, round, moves); tail: bytes of immediate that follow. */
 void wagi_x64_sse_2(wagi_x64_emitter *e, uint32_t form, int reg, int rm);
 void wagi_x64_sse_mem(wagi_x64_emitter *e, uint32_t form, int reg, wagi_x64_mem mem);
-void wagi_x64_const_operand(wagi_x64_emitter *e, uint64_t value, uint32_t size,
-                            uint32_t tail); /* the rel32 just written as 0 */
-void wagi_x64_vector_operand(wagi_x64_emitter *e, uint64_t low, uint64_t high, uint32_t tail);
 /* cmp reg, fs:[stop limit] */
 static inline void wagi_x64_compare_stop_limit(wagi_x64_buffer *b, const wagi_code_context *context, int reg)
 {
@@ -234,8 +231,6 @@ void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind); /* a site at the
 void wagi_x64_record_in(wagi_x64_emitter *e, wagi_site_kind kind, uint32_t source, uint32_t inlined, uint32_t handler);
 static inline uint32_t wagi_x64_inlined(wagi_x64_emitter *e)
 {
-    if (e->ir->inlined.n == 0)
-        return WAGI_NIL;
     if (e->ins < e->inlined_from || e->ins >= e->inlined_until) {
         e->inlined_from = e->ins;
         e->inlined = wagi_ir_inlined_at(e->ir, e->ins, &e->inlined_until);
@@ -252,6 +247,12 @@ static inline bool wagi_x64_roomy(wagi_x64_emitter *e, size_t size)
 }
 uint32_t wagi_x64_float_form(unsigned type, uint32_t op);  /* ss or sd form of an opcode */
 uint32_t wagi_x64_packed_form(unsigned type, uint32_t op); /* ps or pd form */
+
+/* ---- emit_const.c ---- */
+void wagi_x64_const_operand(wagi_x64_emitter *e, uint64_t value, uint32_t size,
+                            uint32_t tail); /* the rel32 just written as 0 */
+void wagi_x64_vector_operand(wagi_x64_emitter *e, uint64_t low, uint64_t high, uint32_t tail);
+void wagi_x64_constants(wagi_x64_emitter *e); /* behind the function: all of its constants and tables */
 
 /* ---- by kind of instruction; each returns false when the op is not its own ---- */
 bool wagi_x64_emit_int(wagi_x64_emitter *e, const wagi_ins *ins);
