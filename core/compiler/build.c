@@ -123,8 +123,8 @@ static void set_local(wagi_builder *b, uint32_t x, bool keep)
     }
     if (ir->failed)
         return;
-    if (x < b->not_null.n)
-        b->not_null.p[x] = 0;
+    if (b->not_null.n)
+        wagi_build_copy_note(b, x, &value);
     wagi_build_move(b, x, value, may_define(b, &value, x));
     if (!keep)
         return;
