@@ -307,8 +307,8 @@ check-tsan:
 	$(call run_tests,$(TSAN_UNIT) $(API_BIN) $(LOAD_BIN) $(SOAK_BIN) $(DEMO_BIN) $(SPEC_BIN) $(WASM),$(TSAN_UNIT) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN) $(SOAK_RUN) $(TSAN_SPEC))
 # Not for memcheck: faults and guard pages, which it reports; sealed memories, which need them; what the process's mappings,
 # seccomp filters, times and sizes must be, which are valgrind's.
-VALGRIND_UNIT = $(filter-out %/test_fault %/test_signals %/test_signals_host %/test_slot %/test_code_memory %/test_small_space \
-  %/test_compile_bounds,$(UNIT_BIN))
+VALGRIND_UNIT = $(filter-out %/test_fault %/test_signals %/test_signals_host %/test_slot %/test_memory_pool %/test_code_memory \
+  %/test_small_space %/test_compile_bounds,$(UNIT_BIN))
 check-valgrind:
 	$(call run_tests,$(VALGRIND_UNIT) $(API_BIN) $(DEMO_BIN) $(WASM),$(VALGRIND_UNIT) $(API_BIN) $(DEMO_RUN))
 
