@@ -45,11 +45,11 @@ WAG_API int wag_agent_fd(void);
 /* ---- stopping ----
  *
  * A guest can be stopped at any time: in a loop or a recursion, in its start function, in an instruction that moves
- * much (after each MiB) or collects, in memory.atomic.wait, and in a host function that waits by the functions below. What is open ends with an error that says why: WAG_INTERRUPTED,
- * WAG_TERMINATED or WAG_DEADLINE. wasm code cannot catch it, and while it is pending every return from a host function
- * ends the call with it, whatever the host function returned. The instance stays what it was at that point, and it and
- * the agent can be used again. An error that says that the agent ran out of fuel (below) is like a trap: it ends one
- * call. */
+ * much (after each MiB) or collects, in memory.atomic.wait, and in a host function that waits by the functions below.
+ * What is open ends with an error that says why: WAG_INTERRUPTED, WAG_TERMINATED or WAG_DEADLINE. wasm code cannot
+ * catch it, and while it is pending every return from a host function ends the call with it, whatever the host function
+ * returned. The instance stays what it was at that point, and it and the agent can be used again. An error that says
+ * that the agent ran out of fuel (below) is like a trap: it ends one call. */
 
 /* Stop what the agent runs: calls into wasm, wag_agent_run, wag_await and waits end with WAG_INTERRUPTED. Any thread,
  * also from a signal handler. Answered when the outermost of them has returned it; when nothing runs, the next one ends
@@ -121,8 +121,8 @@ WAG_API_ANY_THREAD void wag_agent_notify(wag_agent *agent);
  * memories, or elements of tables or arrays, take one unit more for each 64 bytes (8 elements of a table), and do
  * nothing when there is less; then nothing is left either. */
 
-/* The agent's fuel from now on, whatever is owed. units: INT64_MAX at most, WAG_RANGE. WAG_UNSUPPORTED when the cluster has no fuel.
- * Owner thread, also in host functions; the same for those below. */
+/* The agent's fuel from now on, whatever is owed. units: INT64_MAX at most, WAG_RANGE. WAG_UNSUPPORTED when the cluster
+ * has no fuel. Owner thread, also in host functions; the same for those below. */
 WAG_API wag_err wag_fuel_set(uint64_t units);
 /* More of it; INT64_MAX at most. */
 WAG_API wag_err wag_fuel_add(uint64_t units);
