@@ -64,7 +64,7 @@ SOAK_SRC := $(sort $(wildcard tests/soak/*.c))
 DEMO_SRC := $(sort $(wildcard demos/*/*.c))
 # What the programs of a folder share: its files that are no program themselves.
 UNIT_HELP := $(filter-out $(UNIT_SRC),$(sort $(wildcard tests/unit/*.c)))
-LOAD_HELP := $(sort $(wildcard tests/load/harness/*.c)) tests/bench/measure.c
+LOAD_HELP := $(sort $(wildcard tests/load/harness/*.c)) tests/bench/measure.c tests/bench/shapes.c
 API_HELP := $(filter-out $(API_SRC),$(sort $(wildcard tests/api/*.c)))
 BENCH_HELP := $(filter-out $(BENCH_SRC),$(sort $(wildcard tests/bench/*.c)))
 FUZZ_HELP := $(filter-out $(FUZZ_SRC) tests/fuzz/replay.c,$(sort $(wildcard tests/fuzz/*.c)))

@@ -258,6 +258,8 @@ static wag_err post_clone(wagi_channel *channel, wagi_side side, wagi_clone *clo
         return WAG_OK;
     }
     message_unmake(channel, clone, drop, count);
+    if (wagi_agent_peek())
+        wagi_agent_stop_taken(wagi_agent_peek(), err);
     if (err == WAG_QUEUE_FULL)
         return wagi_fail(wagi_error_new(err, "message queue is full: %zu messages wait", lane->limit), reterr_error);
     return wagi_fail(wagi_error_new(err, NULL), reterr_error);

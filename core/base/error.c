@@ -318,12 +318,6 @@ void wagi_error_append_frames(wag_error *error, const wag_frame *frames, wagi_or
         wagi_origin_unref(origins[i]);
 }
 
-void wagi_error_set_frames(wag_error *error, const wag_frame *frames, size_t count)
-{
-    if (error->frame_count == 0)
-        wagi_error_append_frames(error, frames, NULL, count, count);
-}
-
 bool wagi_error_attach(wag_error *error, void *attachment, void (*release)(void *attachment))
 {
     if (error == &nomem_error)

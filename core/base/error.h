@@ -26,11 +26,9 @@ typedef struct wagi_origin {
 } wagi_origin;
 wagi_origin *wagi_origin_ref(wagi_origin *origin); /* returns its argument; NULL is a no-op */
 void wagi_origin_unref(wagi_origin *origin);       /* NULL is a no-op */
-/* frames: copied, with their names. An error that has frames keeps them. */
-void wagi_error_set_frames(wag_error *error, const wag_frame *frames, size_t count);
-/* More frames, outward of those that it has, up to limit in all. origins: NULL, or one for each, own, NULL among them.
- * An error that somebody else holds too (a host keeps the one it returned) stays as it is: it is immutable for others.
- * Without memory it stays as it is as well. */
+/* More frames, outward of those that it has, up to limit in all; copied, with their names. origins: NULL, or one for
+ * each, own, NULL among them. An error that somebody else holds too (a host keeps the one it returned) stays as it is:
+ * it is immutable for others. Without memory it stays as it is as well. */
 void wagi_error_append_frames(wag_error *error, const wag_frame *frames, wagi_origin *const *origins, size_t count,
                               size_t limit);
 wagi_origin *wagi_error_origin(const wag_error *error, size_t index); /* borrow: as long as the error; may be NULL */

@@ -23,8 +23,10 @@ bool wagi_fault_available(void); /* this system can do it */
 bool wagi_fault_choose(wagi_fault_handler handler);
 /* Choose it, and install it, or install it again in front of a handler that somebody put in our place. A fault that is
  * not ours goes to the handler that was there before, with the signals blocked that it asked for and once only if it
- * asked for that (SA_RESETHAND), or ends the process as it would have. False when this cannot be done here: then the
- * signals may still be somebody else's alone. Any thread. */
+ * asked for that (SA_RESETHAND), or ends the process as it would have. It runs on our stack, the alternate one, also
+ * without SA_ONSTACK: on the thread's own, the kernel would take the alternate one for free, and the next signal would
+ * overwrite the frames and the context to which that handler has to return. False when this cannot be done here: then
+ * the signals may still be somebody else's alone. Any thread. */
 bool wagi_fault_install(wagi_fault_handler handler);
 
 /* What this thread needs so that its faults arrive: the two signals unblocked (one that is blocked ends the process),

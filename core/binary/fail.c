@@ -30,7 +30,8 @@ wag_err wagi_fail_reader(const wagi_reader *reader, uint32_t func_index, wag_err
                         "%s", reader->error);
 }
 
-const char *wagi_limit_text(wag_limit limit)
+/* "limit text" of limits.def. */
+static const char *limit_text(wag_limit limit)
 {
     static const char *const texts[WAG_LIMIT_COUNT] = {
 #define LIMIT(name, value, text) text,
@@ -44,5 +45,5 @@ wag_err wagi_fail_limit(wag_limit limit, uint64_t allowed, uint64_t value, size_
                         wag_error **reterr_error)
 {
     return wagi_fail_at(WAG_LIMIT, offset, func_index, reterr_error,
-                        "limit of %s exceeded: %" PRIu64 ", at most %" PRIu64, wagi_limit_text(limit), value, allowed);
+                        "limit of %s exceeded: %" PRIu64 ", at most %" PRIu64, limit_text(limit), value, allowed);
 }

@@ -17,7 +17,5 @@ wag_err wagi_fail_reader(const wagi_reader *reader, uint32_t func_index, wag_err
     wagi_fail_limit(WAG_LIMIT_##limit, (limits)->limit, (value), (offset), (func_index), (reterr_error))
 wag_err wagi_fail_limit(wag_limit limit, uint64_t allowed, uint64_t value, size_t offset, uint32_t func_index,
                         wag_error **reterr_error);
-/* "limit text" of limits.def. */
-const char *wagi_limit_text(wag_limit limit);
 
 #endif

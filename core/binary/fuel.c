@@ -36,8 +36,9 @@ wagi_fuel_run wagi_fuel_run_at(const wagi_module_data *data, const uint8_t *from
     uint32_t units = 0;
     while (in.pos < in.end && !in.error) {
         wagi_op op = wagi_read_op(&in);
+        wagi_reader immediates = in;
+        units += op == WAGI_OP_try_table ? wagi_read_clause_count(&immediates, data) : WAGI_FUEL_UNITS(op);
         wagi_skip_immediate(&in, data, op);
-        units += WAGI_FUEL_UNITS(op);
         if (ends_run(op))
             break;
     }

@@ -1,5 +1,6 @@
-/* What code costs: one unit of fuel for each instruction that is executed, but nothing for block, loop, try_table,
- * else, end and nop.
+/* What code costs: one unit of fuel for each instruction that is executed, but nothing for block, loop, else, end and
+ * nop, and for try_table one for each of its clauses: the interpreter reads over them, and the search for a handler
+ * comes past them once for each time that it is entered.
  *
  * The interpreter counts instructions. Native code charges runs: a run is what is executed from its first instruction
  * to its last unless one of them traps; it is charged as a whole when it begins, and what a trap has kept from being
@@ -12,7 +13,7 @@
 
 #include "binary/op.h"
 
-/* A constant expression when op is one. */
+/* A constant expression when op is one. A try's clauses count apart. */
 #define WAGI_FUEL_UNITS(op)                                                                                            \
     ((op) == WAGI_OP_block || (op) == WAGI_OP_loop || (op) == WAGI_OP_try_table || (op) == WAGI_OP_else_ ||            \
              (op) == WAGI_OP_end || (op) == WAGI_OP_nop                                                                \

@@ -229,7 +229,7 @@ bool wagi_v_push_some(wagi_validator *v, const wagi_valtype *types, uint32_t cou
     return true;
 }
 
-bool wagi_v_check_top(wagi_validator *v, const wagi_valtype *types, uint32_t count)
+bool wagi_v_check_top_some(wagi_validator *v, const wagi_valtype *types, uint32_t count)
 {
     uint32_t available = v->height - v->frame->height;
     for (uint32_t depth = 1; depth <= count; depth++) {

@@ -94,9 +94,11 @@
 #define IS_STOPPED() (atomic_load_explicit(state->stop, memory_order_relaxed) >= WAGI_STOP)
 #if FUEL
 #define MUST_ASK() (fuel <= 0 || IS_STOPPED())
-#define SPEND() (fuel -= units[*ip]) /* for the instruction that is about to begin */
+#define SPEND_UNITS(n) (fuel -= (int64_t)(n))
+#define SPEND() SPEND_UNITS(units[*ip]) /* for the instruction that is about to begin */
 #else
 #define MUST_ASK() IS_STOPPED()
+#define SPEND_UNITS(n) ((void)0)
 #define SPEND() ((void)0)
 #endif
 

@@ -126,6 +126,8 @@ struct wag_agent {
         struct wagi_pool *last; /* looked up */
         size_t ready_bytes;
         uint32_t ready_guarded;
+        uint64_t ready_memory;             /* linear memory of what is ready, as quotas count it */
+        struct wagi_memory_pool *memories; /* of host-made ones, by type (runtime/pool_memory.c); last used first */
     } pools;
     uint64_t linked_serial; /* of the last link */
     wagi_quota quotas[WAGI_QUOTA_COUNT];
@@ -335,7 +337,6 @@ void wagi_unit_drop_later(wagi_unit *unit);
 /* The same for an argument of a host function that is over: a proxy that nobody else holds goes at once. */
 void wagi_unit_drop_arg(wagi_unit *unit);
 void wagi_unit_ref(wagi_unit *unit); /* one more strong reference from another unit */
-void wagi_unit_unref(wagi_unit *unit);
 /* Trace and free. Called by itself when enough escaped units have lost their counts. Without memory, or from a
  * finalizer, it does nothing. */
 void wagi_store_collect(wag_agent *agent);

@@ -243,7 +243,7 @@ static wag_error *agents_check(const wag_module *module, const wag_imports *impo
     if (imports && imports->agent != agent)
         return wagi_error_new(WAG_WRONG_AGENT, NULL);
     if (module->registry != agent->cluster->registry)
-        return wagi_error_new(WAG_TYPE, "the module belongs to another cluster");
+        return wagi_error_new(WAG_TYPE, "the module belongs to another cluster than this thread's agent");
     return NULL;
 }
 

@@ -193,14 +193,6 @@ void wagi_unit_ref(wagi_unit *unit)
     unit->refs++;
 }
 
-void wagi_unit_unref(wagi_unit *unit)
-{
-    wag_agent *agent = unit->agent;
-    unit->refs--;
-    unit_settle(unit);
-    wagi_store_drain(agent);
-}
-
 void wagi_store_poll(wag_agent *agent)
 {
     wagi_gc *gc = &agent->gc;
@@ -317,6 +309,8 @@ static void unit_free(wagi_unit *unit)
         wagi_table_close((wag_table *)object);
         break;
     case WAGI_OBJECT_MEMORY:
+        if (wagi_memory_pool_give((wag_memory *)object))
+            return;
         wagi_memory_close((wag_memory *)object);
         break;
     case WAGI_OBJECT_GLOBAL: {

@@ -123,6 +123,37 @@ static void test_P_09_terminate_stops_a_worker_that_waits_for_room_in_a_port(voi
     close_pair(&pair);
 }
 
+static void keep_port(void *context, const wag_message_event *event)
+{
+    (void)context;
+    wag_port_ref(event->ports[0].of.port); /* never started: its messages wait */
+}
+
+static void keep_entry(wag_worker_scope *self, void *context)
+{
+    (void)context;
+    wag_scope_on_message_event(self, keep_port, self);
+}
+
+static void test_P_14_a_deadline_or_an_interrupt_ends_a_post_that_waits_and_is_answered_by_it(void **state)
+{
+    (void)state;
+    pair pair = channel_with(&(wag_channel_options){.queue_messages = 1, .queue_policy = WAG_QUEUE_BLOCK});
+    wag_worker *worker = worker_of(keep_entry, NULL);
+    wag_value item = WAG_PORT(pair.b.port);
+    ASSERT_OK(wag_worker_post_transfer(worker, WAG_NULL, &item, 1, NULL));
+    ASSERT_OK(wag_port_post_message(pair.a.port, WAG_NUMBER(0), NULL));
+    ASSERT_OK(wag_agent_set_deadline(wag_deadline_in(1000000)));
+    ASSERT_ERR(wag_port_post_message(pair.a.port, WAG_NUMBER(1), NULL), WAG_DEADLINE);
+    ASSERT_OK(wag_agent_stop_reason());
+    assert_true(wag_agent_deadline() == WAG_NO_DEADLINE);
+    wag_agent_interrupt(wag_agent_current());
+    ASSERT_ERR(wag_port_post_message(pair.a.port, WAG_NUMBER(2), NULL), WAG_INTERRUPTED);
+    ASSERT_OK(wag_agent_stop_reason());
+    wag_worker_free(worker);
+    close_pair(&pair);
+}
+
 static void close_in_message(void *context, wag_value message)
 {
     wag_scope_close(context);
@@ -198,6 +229,7 @@ int main(void)
         cmocka_unit_test(test_P_07_the_parent_may_post_before_the_worker_runs_and_a_port_makes_its_own_way),
         cmocka_unit_test(test_P_08_terminate_closes_the_ports_of_the_worker_and_those_on_their_way_to_it),
         cmocka_unit_test(test_P_09_terminate_stops_a_worker_that_waits_for_room_in_a_port),
+        cmocka_unit_test(test_P_14_a_deadline_or_an_interrupt_ends_a_post_that_waits_and_is_answered_by_it),
         cmocka_unit_test(test_P_10_after_close_from_inside_no_further_message_is_handled),
         cmocka_unit_test(test_P_11_an_error_reaches_the_parent_and_the_worker_lives_on),
     };

@@ -265,7 +265,7 @@ static void test_a_post_that_blocks_ends_when_it_is_interrupted(void **state)
         ASSERT_OK(wagi_channel_post(channel, (wagi_side)side, WAG_NULL, NULL));
     wag_agent_interrupt(wag_agent_current());
     ASSERT_ERR(wagi_channel_post(channel, WAGI_SIDE_PARENT, WAG_NULL, NULL), WAG_INTERRUPTED);
-    ASSERT_ERR(wag_agent_run(), WAG_INTERRUPTED); /* clears it */
+    ASSERT_OK(wag_agent_stop_reason()); /* that was the answer */
     wagi_channel_interrupt(channel, WAGI_SIDE_WORKER);
     wag_error *error = NULL;
     ASSERT_ERR(wagi_channel_post(channel, WAGI_SIDE_WORKER, WAG_NULL, &error), WAG_INTERRUPTED);

@@ -57,7 +57,9 @@ static int nothing_is_left(void **state)
     assert_int_equal(wag_agent_live_objects(), 0);
     assert_int_equal(wag_live_modules(), 0);
     assert_int_equal(wag_agent_current()->pools.count, 0);
+    wagi_pools_trim(wag_agent_current()); /* memories of the host's */
     assert_int_equal(wag_agent_current()->pools.ready_bytes, 0);
+    assert_int_equal(wag_agent_current()->pools.ready_memory, 0);
     return 0;
 }
 

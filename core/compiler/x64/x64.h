@@ -228,8 +228,6 @@ void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind); /* a site at the
 void wagi_x64_record_in(wagi_x64_emitter *e, wagi_site_kind kind, uint32_t source, uint32_t inlined, uint32_t handler);
 static inline uint32_t wagi_x64_inlined(wagi_x64_emitter *e)
 {
-    if (e->ir->inlined.n == 0)
-        return WAGI_NIL;
     if (e->ins < e->inlined_from || e->ins >= e->inlined_until) {
         e->inlined_from = e->ins;
         e->inlined = wagi_ir_inlined_at(e->ir, e->ins, &e->inlined_until);
@@ -237,7 +235,6 @@ static inline uint32_t wagi_x64_inlined(wagi_x64_emitter *e)
     return e->inlined;
 }
 void wagi_x64_reloc(wagi_x64_emitter *e, wagi_reloc_kind kind, uintptr_t target); /* a rel32 here */
-void wagi_x64_epilogue(wagi_x64_emitter *e);
 /* Room for `size` more bytes of code; false when emission has failed, or fails now for want of memory. */
 bool wagi_x64_make_room(wagi_x64_emitter *e, size_t size);
 static inline bool wagi_x64_roomy(wagi_x64_emitter *e, size_t size)

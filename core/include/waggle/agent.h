@@ -51,9 +51,9 @@ WAG_API int wag_agent_fd(void);
  * returned. The instance stays what it was at that point, and it and the agent can be used again. An error that says
  * that the agent ran out of fuel (below) is like a trap: it ends one call. */
 
-/* Stop what the agent runs: calls into wasm, wag_agent_run, wag_await and waits end with WAG_INTERRUPTED. Any thread,
- * also from a signal handler. Answered when the outermost of them has returned it; when nothing runs, the next one ends
- * with it. The agent must be alive. */
+/* Stop what the agent runs: calls into wasm, wag_agent_run, wag_await, waits, and posts that wait for room end with
+ * WAG_INTERRUPTED. Any thread, also from a signal handler. Answered when the outermost of them has returned it; when
+ * nothing runs, the next one ends with it. The agent must be alive. */
 WAG_API_ANY_THREAD void wag_agent_interrupt(wag_agent *agent);
 /* The same for good: WAG_TERMINATED, now and for everything that is begun later. Objects can still be used and
  * released. wag_worker_terminate does this to a worker's agent. */
@@ -110,10 +110,11 @@ WAG_API_ANY_THREAD void wag_agent_notify(wag_agent *agent);
  * with none; when there is none left a call ends with the trap WAG_OUT_OF_FUEL, which wasm code cannot catch. Objects
  * can be used again once there is some.
  *
- * Each instruction that is executed takes one unit; block, loop, try_table, else, end and nop are free. One that traps
- * takes it, too, and those behind it nothing: so after a trap the fuel that is left is the same in every tier, and what
- * it takes to come there. (Only how deep a recursion comes before WAG_STACK_OVERFLOW is a tier's own matter.) Constant
- * expressions cost nothing. Calls of host functions cost nothing but their instruction: a host function may charge.
+ * Each instruction that is executed takes one unit; but block, loop, else, end and nop are free, and a try_table takes
+ * one for each of its clauses. One that traps takes it, too, and those behind it nothing: so after a trap the fuel that
+ * is left is the same in every tier. (Only how deep a recursion comes before WAG_STACK_OVERFLOW is a tier's own
+ * matter.) Constant expressions cost nothing. Calls of host functions cost nothing but their instruction: a host
+ * function may charge.
  *
  * Fuel is asked for when a function begins and at the start of each pass of a loop: without any, it does not begin.
  * What is executed between is executed whole, so a call may overdraw, by less than what its function bodies have

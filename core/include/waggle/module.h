@@ -33,8 +33,10 @@ typedef enum wag_tier {
 
 /* Zero-initialised it means the defaults. */
 typedef struct wag_compile_options {
-    wag_cluster *cluster; /* borrow; NULL: the default cluster */
-    wag_tier tier;        /* how it is to run */
+    /* borrow; NULL: the default cluster, whatever the agent of the calling thread is in. A module can be instantiated
+     * only by agents of its cluster: whoever calls wag_agent_open with another one gives that one here. */
+    wag_cluster *cluster;
+    wag_tier tier; /* how it is to run */
 } wag_compile_options;
 
 /* What can be imported and exported. */
@@ -62,12 +64,12 @@ typedef struct wag_import_desc {
 
 /* WebAssembly.validate(): true when the bytes are a valid module. Any thread.
  * A module that is valid but uses a feature that this build cannot run validates and does not compile.
- * bytes: borrow. options: borrow, may be NULL. */
+ * bytes: borrow. options: borrow, may be NULL; the cluster says which proposals and limits hold. */
 WAG_API_ANY_THREAD bool wag_validate(wag_bytes bytes, const wag_compile_options *options);
 
 /* new WebAssembly.Module(bytes): decode, validate and compile, synchronously. Any thread.
  *  bytes       borrowed; copied before anything is looked at
- *  options     borrowed, may be NULL
+ *  options     borrowed; NULL: for the default cluster, by the fastest tier
  *  ret_module  own, one reference
  *  Fails with WAG_TYPE (NULL data with a size), WAG_MALFORMED, WAG_INVALID, WAG_LIMIT, WAG_UNSUPPORTED, WAG_NOMEM. */
 WAG_API_ANY_THREAD wag_err wag_module_new(wag_bytes bytes, const wag_compile_options *options, wag_module **ret_module,
@@ -129,7 +131,8 @@ typedef enum wag_limit {
     WAG_LIMIT_COUNT /* how many there are; no limit */
 } wag_limit;
 
-/* How the memory of an instance that has gone is made ready for the next one of its module. */
+/* How the memory of an instance that has gone is made ready for the next one of its module, and a memory of the host's
+ * for the next one of its type. */
 typedef enum wag_reset_strategy {
     WAG_RESET_DEFAULT, /* the fastest that the module, its tier and the system allow */
     WAG_RESET_FULL,    /* write all of it */
@@ -144,8 +147,10 @@ typedef enum wag_reset_strategy {
 typedef enum wag_signals {
     /* A handler is installed with the first module that needs guard pages, and put in front again, with a later one, if
      * another has been put in its place. What is not ours goes to the handler that was there before, with the mask that
-     * it asked for and on the thread's alternate stack, or ends the process as it would have. Threads that run wasm get
-     * an alternate stack, if they have none, and both signals are unblocked on them: leave them so. */
+     * it asked for, or ends the process as it would have. It runs on the thread's alternate stack even if it was
+     * installed without SA_ONSTACK: there it has 256 KiB, or what the host has given the thread, and may leave by
+     * siglongjmp. Threads that run wasm get an alternate stack, if they have none, and both signals are unblocked on
+     * them: leave them so. */
     WAG_SIGNALS_CHAIN,
     /* The host has handlers (Go, the JVM, a sanitizer) and calls wag_handle_fault first in those of both signals.
      * Nothing is installed or changed. Without that call an access out of bounds ends the process. */
@@ -158,10 +163,11 @@ typedef enum wag_signals {
 /* Zero-initialised it means the defaults. */
 typedef struct wag_cluster_options {
     uint32_t compile_threads; /* 0: one per processor, 4 at the most; 1: a module is compiled by one thread */
-    bool perf_map;            /* write the names of native code to /tmp/perf-PID.map, for `perf report` */
-    wag_reset_strategy reset; /* of the memories of instances that are used again */
+    bool perf_map;            /* write the names of native code to /tmp/perf-PID.map, for `perf report`; the code of
+                               * an inlined function has its caller's name */
+    wag_reset_strategy reset; /* of memories that are used again */
     bool check_resets;        /* compare all of each memory after its reset; see wag_cluster_reset_mismatches */
-    bool gdb_jit;             /* make gdb know native code: names and frames in backtraces */
+    bool gdb_jit;             /* make gdb know native code: names, likewise, and frames in backtraces */
     /* Code charges fuel, a deterministic budget of its agent (wag_fuel_set in waggle/agent.h). Costs time only when it
      * is on. */
     bool fuel;

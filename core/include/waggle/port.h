@@ -51,9 +51,11 @@ extern "C" {
 #endif
 
 /* What a post does while the queue is full. A message waits from the post until the other side's loop takes it.
- * BLOCK ends with WAG_CLOSED when the other side ends meanwhile, with WAG_INTERRUPTED when this agent is interrupted or
- * terminated, and with WAG_QUEUE_FULL when the other side belongs to this agent or itself waits in a post to this one:
- * that would be for ever. (Longer circles are not found: an interrupt ends them.) */
+ * BLOCK ends with WAG_CLOSED when the other side ends meanwhile, with WAG_INTERRUPTED, WAG_DEADLINE or WAG_TERMINATED
+ * when this agent is stopped, and with WAG_QUEUE_FULL when the other side belongs to this agent or itself waits in a
+ * post to this one in the same channel: that would be for ever. Other circles are not found: when A waits for room at
+ * B, B at C and C at A, or A and B in two channels, all wait until one of them is stopped. Where that can happen let
+ * posts fail (WAG_QUEUE_ERROR never waits), or set a deadline around a post that may wait (wag_agent_set_deadline). */
 typedef enum wag_queue_policy {
     WAG_QUEUE_ERROR,       /* fails with WAG_QUEUE_FULL (the default) */
     WAG_QUEUE_BLOCK,       /* waits for room */
