@@ -234,6 +234,8 @@ $(BUILD)/tests/%.o: DEFINES = -DWAG_TEST_BUILD='"$(abspath $(BUILD))"'
 SPEC_RUN = $(foreach t,interp guard no-signals,$(SPEC_BIN:%='% $(SPEC) --tier $t'))
 # The compiler with three registers, so that everything spills, and its allocation checker on.
 SPEC_RUN += $(SPEC_BIN:%='% $(SPEC) --tier guard --few-registers --check')
+# Code that charges fuel.
+SPEC_RUN += $(foreach t,interp guard,$(SPEC_BIN:%='% $(SPEC) --tier $t --fuel'))
 # Instantiations per worker of the short load test.
 LOAD_COUNT ?= 2000
 LOAD_OPTIONS ?=

@@ -90,6 +90,7 @@ typedef struct wagi_builder {
     wagi_reader in;
     uint32_t source; /* module offset of the op at hand */
     bool poll;       /* make POLL at loop heads */
+    size_t run_end;  /* module offset: of the run at hand (binary/fuel.h); SIZE_MAX where code charges nothing */
 
     WAGI_VEC(wagi_entry) stack;
     uint32_t references; /* entries that refer to locals */
@@ -121,8 +122,16 @@ bool wagi_build(wagi_builder *builder, wagi_ir *ir, const wagi_machine *machine,
                 const wagi_func_body *body, bool poll);
 /* ---- build.c: instructions, stack, locals (and build_inline.h) ---- */
 wagi_entry *wagi_build_top(wagi_builder *b);
-/* Charge for what the op at hand begins (binary/fuel.h). */
-void wagi_build_fuel(wagi_builder *b, uint32_t cost);
+/* Where code charges fuel (binary/fuel.h): ask for some; charge for the run that begins with the next op, if it can be
+ * reached. */
+void wagi_build_fuel_check(wagi_builder *b);
+void wagi_build_fuel_run(wagi_builder *b);
+/* The same when the run at hand is over. */
+static inline void wagi_build_next_run(wagi_builder *b)
+{
+    if (wagi_reader_offset(&b->in) >= b->run_end)
+        wagi_build_fuel_run(b);
+}
 wagi_entry wagi_build_load_const(wagi_builder *b, unsigned type, uint64_t bits);
 void wagi_build_sync(wagi_builder *b);
 void wagi_build_drop_to(wagi_builder *b, uint32_t height);

@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#include "binary/fuel.h"
 #include "compiler/build_entry.h"
 
 /* Inlined into the switch over ops, each would make it save the registers that one of them needs. */
@@ -334,10 +333,8 @@ static OWN_FRAME void begin_loop(wagi_builder *b, wagi_block_type type)
     ir->labels.p[c->label].block = (uint32_t)ir->blocks.n - 1;
     if (b->poll)
         wagi_build_emit(b, ins_1(WAGI_IR_POLL, WAGI_TY_I32, WAGI_NIL, WAGI_NIL));
-    if (b->data->fuel) {
-        uint32_t begin = (uint32_t)(b->body->code - b->data->bytes.data);
-        wagi_build_fuel(b, wagi_fuel_of_loop(b->data, b->body, b->source - begin));
-    }
+    wagi_build_fuel_check(b);
+    wagi_build_next_run(b);
 }
 
 static void begin_if(wagi_builder *b, wagi_test *test, wagi_block_type type)
@@ -532,11 +529,13 @@ void wagi_build_condition(wagi_builder *b, wagi_test *test)
     if (next == wagi_ops[WAGI_OP_br_if].code) {
         in->pos++;
         wagi_build_branch_to(b, test, wagi_read_u32(in));
+        wagi_build_next_run(b);
     } else if (next == wagi_ops[WAGI_OP_if_].code) {
         in->pos++;
         wagi_block_type type = wagi_build_read_block_type(b);
         wagi_build_sync(b);
         begin_if(b, test, type);
+        wagi_build_next_run(b);
     } else if (next == wagi_ops[WAGI_OP_select].code) {
         in->pos++;
         select_values(b, test);

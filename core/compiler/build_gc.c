@@ -4,6 +4,7 @@
  * known that they pass: a fact about a vreg holds on the straight path that it was found on (builder.epoch), or always,
  * when the vreg's type says so. Small objects are allocated in place (NEW) and then filled; what is rare goes to a
  * helper, whose first operand is the type. */
+#include "binary/fuel.h"
 #include "binary/validate.h"
 #include "compiler/build.h"
 #include "compiler/build_entry.h"
@@ -270,7 +271,8 @@ static void array_new(wagi_builder *b, bool is_default)
     const wagi_entry *length = wagi_build_top(b);
     uint32_t count = length && length->kind == WAGI_ENTRY_CONST ? (uint32_t)length->bits : UINT32_MAX;
     uint64_t constants[] = {type_bits(type)};
-    if (count > MAX_ELEMENTS) {
+    /* One that charges for what it writes is the helper's. */
+    if (count > MAX_ELEMENTS || (b->data->fuel && (uint64_t)count * type->element_size >= WAGI_FUEL_BYTES)) {
         helper_first(b, is_default ? WAGI_HELPER_array_new_default : WAGI_HELPER_array_new, constants, 1,
                      is_default ? 1 : 2);
         return;

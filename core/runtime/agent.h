@@ -107,8 +107,8 @@ struct wag_agent {
     atomic_bool notified;   /* wag_agent_notify: the next wag_agent_wait ends */
     wagi_deadline deadline; /* runtime/deadline.c */
 
-    /* This thread's fuel; never negative but while a trap of native code is on its way. Only code of a cluster with
-     * `fuel` touches it. */
+    /* This thread's fuel; negative when code has overdrawn it (binary/fuel.h). Only code of a cluster with `fuel`
+     * touches it. */
     int64_t *fuel;
 
     /* ---- native code (exec/native.c); offsets are known to generated code ---- */
@@ -258,11 +258,14 @@ static inline wag_err wagi_heap_failure(const wag_agent *agent)
     return stop == WAG_OK ? WAG_OUT_OF_HEAP : stop;
 }
 
-/* Take fuel. WAG_OUT_OF_FUEL when there is less; then there is none any more. Owner thread. */
+/* Take fuel for work to be done. WAG_OUT_OF_FUEL when there is less; then there is none any more. Owner thread. */
 static inline wag_err wagi_fuel_charge(wag_agent *agent, uint64_t units)
 {
-    bool enough = (uint64_t)*agent->fuel >= units;
-    *agent->fuel = enough ? *agent->fuel - (int64_t)units : 0;
+    int64_t left = *agent->fuel;
+    if (units == 0)
+        return WAG_OK;
+    bool enough = left > 0 && (uint64_t)left >= units;
+    *agent->fuel = enough ? left - (int64_t)units : left < 0 ? left : 0;
     return enough ? WAG_OK : WAG_OUT_OF_FUEL;
 }
 

@@ -274,17 +274,20 @@ static void poll(wagi_x64_emitter *e)
     wagi_x64_trap_if(e, CC_B, WAG_INTERRUPTED);
 }
 
-/* sub qword fs:[fuel], units */
-static void charge(wagi_x64_emitter *e, uint64_t units)
+/* op qword fs:[fuel], value; op: 5 sub, 7 cmp */
+static void on_fuel(wagi_x64_emitter *e, uint8_t op, uint32_t value)
 {
+    bool is_byte = value < 128;
     wagi_x64_u8(&e->code, 0x64);
     wagi_x64_u8(&e->code, 0x48);
-    wagi_x64_u8(&e->code, 0x81);
-    wagi_x64_u8(&e->code, 5 << 3 | 4);
+    wagi_x64_u8(&e->code, is_byte ? 0x83 : 0x81);
+    wagi_x64_u8(&e->code, (uint8_t)(op << 3 | 4));
     wagi_x64_u8(&e->code, 0x25); /* no base, no index */
     wagi_x64_u32(&e->code, (uint32_t)e->context->fuel);
-    wagi_x64_u32(&e->code, (uint32_t)units);
-    wagi_x64_trap_if(e, CC_S, WAG_OUT_OF_FUEL);
+    if (is_byte)
+        wagi_x64_u8(&e->code, (uint8_t)value);
+    else
+        wagi_x64_u32(&e->code, value);
 }
 
 /* Which file knows an op, as its place in ir.def suggests. */
@@ -425,8 +428,12 @@ __attribute__((noinline)) static void emit_control(wagi_x64_emitter *e, uint32_t
         if (!e->is_copy) /* once for all copies of an unrolled loop */
             poll(e);
         break;
-    case WAGI_IR_FUEL:
-        charge(e, ins->imm);
+    case WAGI_IR_FUEL_CHECK:
+        on_fuel(e, 7, 0);
+        wagi_x64_trap_if(e, CC_LE, WAG_OUT_OF_FUEL);
+        break;
+    case WAGI_IR_FUEL: /* a body has no more instructions than 31 bits say */
+        on_fuel(e, 5, (uint32_t)ins->imm);
         break;
     case WAGI_IR_RETURN:
         wagi_x64_emit_return(e, ins);

@@ -44,12 +44,12 @@ WAG_API int wag_agent_fd(void);
 
 /* ---- stopping ----
  *
- * A guest can be stopped at any time: in a loop or a recursion, in its start function, in memory.atomic.wait, and in a
- * host function that waits by the functions below. What is open ends with an error that says why: WAG_INTERRUPTED,
- * WAG_TERMINATED or WAG_DEADLINE. wasm code cannot catch it, and while it is pending every return from a host function
- * ends the call with it, whatever the host function returned. The instance stays what it was at that point, and it and
- * the agent can be used again. An error that says that the agent ran out of fuel (below) is like a trap: it ends one
- * call. */
+ * A guest can be stopped at any time: in a loop or a recursion, in its start function, in an instruction that moves
+ * much (after each MiB) or collects, in memory.atomic.wait, and in a host function that waits by the functions below.
+ * What is open ends with an error that says why: WAG_INTERRUPTED, WAG_TERMINATED or WAG_DEADLINE. wasm code cannot
+ * catch it, and while it is pending every return from a host function ends the call with it, whatever the host function
+ * returned. The instance stays what it was at that point, and it and the agent can be used again. An error that says
+ * that the agent ran out of fuel (below) is like a trap: it ends one call. */
 
 /* Stop what the agent runs: calls into wasm, wag_agent_run, wag_await, waits, and posts that wait for room end with
  * WAG_INTERRUPTED. Any thread, also from a signal handler. Answered when the outermost of them has returned it; when
@@ -107,18 +107,23 @@ WAG_API_ANY_THREAD void wag_agent_notify(wag_agent *agent);
  *
  * A budget that is spent by what a guest executes, not by time: the same module with the same arguments takes the same
  * fuel in every tier, on every machine, in every run. The cluster's option `fuel` makes code charge it. An agent begins
- * with none; when a call needs more than there is, it ends with the trap WAG_OUT_OF_FUEL, which wasm code cannot catch,
- * and there is none left. Objects can be used again once there is some.
+ * with none; when there is none left a call ends with the trap WAG_OUT_OF_FUEL, which wasm code cannot catch. Objects
+ * can be used again once there is some.
  *
- * One unit pays for one instruction; block, loop, else, end and nop are free, and try_table costs a unit for each of
- * its clauses. Code is paid for before it runs, by straight regions: a function's body outside of its loops when it is
- * called, a loop's body outside of its inner loops each time its start is passed. What is not executed in a region (the
- * other arm of an if) is paid for all the same, so the budget bounds what is executed. Instructions that move memory,
- * table or array elements take one unit more for each 64 bytes (8 elements of a table). Calls of host functions cost
- * nothing but their instruction: a host function may charge. */
+ * Each instruction that is executed takes one unit; but block, loop, else, end and nop are free, and a try_table takes
+ * one for each of its clauses. One that traps takes it, too, and those behind it nothing: so after a trap the fuel that
+ * is left is the same in every tier. (Only how deep a recursion comes before WAG_STACK_OVERFLOW is a tier's own
+ * matter.) Constant expressions cost nothing. Calls of host functions cost nothing but their instruction: a host
+ * function may charge.
+ *
+ * Fuel is asked for when a function begins and at the start of each pass of a loop: without any, it does not begin.
+ * What is executed between is executed whole, so a call may overdraw, by less than what its function bodies have
+ * outside of loops. Then nothing is left, and wag_fuel_add pays what is owed first. Instructions that move bytes of
+ * memories, or elements of tables or arrays, take one unit more for each 64 bytes (8 elements of a table), and do
+ * nothing when there is less; then nothing is left either. */
 
-/* The agent's fuel from now on. units: INT64_MAX at most, WAG_RANGE. WAG_UNSUPPORTED when the cluster has no fuel.
- * Owner thread, also in host functions; the same for those below. */
+/* The agent's fuel from now on, whatever is owed. units: INT64_MAX at most, WAG_RANGE. WAG_UNSUPPORTED when the cluster
+ * has no fuel. Owner thread, also in host functions; the same for those below. */
 WAG_API wag_err wag_fuel_set(uint64_t units);
 /* More of it; INT64_MAX at most. */
 WAG_API wag_err wag_fuel_add(uint64_t units);
