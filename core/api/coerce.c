@@ -33,7 +33,7 @@ static wag_error *vals_of(wag_agent *agent, const wagi_valtype *types, uint32_t 
         wag_error *error = wagi_to_wasm_value(agent, types[i], i < value_count ? values[i] : WAG_UNDEFINED, &vals[i]);
         if (error) {
             drop_vals(vals, i);
-            return error;
+            return wagi_misfit_at(error, "argument", i);
         }
     }
     return NULL;
@@ -266,8 +266,9 @@ wag_err wag_exception_new_value(wag_tag *tag, wag_value payload, wag_exception *
     if (size != count)
         error = wagi_error_new(WAG_TYPE, "the tag takes %u values, not %zu", (unsigned)count, size);
     for (; !error && done < count; done += !error)
-        error = wagi_to_wasm_value(tag->object.unit->agent, tag->type->params[done], wag_array_at(payload, done),
-                                   &vals[done]);
+        error = wagi_misfit_at(wagi_to_wasm_value(tag->object.unit->agent, tag->type->params[done],
+                                                  wag_array_at(payload, done), &vals[done]),
+                               "argument", done);
     wag_err err =
         error ? wagi_fail(error, reterr_error) : wag_exception_new(tag, vals, count, ret_exception, reterr_error);
     drop_vals(vals, done);

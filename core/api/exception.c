@@ -14,9 +14,7 @@ static wag_error *read_args(const wagi_registry *registry, const wagi_type *type
     for (uint32_t i = 0; i < type->param_count; i++) {
         wag_err err = wagi_val_to_slot(registry, type->params[i], args[i], NULL, slots);
         if (err != WAG_OK)
-            return err == WAG_TYPE
-                       ? wagi_error_new(WAG_TYPE, "argument %u of the exception does not fit its tag", (unsigned)i)
-                       : wagi_error_new(err, NULL);
+            return wagi_val_misfit(err, registry, type->params[i], &args[i], "argument", i);
         slots += type->params[i] == WAGI_V128 ? 2 : 1;
     }
     return NULL;

@@ -93,29 +93,31 @@ bool wag_module_import_at(const wag_module *module, size_t index, wag_import_des
     return true;
 }
 
-static size_t extern_text(const wagi_module_data *data, wag_extern_kind kind, uint32_t index, char *buffer, size_t size)
+static size_t extern_text(const wag_module *module, wag_extern_kind kind, uint32_t index, char *buffer, size_t size)
 {
+    const wagi_module_data *data = module->data;
+    const wagi_type_scope *scope = WAGI_BY_STRUCTURE(module->registry);
     switch (kind) {
     case WAG_EXTERN_FUNC:
-        return wagi_func_type_text(data->func_types[index], buffer, size);
+        return wagi_func_type_text(scope, data->func_types[index], buffer, size);
     case WAG_EXTERN_TABLE:
-        return wagi_table_type_text(data->tables[index].type, buffer, size);
+        return wagi_table_type_text(scope, data->tables[index].type, buffer, size);
     case WAG_EXTERN_MEMORY:
         return wagi_memory_type_text(data->memories[index], buffer, size);
     case WAG_EXTERN_GLOBAL:
-        return wagi_global_type_text(data->globals[index].type, buffer, size);
+        return wagi_global_type_text(scope, data->globals[index].type, buffer, size);
     case WAG_EXTERN_TAG:
-        return wagi_tag_type_text(data->tags[index], buffer, size);
+        return wagi_tag_type_text(scope, data->tags[index], buffer, size);
     }
     return 0;
 }
 
-static char *extern_type(const wagi_module_data *data, wag_extern_kind kind, uint32_t index)
+static char *extern_type(const wag_module *module, wag_extern_kind kind, uint32_t index)
 {
-    size_t size = extern_text(data, kind, index, NULL, 0) + 1;
+    size_t size = extern_text(module, kind, index, NULL, 0) + 1;
     char *text = wagi_alloc(size);
     if (text)
-        extern_text(data, kind, index, text, size);
+        extern_text(module, kind, index, text, size);
     return text;
 }
 
@@ -124,7 +126,7 @@ char *wag_module_export_type(const wag_module *module, size_t index)
     if (index >= wag_module_export_count(module))
         return NULL;
     const wagi_export *export = &module->data->exports[index];
-    return extern_type(module->data, export->kind, export->index);
+    return extern_type(module, export->kind, export->index);
 }
 
 char *wag_module_import_type(const wag_module *module, size_t index)
@@ -132,7 +134,7 @@ char *wag_module_import_type(const wag_module *module, size_t index)
     if (index >= wag_module_import_count(module))
         return NULL;
     const wagi_import *import = &module->data->imports[index];
-    return extern_type(module->data, import->kind, import->index);
+    return extern_type(module, import->kind, import->index);
 }
 
 void wag_text_free(char *text)

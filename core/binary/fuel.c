@@ -19,7 +19,6 @@ static bool is_free(wagi_op op)
     switch (op) {
     case WAGI_OP_block:
     case WAGI_OP_loop:
-    case WAGI_OP_try_table:
     case WAGI_OP_else_:
     case WAGI_OP_end:
     case WAGI_OP_nop:
@@ -27,6 +26,15 @@ static bool is_free(wagi_op op)
     default:
         return false;
     }
+}
+
+/* Of the op whose immediates are next. A try pays for its clauses: the interpreter reads over them, and the search for
+ * a handler comes past them once for each time that it is entered. */
+static uint32_t cost_of_op(wagi_reader in, const wagi_module_data *data, wagi_op op)
+{
+    if (op == WAGI_OP_try_table)
+        return wagi_read_clause_count(&in, data);
+    return is_free(op) ? 0 : 1;
 }
 
 static bool open_construct(counter *c, wagi_op op, uint32_t at, uint32_t region)
@@ -47,9 +55,8 @@ static bool count(counter *c, const wagi_module_data *data, const wagi_func_body
     while (in.pos < in.end && !in.error) {
         uint32_t at = (uint32_t)(in.pos - body->code), region = c->open.n ? c->open.p[c->open.n - 1] : OUTSIDE;
         wagi_op op = wagi_read_op(&in);
+        *(region == OUTSIDE ? ret_entry : &c->loops.p[region].cost) += cost_of_op(in, data, op);
         wagi_skip_immediate(&in, data, op);
-        if (!is_free(op))
-            ++*(region == OUTSIDE ? ret_entry : &c->loops.p[region].cost);
         if (op == WAGI_OP_end)
             c->open.n -= c->open.n > 0; /* the last one is the function's */
         else if ((op == WAGI_OP_block || op == WAGI_OP_loop || op == WAGI_OP_if_ || op == WAGI_OP_try_table) &&

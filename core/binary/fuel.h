@@ -3,7 +3,8 @@
  * A function's body outside of its loops is one region, and so is the body of each loop outside of its inner loops. A
  * region is charged as a whole when control enters it: the function's when it is called, the loop's each time its start
  * is passed. So what is charged is never less than what is executed, depends on the module's bytes and the path through
- * functions and loops alone, and is the same in every tier. Free are block, loop, try_table, else, end and nop. */
+ * functions and loops alone, and is the same in every tier. Free are block, loop, else, end and nop; a try_table costs
+ * one unit for each of its clauses. */
 #ifndef WAGI_BINARY_FUEL_H
 #define WAGI_BINARY_FUEL_H
 

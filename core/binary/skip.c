@@ -19,6 +19,12 @@ static void skip_block_type(wagi_reader *in, const wagi_module_data *data)
         wagi_read_s33(in);
 }
 
+uint32_t wagi_read_clause_count(wagi_reader *in, const wagi_module_data *data)
+{
+    skip_block_type(in, data);
+    return wagi_read_u32(in);
+}
+
 void wagi_skip_immediate(wagi_reader *in, const wagi_module_data *data, wagi_op op)
 {
     switch (wagi_ops[op].imm) {
@@ -101,8 +107,7 @@ void wagi_skip_immediate(wagi_reader *in, const wagi_module_data *data, wagi_op 
         wagi_read_heap_type(in, data);
         return;
     case WAGI_IMM_TRY_TABLE:
-        skip_block_type(in, data);
-        for (uint32_t n = wagi_read_u32(in); n && !in->error; n--)
+        for (uint32_t n = wagi_read_clause_count(in, data); n && !in->error; n--)
             skip_leb(in, wagi_read_u8(in) < WAGI_CATCH_ALL ? 2 : 1);
         return;
     case WAGI_IMM_FENCE:

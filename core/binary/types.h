@@ -199,13 +199,28 @@ typedef struct wagi_global_type {
     bool is_mutable;
 } wagi_global_type;
 
+/* What a reference to a defined type is called in a text: by the index that it has in a module, (ref null $3), or,
+ * where there are no types, by its structure, (ref null (struct (field i32))). That structure is written one level deep
+ * and with few fields; "..." stands for the rest. Whoever has a type at hand holds what it mentions. */
+typedef struct wagi_type_scope {
+    const wagi_registry *registry;
+    const wagi_type *const *types; /* a module's; NULL: none */
+    uint32_t type_count;
+} wagi_type_scope;
+#define WAGI_BY_STRUCTURE(of_registry) (&(wagi_type_scope){.registry = (of_registry)})
+
 /* Text format of types, for messages. Each writes at most size bytes, always terminates, and returns what strlen of the
- * whole would be (as snprintf). Concrete references print as (ref null (type N)) with the canonical id N. */
-size_t wagi_valtype_text(wagi_valtype type, char *buffer, size_t size);
-size_t wagi_func_type_text(const wagi_type *type, char *buffer, size_t size);   /* (func (param i32) (result i32)) */
-size_t wagi_tag_type_text(const wagi_type *type, char *buffer, size_t size);    /* (tag (param i32)) */
-size_t wagi_table_type_text(wagi_table_type type, char *buffer, size_t size);   /* (table 1 2 funcref) */
-size_t wagi_memory_type_text(wagi_memory_type type, char *buffer, size_t size); /* (memory i64 1 2 shared) */
-size_t wagi_global_type_text(wagi_global_type type, char *buffer, size_t size); /* (global (mut i32)) */
+ * whole would be (as snprintf); what is cut off ends with "...". */
+size_t wagi_valtype_text(const wagi_type_scope *scope, wagi_valtype type, char *buffer, size_t size);
+/* (func (param i32) (result i32)) */
+size_t wagi_func_type_text(const wagi_type_scope *scope, const wagi_type *type, char *buffer, size_t size);
+/* (tag (param i32)) */
+size_t wagi_tag_type_text(const wagi_type_scope *scope, const wagi_type *type, char *buffer, size_t size);
+/* (table 1 2 funcref) */
+size_t wagi_table_type_text(const wagi_type_scope *scope, wagi_table_type type, char *buffer, size_t size);
+/* (memory i64 1 2 shared) */
+size_t wagi_memory_type_text(wagi_memory_type type, char *buffer, size_t size);
+/* (global (mut i32)) */
+size_t wagi_global_type_text(const wagi_type_scope *scope, wagi_global_type type, char *buffer, size_t size);
 
 #endif

@@ -69,13 +69,19 @@ bool wagi_v_fail_limit(wagi_validator *v, wag_limit limit, uint64_t allowed, uin
     return false;
 }
 
+wagi_type_scope wagi_v_scope(const wagi_validator *v)
+{
+    return (wagi_type_scope){v->context.registry, v->context.data->types, v->context.data->type_count};
+}
+
 bool wagi_v_fail_wish(wagi_validator *v, const char *wanted, wagi_valtype found)
 {
     if (v->err)
         return false;
     char given[64] = "nothing";
+    wagi_type_scope scope = wagi_v_scope(v);
     if (found != WAGI_NONE)
-        wagi_valtype_text(found, given, sizeof given);
+        wagi_valtype_text(&scope, found, given, sizeof given);
     const char *op = v->op == WAGI_OP_NONE ? "expression" : wagi_ops[v->op].text;
     wagi_v_fail(v, WAG_INVALID, "type mismatch: %s wants %s, found %s", op, wanted, given);
     wagi_error_set_types(v->error, wanted, given);
@@ -85,7 +91,8 @@ bool wagi_v_fail_wish(wagi_validator *v, const char *wanted, wagi_valtype found)
 bool wagi_v_fail_type(wagi_validator *v, wagi_valtype wanted, wagi_valtype found)
 {
     char text[64];
-    wagi_valtype_text(wanted, text, sizeof text);
+    wagi_type_scope scope = wagi_v_scope(v);
+    wagi_valtype_text(&scope, wanted, text, sizeof text);
     return wagi_v_fail_wish(v, text, found);
 }
 
@@ -222,7 +229,7 @@ bool wagi_v_push_some(wagi_validator *v, const wagi_valtype *types, uint32_t cou
     return true;
 }
 
-bool wagi_v_check_top(wagi_validator *v, const wagi_valtype *types, uint32_t count)
+bool wagi_v_check_top_some(wagi_validator *v, const wagi_valtype *types, uint32_t count)
 {
     uint32_t available = v->height - v->frame->height;
     for (uint32_t depth = 1; depth <= count; depth++) {

@@ -5,20 +5,23 @@
  */
 #include "binary/validate_internal.h"
 
+/* Inlined into the switch, each would make it save the registers that one of them needs. */
+#define OWN_FRAME __attribute__((noinline))
+
 bool wagi_v_push_frame(wagi_validator *v, wagi_v_kind kind, const wagi_type *type, wagi_valtype single)
 {
-    wagi_v_frame frame = {.type = type,
-                          .single = single,
-                          .height = v->height,
-                          .ip = wagi_v_ip(v),
-                          .side = (uint32_t)v->side.n,
-                          .fixups = WAGI_NO_INDEX,
-                          .aux = WAGI_NO_INDEX,
-                          .init_mark = (uint32_t)v->init_log.n,
-                          .kind = (uint8_t)kind};
-    if (!WAGI_VEC_PUSH(&v->frames, frame))
+    if (!WAGI_VEC_RESERVE(&v->frames, 1))
         return wagi_v_fail_nomem(v);
-    v->frame = &v->frames.p[v->frames.n - 1];
+    v->frame = &v->frames.p[v->frames.n++];
+    *v->frame = (wagi_v_frame){.type = type,
+                               .single = single,
+                               .height = v->height,
+                               .ip = wagi_v_ip(v),
+                               .side = (uint32_t)v->side.n,
+                               .fixups = WAGI_NO_INDEX,
+                               .aux = WAGI_NO_INDEX,
+                               .init_mark = (uint32_t)v->init_log.n,
+                               .kind = (uint8_t)kind};
     return true;
 }
 
@@ -66,16 +69,20 @@ static bool add_branch(wagi_validator *v, wagi_v_frame *target, uint32_t height,
 {
     uint32_t index = (uint32_t)v->side.n, ip = wagi_v_ip(v);
     uint32_t below = target->height + keep;
-    wagi_side_entry entry = {.keep = keep, .drop = height > below ? height - below : 0}; /* unreachable: may be less */
+    if (!WAGI_VEC_RESERVE(&v->side, 1))
+        return wagi_v_fail_nomem(v);
+    wagi_side_entry *entry = &v->side.p[v->side.n++];
+    entry->keep = keep;
+    entry->drop = height > below ? height - below : 0; /* unreachable: may be less */
     if (target->kind == WAGI_V_LOOP) {
-        entry.ip_delta = (int32_t)target->ip - (int32_t)ip;
-        entry.stp_delta = (int32_t)target->side - (int32_t)index;
+        entry->ip_delta = (int32_t)target->ip - (int32_t)ip;
+        entry->stp_delta = (int32_t)target->side - (int32_t)index;
     } else {
-        entry.ip_delta = (int32_t)ip;
-        entry.stp_delta = (int32_t)target->fixups;
+        entry->ip_delta = (int32_t)ip;
+        entry->stp_delta = (int32_t)target->fixups;
         target->fixups = index;
     }
-    return WAGI_VEC_PUSH(&v->side, entry) || wagi_v_fail_nomem(v);
+    return true;
 }
 
 static void land(wagi_validator *v, uint32_t index, uint32_t ip, uint32_t side)
@@ -111,7 +118,7 @@ static bool open_block(wagi_validator *v, wagi_v_kind kind)
     return !type || wagi_v_push_types(v, type->params, type->param_count);
 }
 
-static bool validate_if(wagi_validator *v)
+static OWN_FRAME bool validate_if(wagi_validator *v)
 {
     if (!wagi_v_pop(v, WAGI_I32))
         return false;
@@ -125,8 +132,7 @@ static bool validate_if(wagi_validator *v)
     return true;
 }
 
-/* The results of a block that ends are on the stack, and nothing else. They are popped. */
-static bool close_results(wagi_validator *v)
+static bool close_some_results(wagi_validator *v)
 {
     wagi_v_frame *frame = v->frame;
     if (!wagi_v_pop_types(v, results_of(frame), result_count(frame)))
@@ -138,13 +144,19 @@ static bool close_results(wagi_validator *v)
                        surplus == 1 ? "" : "s", wagi_ops[v->op].text);
 }
 
+/* The results of a block that ends are on the stack, and nothing else. They are popped. */
+static inline bool close_results(wagi_validator *v)
+{
+    return (v->height == v->frame->height && result_count(v->frame) == 0) || close_some_results(v);
+}
+
 static void forget_initialised(wagi_validator *v, uint32_t mark)
 {
     while (v->init_log.n > mark)
         v->initialised.p[v->init_log.p[--v->init_log.n]] = 0;
 }
 
-static bool validate_else(wagi_validator *v)
+static OWN_FRAME bool validate_else(wagi_validator *v)
 {
     wagi_v_frame *frame = v->frame;
     if (frame->kind != WAGI_V_IF)
@@ -161,7 +173,7 @@ static bool validate_else(wagi_validator *v)
     return !frame->type || wagi_v_push_types(v, frame->type->params, frame->type->param_count);
 }
 
-static bool validate_end(wagi_validator *v)
+static OWN_FRAME bool validate_end(wagi_validator *v)
 {
     wagi_v_frame *frame = v->frame;
     if (!close_results(v))
@@ -190,13 +202,15 @@ static bool validate_end(wagi_validator *v)
 /* --- branches --- */
 
 /* Pop the label's types and push them again: afterwards the stack has the label's types, not more precise ones. */
-static bool take_label(wagi_validator *v, const wagi_v_frame *target)
+static inline bool take_label(wagi_validator *v, const wagi_v_frame *target)
 {
     uint32_t arity = label_arity(target);
+    if (arity == 0)
+        return true;
     return wagi_v_pop_types(v, label_types(target), arity) && wagi_v_push_types(v, label_types(target), arity);
 }
 
-static bool validate_br(wagi_validator *v)
+static OWN_FRAME bool validate_br(wagi_validator *v)
 {
     wagi_v_frame *target = find_label(v, v->imm.a);
     if (!target || !wagi_v_check_top(v, label_types(target), label_arity(target)) ||
@@ -206,7 +220,7 @@ static bool validate_br(wagi_validator *v)
     return true;
 }
 
-static bool validate_br_if(wagi_validator *v)
+static OWN_FRAME bool validate_br_if(wagi_validator *v)
 {
     if (!wagi_v_pop(v, WAGI_I32))
         return false;
@@ -248,7 +262,7 @@ static bool validate_br_table(wagi_validator *v)
     return true;
 }
 
-static bool validate_return(wagi_validator *v)
+static OWN_FRAME bool validate_return(wagi_validator *v)
 {
     const wagi_type *type = v->func_type;
     if (!wagi_v_pop_types(v, type->results, type->result_count))
@@ -331,8 +345,9 @@ static bool call_type(wagi_validator *v, const wagi_type *type, bool is_tail)
         matches = wagi_v_matches(v, type->results[i], own->results[i]);
     if (!matches) {
         char wanted[256], found[256];
-        wagi_func_type_text(own, wanted, sizeof wanted);
-        wagi_func_type_text(type, found, sizeof found);
+        wagi_type_scope scope = wagi_v_scope(v);
+        wagi_func_type_text(&scope, own, wanted, sizeof wanted);
+        wagi_func_type_text(&scope, type, found, sizeof found);
         return wagi_v_fail(v, WAG_INVALID, "type mismatch: %s wants the results of %s, found %s", wagi_ops[v->op].text,
                            wanted, found);
     }
@@ -353,7 +368,7 @@ static const wagi_type *func_type_at(wagi_validator *v, uint32_t index)
     return data->types[index];
 }
 
-static bool validate_call(wagi_validator *v, bool is_tail)
+static OWN_FRAME bool validate_call(wagi_validator *v, bool is_tail)
 {
     const wagi_module_data *data = v->context.data;
     if (v->imm.a >= data->func_count)
@@ -467,30 +482,15 @@ static bool validate_throw(wagi_validator *v)
     return true;
 }
 
-bool wagi_v_control(wagi_validator *v)
+/* What is rare. */
+static OWN_FRAME bool validate_rest(wagi_validator *v)
 {
     switch (v->op) {
     case WAGI_OP_unreachable:
         wagi_v_set_unreachable(v);
         return true;
-    case WAGI_OP_block:
-        return open_block(v, WAGI_V_BLOCK);
-    case WAGI_OP_loop:
-        return open_block(v, WAGI_V_LOOP);
-    case WAGI_OP_if_:
-        return validate_if(v);
-    case WAGI_OP_else_:
-        return validate_else(v);
-    case WAGI_OP_end:
-        return validate_end(v);
-    case WAGI_OP_br:
-        return validate_br(v);
-    case WAGI_OP_br_if:
-        return validate_br_if(v);
     case WAGI_OP_br_table:
         return validate_br_table(v);
-    case WAGI_OP_return_:
-        return validate_return(v);
     case WAGI_OP_br_on_null:
         return validate_br_on_null(v);
     case WAGI_OP_br_on_non_null:
@@ -498,8 +498,6 @@ bool wagi_v_control(wagi_validator *v)
     case WAGI_OP_br_on_cast:
     case WAGI_OP_br_on_cast_fail:
         return validate_br_on_cast(v);
-    case WAGI_OP_call:
-        return validate_call(v, false);
     case WAGI_OP_return_call:
         return validate_call(v, true);
     case WAGI_OP_call_indirect:
@@ -521,5 +519,31 @@ bool wagi_v_control(wagi_validator *v)
         return true;
     default:
         return wagi_v_operation(v);
+    }
+}
+
+bool wagi_v_control(wagi_validator *v)
+{
+    switch (v->op) {
+    case WAGI_OP_block:
+        return open_block(v, WAGI_V_BLOCK);
+    case WAGI_OP_loop:
+        return open_block(v, WAGI_V_LOOP);
+    case WAGI_OP_if_:
+        return validate_if(v);
+    case WAGI_OP_else_:
+        return validate_else(v);
+    case WAGI_OP_end:
+        return validate_end(v);
+    case WAGI_OP_br:
+        return validate_br(v);
+    case WAGI_OP_br_if:
+        return validate_br_if(v);
+    case WAGI_OP_return_:
+        return validate_return(v);
+    case WAGI_OP_call:
+        return validate_call(v, false);
+    default:
+        return validate_rest(v);
     }
 }

@@ -46,9 +46,13 @@ typedef struct wagi_v_sig {
 
 /* What fast() does with an opcode. */
 typedef enum wagi_v_way {
-    WAGI_WAY_STEP, /* leave it to step() */
-    WAGI_WAY_PLAIN,
-    WAGI_WAY_ACCESS,
+    WAGI_WAY_STEP,    /* leave it to step() */
+    WAGI_WAY_CONTROL, /* the same; it is one of the frequent ones of wagi_v_control */
+    WAGI_WAY_CALL,
+    WAGI_WAY_UNARY,  /* one operand, one result */
+    WAGI_WAY_BINARY, /* two and one */
+    WAGI_WAY_LOAD,
+    WAGI_WAY_STORE,
     WAGI_WAY_LOCAL_GET,
     WAGI_WAY_LOCAL_SET,
     WAGI_WAY_LOCAL_TEE,
@@ -61,13 +65,15 @@ typedef enum wagi_v_way {
     WAGI_WAY_F64_CONST,
 } wagi_v_way;
 
-/* The signature in the form for fast(): one or two operands, the lower and the upper one (one: both are it). */
+/* The signature in the form for fast(): one operand, the upper one, or two. */
 typedef struct wagi_v_fast {
     uint8_t way; /* wagi_v_way */
-    uint8_t pops, pushes;
     uint8_t lower, upper, out;
     uint8_t align_log2;
+    uint8_t imm; /* wagi_imm, of WAGI_WAY_CONTROL */
+    uint16_t unused;
 } wagi_v_fast;
+_Static_assert(sizeof(wagi_v_fast) == 8, "one address computation for each instruction");
 
 /* The immediates of the instruction at hand, apart from the variable ones of br_table and try_table. */
 typedef struct wagi_v_imm {
@@ -109,6 +115,7 @@ struct wagi_validator {
 
     uint32_t last_callee; /* the highest index that a call names */
     bool uses_v128;
+    bool memory32;              /* memory 0 is there and has 32-bit addresses */
     const wagi_type *last_type; /* of the body before; whether it has a v128 */
     bool last_type_v128;
     /* Constant expressions. */
@@ -132,6 +139,8 @@ bool wagi_v_fail_nomem(wagi_validator *v);
 bool wagi_v_fail_reader(wagi_validator *v);
 bool wagi_v_fail_limit(wagi_validator *v, wag_limit limit, uint64_t allowed, uint64_t value);
 /* found: WAGI_NONE when the stack was empty. */
+/* Types in messages are called by their indices in the module. */
+wagi_type_scope wagi_v_scope(const wagi_validator *v);
 bool wagi_v_fail_type(wagi_validator *v, wagi_valtype wanted, wagi_valtype found);
 /* The same for a wish that is no single type: "a reference". */
 bool wagi_v_fail_wish(wagi_validator *v, const char *wanted, wagi_valtype found);
@@ -161,7 +170,11 @@ static inline bool wagi_v_push_types(wagi_validator *v, const wagi_valtype *type
     return count == 0 || wagi_v_push_some(v, types, count);
 }
 /* Whether the topmost values match, without popping them. */
-bool wagi_v_check_top(wagi_validator *v, const wagi_valtype *types, uint32_t count);
+bool wagi_v_check_top_some(wagi_validator *v, const wagi_valtype *types, uint32_t count);
+static inline bool wagi_v_check_top(wagi_validator *v, const wagi_valtype *types, uint32_t count)
+{
+    return count == 0 || wagi_v_check_top_some(v, types, count);
+}
 
 static inline bool wagi_v_matches(const wagi_validator *v, wagi_valtype sub, wagi_valtype super)
 {

@@ -194,16 +194,20 @@ static uint8_t sig_type(char letter)
 
 static void note_fast(wagi_v_fast *fast, const wagi_v_sig *sig)
 {
-    if (sig->in_count < 1 || sig->in_count > 2)
+    bool is_access = sig->state == WAGI_SIG_IMMEDIATE, has_result = sig->out != WAGI_SIG_NOTHING;
+    if (sig->in_count == 1 && has_result)
+        fast->way = is_access ? WAGI_WAY_LOAD : WAGI_WAY_UNARY;
+    else if (sig->in_count == 2 && has_result && !is_access)
+        fast->way = WAGI_WAY_BINARY;
+    else if (sig->in_count == 2 && !has_result && is_access)
+        fast->way = WAGI_WAY_STORE;
+    else
         return;
-    fast->pops = sig->in_count;
     /* fast() asks for a 32-bit memory */
     fast->lower = sig->in[0] == WAGI_SIG_ADDRESS ? WAGI_KIND_I32 : sig->in[0];
     fast->upper = sig->in_count == 2 ? sig->in[1] : fast->lower;
-    fast->pushes = sig->out != WAGI_SIG_NOTHING;
     fast->out = sig->out;
     fast->align_log2 = sig->align_log2;
-    fast->way = sig->state == WAGI_SIG_IMMEDIATE ? WAGI_WAY_ACCESS : WAGI_WAY_PLAIN;
 }
 
 /* Instructions without a signature for which fast() has a way of its own. */
@@ -218,10 +222,17 @@ static void note_own_way(wagi_validator *v, wagi_op op)
         {WAGI_OP_drop, WAGI_WAY_DROP},           {WAGI_OP_select, WAGI_WAY_SELECT},
         {WAGI_OP_i32_const, WAGI_WAY_I32_CONST}, {WAGI_OP_i64_const, WAGI_WAY_I64_CONST},
         {WAGI_OP_f32_const, WAGI_WAY_F32_CONST}, {WAGI_OP_f64_const, WAGI_WAY_F64_CONST},
+        {WAGI_OP_call, WAGI_WAY_CALL},           {WAGI_OP_block, WAGI_WAY_CONTROL},
+        {WAGI_OP_loop, WAGI_WAY_CONTROL},        {WAGI_OP_if_, WAGI_WAY_CONTROL},
+        {WAGI_OP_else_, WAGI_WAY_CONTROL},       {WAGI_OP_end, WAGI_WAY_CONTROL},
+        {WAGI_OP_br, WAGI_WAY_CONTROL},          {WAGI_OP_br_if, WAGI_WAY_CONTROL},
+        {WAGI_OP_return_, WAGI_WAY_CONTROL},
     };
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
-        if (ways[i].op == op)
+        if (ways[i].op == op) {
             v->fast[wagi_ops[op].code].way = ways[i].way;
+            v->fast[wagi_ops[op].code].imm = wagi_ops[op].imm;
+        }
 }
 
 static const wagi_v_sig *parse_sig(wagi_validator *v, wagi_op op)
@@ -352,6 +363,19 @@ static void note_const(wagi_validator *v)
         wagi_v_note(v, WAGI_FEATURE_EXTENDED_CONST);
 }
 
+/* The instruction at r.pos, of WAGI_WAY_CONTROL. */
+static bool step_control(wagi_validator *v)
+{
+    uint8_t byte = *v->r.pos;
+    v->op_pos = v->r.pos++;
+    v->op = wagi_op_plain(byte);
+    if (v->fast[byte].imm == WAGI_IMM_LABEL)
+        v->imm.a = wagi_read_u32(&v->r);
+    else if (v->fast[byte].imm == WAGI_IMM_BLOCK)
+        read_block_type(v);
+    return v->r.error ? wagi_v_fail_reader(v) : wagi_v_control(v);
+}
+
 /* The instruction at r.pos, whatever it is. */
 static bool step(wagi_validator *v)
 {
@@ -398,6 +422,21 @@ static inline const uint8_t *skip_leb(const uint8_t *pos, const uint8_t *end, bo
     return pos[4] < 0x08 || (is_signed ? pos[4] >= 0x78 && pos[4] < 0x80 : pos[4] < 0x10) ? pos + 5 : NULL;
 }
 
+/* The same for 64 bits and at most nine bytes, all of whose bits count. */
+static inline const uint8_t *skip_long_leb(const uint8_t *pos, const uint8_t *end)
+{
+    for (const uint8_t *last = end - pos < 9 ? end : pos + 9; pos < last; pos++)
+        if (*pos < 0x80)
+            return pos + 1;
+    return NULL;
+}
+
+/* Skip the immediate of an access to memory 0: alignment in one byte, without memory index. */
+static inline const uint8_t *skip_memarg(const uint8_t *pos, const uint8_t *end, uint8_t align_log2)
+{
+    return pos == end || *pos > align_log2 ? NULL : skip_leb(pos + 1, end, false);
+}
+
 /* An index of at most two bytes. NULL: step() has to look at it. */
 static inline const uint8_t *read_leb(const uint8_t *pos, const uint8_t *end, uint32_t *ret_value)
 {
@@ -416,8 +455,27 @@ static inline bool needs_init(wagi_valtype type)
     return (type & (15u | WAGI_NULLABLE)) == WAGI_KIND_REF;
 }
 
-/* Run ordinary instructions until one is not; r.pos is then at its opcode. */
-static void fast(wagi_validator *v)
+/* What a call takes is on the stack just so, and there is room for what it gives: the stack behind it, else NULL. */
+static inline wagi_valtype *call_simply(const wagi_type *type, wagi_valtype *base, wagi_valtype *sp,
+                                        const wagi_valtype *limit)
+{
+    const wagi_valtype *params = type->params, *results = type->results;
+    if ((uint32_t)(sp - base) < type->param_count)
+        return NULL;
+    sp -= type->param_count;
+    for (uint32_t i = 0; i < type->param_count; i++)
+        if (sp[i] != params[i])
+            return NULL;
+    if (type->result_count == 0)
+        return sp;
+    if (type->result_count > 1 || sp == limit || results[0] == WAGI_V128)
+        return NULL;
+    *sp = results[0];
+    return sp + 1;
+}
+
+/* Run ordinary instructions until one is not; r.pos is then at its opcode. True when it is of WAGI_WAY_CONTROL. */
+static bool fast(wagi_validator *v)
 {
     const uint8_t *pos = v->r.pos, *end = v->r.end;
     const wagi_module_data *data = v->context.data;
@@ -425,7 +483,7 @@ static void fast(wagi_validator *v)
     wagi_valtype *limit = v->stack + v->stack_cap;
     const wagi_valtype *locals = v->locals;
     const uint32_t local_count = v->laid_out; /* for those behind, the slow way */
-    const bool memory32 = data->memory_count && !data->memories[0].limits.is_64;
+    bool is_control = false;
     for (;; top = sp > top ? sp : top) {
         if (pos == end)
             break;
@@ -468,8 +526,8 @@ static void fast(wagi_validator *v)
             *sp++ = WAGI_I32;
             break;
         case WAGI_WAY_I64_CONST:
-            next = skip_leb(next, end, true);
-            if (!next || sp == limit || next - pos > 5) /* a fifth byte has more bits of a 64-bit number */
+            next = skip_long_leb(next, end);
+            if (!next || sp == limit)
                 goto out;
             *sp++ = WAGI_I64;
             break;
@@ -490,23 +548,47 @@ static void fast(wagi_validator *v)
                 goto out;
             sp -= 2;
             break;
-        case WAGI_WAY_ACCESS:
-            /* Alignment in one byte, without memory index. */
-            if (next == end || *next > sig->align_log2 || !memory32)
-                goto out;
-            next = skip_leb(next + 1, end, false);
-            if (!next)
+        case WAGI_WAY_LOAD:
+            next = skip_memarg(next, end, sig->align_log2);
+            if (!next || !v->memory32)
                 goto out;
             /* fallthrough */
-        case WAGI_WAY_PLAIN:
-            if (sp - base < sig->pops || ((sp[-1] ^ sig->upper) | (sp[-sig->pops] ^ sig->lower)))
+        case WAGI_WAY_UNARY:
+            if (sp == base || sp[-1] != sig->upper)
                 goto out;
-            sp -= sig->pops;
-            *sp = sig->out;
-            sp += sig->pushes;
+            sp[-1] = sig->out;
             break;
+        case WAGI_WAY_STORE:
+            next = skip_memarg(next, end, sig->align_log2);
+            if (!next || !v->memory32 || sp - base < 2 || ((sp[-1] ^ sig->upper) | (sp[-2] ^ sig->lower)))
+                goto out;
+            sp -= 2;
+            break;
+        case WAGI_WAY_BINARY:
+            if (sp - base < 2 || ((sp[-1] ^ sig->upper) | (sp[-2] ^ sig->lower)))
+                goto out;
+            sp--;
+            sp[-1] = sig->out;
+            break;
+        case WAGI_WAY_CALL: {
+            next = read_leb(next, end, &index);
+            if (!next || index >= data->func_count)
+                goto out;
+            wagi_valtype *behind = call_simply(data->func_types[index], base, sp, limit);
+            if (!behind)
+                goto out;
+            sp = behind;
+            if (index > v->last_callee)
+                v->last_callee = index;
+            break;
+        }
+        case WAGI_WAY_CONTROL:
+            is_control = true;
+            goto out;
         case WAGI_WAY_STEP:
             goto out;
+        default:
+            __builtin_unreachable(); /* spares a compare */
         }
         pos = next;
     }
@@ -514,17 +596,17 @@ out:
     v->r.pos = pos;
     v->height = (uint32_t)(sp - v->stack);
     v->max_height = (uint32_t)(top - v->stack);
+    return is_control;
 }
 
 bool wagi_v_run(wagi_validator *v)
 {
     if (!wagi_v_reserve(v, 1))
         return false;
-    while (v->frames.n) {
-        if (!v->is_const)
-            fast(v);
-        if (!step(v))
+    const wagi_module_data *data = v->context.data;
+    v->memory32 = data->memory_count && !data->memories[0].limits.is_64;
+    while (v->frames.n)
+        if (!(!v->is_const && fast(v) ? step_control(v) : step(v)))
             return false;
-    }
     return true;
 }

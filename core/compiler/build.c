@@ -9,20 +9,6 @@
 
 /* ---- instructions and blocks ---- */
 
-void wagi_build_start_block(wagi_builder *b, bool falls)
-{
-    wagi_ir *ir = b->ir;
-    uint32_t at = (uint32_t)ir->ins.n;
-    if (ir->blocks.n) {
-        wagi_block *last = &ir->blocks.p[ir->blocks.n - 1];
-        last->last = at;
-        last->falls = falls;
-    }
-    if (!WAGI_VEC_PUSH(&ir->blocks, ((wagi_block){.first = at, .last = at, .loop = b->loop})))
-        ir->failed = true;
-    b->block_start = at;
-}
-
 static wagi_block *last_block(wagi_builder *b)
 {
     return &b->ir->blocks.p[b->ir->blocks.n - 1];
@@ -62,11 +48,11 @@ void wagi_build_drop_to(wagi_builder *b, uint32_t height)
         wagi_build_pop(b);
 }
 
-void wagi_build_load_const(wagi_builder *b, wagi_entry *entry)
+wagi_entry wagi_build_load_const(wagi_builder *b, unsigned type, uint64_t bits)
 {
-    uint32_t vreg = wagi_ir_new_vreg(b->ir, entry->type);
-    uint32_t def = wagi_build_emit(b, ins_const(entry->type, vreg, entry->bits));
-    *entry = (wagi_entry){.kind = WAGI_ENTRY_TEMP, .type = entry->type, .vreg = vreg, .def = def};
+    uint32_t vreg = wagi_ir_new_vreg(b->ir, type);
+    uint32_t def = wagi_build_emit(b, ins_const(type, vreg, bits));
+    return (wagi_entry){.kind = WAGI_ENTRY_TEMP, .type = (uint8_t)type, .vreg = vreg, .def = def};
 }
 
 /* Read the local reference at a stack index into a temporary. */
@@ -81,15 +67,45 @@ static void read_reference(wagi_builder *b, uint32_t index)
 void wagi_build_sync(wagi_builder *b)
 {
     /* From the top, so that each reference is the head of its local's list when it goes. */
-    for (uint32_t i = (uint32_t)b->stack.n; i-- > b->synced && !b->ir->failed;)
+    for (uint32_t i = (uint32_t)b->stack.n; b->references && i-- > 0 && !b->ir->failed;)
         if (b->stack.p[i].kind == WAGI_ENTRY_LOCAL) {
             wagi_build_forget_reference(b, &b->stack.p[i]);
             read_reference(b, i);
         }
-    b->synced = (uint32_t)b->stack.n;
 }
 
 /* ---- locals ---- */
+
+/* The instruction reads or writes the local. */
+static bool touches(const wagi_ir *ir, const wagi_ins *ins, uint32_t x)
+{
+    uint8_t uses = wagi_ir_uses[ins->op];
+    if ((ins->a == x && (uses & WAGI_IR_A)) || (ins->b == x && (uses & WAGI_IR_B)) ||
+        (ins->dst == x && (uses & WAGI_IR_D)) || ((uses & WAGI_IR_C) && ins->c == x))
+        return true;
+    if (!(uses & WAGI_IR_IS_CALL))
+        return false;
+    const wagi_ir_call *call = &ir->calls.p[ins->imm];
+    for (uint32_t i = 0; i < wagi_call_operands(call); i++)
+        if (ir->pool.p[call->args + i] == x)
+            return true;
+    return false;
+}
+
+/* Instructions behind a definition that are looked through, at most. */
+#define MAX_BEHIND 32
+
+/* Whether the value's definition may write the local instead: nothing behind it has to do with the local. */
+static bool may_define(const wagi_builder *b, const wagi_entry *value, uint32_t x)
+{
+    const wagi_ir *ir = b->ir;
+    if (!wagi_build_redirectable(b, value) || ir->ins.n - value->def > MAX_BEHIND + 1)
+        return false;
+    for (size_t i = value->def + 1; i < ir->ins.n; i++)
+        if (touches(ir, &ir->ins.p[i], x))
+            return false;
+    return true;
+}
 
 static void set_local(wagi_builder *b, uint32_t x, bool keep)
 {
@@ -109,9 +125,7 @@ static void set_local(wagi_builder *b, uint32_t x, bool keep)
         return;
     if (x < b->not_null.n)
         b->not_null.p[x] = 0;
-    bool redirect = wagi_build_redirectable(b, &value) && b->last_access.p[x] <= value.def;
-    wagi_build_move(b, x, value, redirect);
-    b->last_access.p[x] = (uint32_t)ir->ins.n;
+    wagi_build_move(b, x, value, may_define(b, &value, x));
     if (!keep)
         return;
     if (value.kind == WAGI_ENTRY_CONST)
@@ -236,10 +250,9 @@ void wagi_build_fuel(wagi_builder *b, uint32_t cost)
 
 static bool reserve_locals(wagi_builder *b, uint32_t count)
 {
-    b->last_access.n = b->pending.n = 0;
-    if (!WAGI_VEC_RESERVE(&b->last_access, count + 1) || !WAGI_VEC_RESERVE(&b->pending, count + 1))
+    b->pending.n = 0;
+    if (!WAGI_VEC_RESERVE(&b->pending, count + 1))
         return false;
-    memset(b->last_access.p, 0, (size_t)(count + 1) * 4);
     memset(b->pending.p, 0, (size_t)(count + 1) * 4);
     return true;
 }
@@ -255,9 +268,10 @@ static void make_locals(wagi_ir *ir, const wagi_func_body *body)
     }
 }
 
-/* What an op is, when it is one of the most frequent, or which of the builder's files knows it, as its immediate and
- * effects suggest; when that one does not know it, any other. One jump by this decides. */
+/* What an opcode of one byte is, when it is one of the most frequent, or which of the builder's files knows it, as its
+ * immediate and effects suggest; when that one does not know it, any other. One jump by this decides. */
 typedef enum family {
+    FAMILY_OTHER, /* prefixes, too, and what is none */
     FAMILY_LOCAL_GET,
     FAMILY_LOCAL_SET,
     FAMILY_LOCAL_TEE,
@@ -265,10 +279,13 @@ typedef enum family {
     FAMILY_LOCAL,
     FAMILY_NUM,
     FAMILY_MEMORY,
+    FAMILY_BRANCH, /* control that always goes on behind it */
     FAMILY_CONTROL,
-    FAMILY_CALL,
-    FAMILY_OTHER
+    FAMILY_CALL
 } family;
+#define GOES_ON(op)                                                                                                    \
+    ((op) == WAGI_OP_block || (op) == WAGI_OP_loop || (op) == WAGI_OP_if_ || (op) == WAGI_OP_br_if ||                  \
+     (op) == WAGI_OP_select)
 #define FAMILY_OF(op, imm, feature, effects)                                                                           \
     ((feature) == WAGI_FEATURE_GC                                ? FAMILY_OTHER                                        \
      : (op) == WAGI_OP_local_get                                 ? FAMILY_LOCAL_GET                                    \
@@ -278,12 +295,15 @@ typedef enum family {
      : (imm) == WAGI_IMM_I64 || (op) == WAGI_OP_drop             ? FAMILY_LOCAL                                        \
      : (imm) == WAGI_IMM_MEMARG || (imm) == WAGI_IMM_GLOBAL      ? FAMILY_MEMORY                                       \
      : (imm) == WAGI_IMM_FUNC || (imm) == WAGI_IMM_CALL_INDIRECT ? FAMILY_CALL                                         \
-     : (effects)&WAGI_EFFECT_CONTROL || (op) == WAGI_OP_select   ? FAMILY_CONTROL                                      \
+     : GOES_ON(op)                                               ? FAMILY_BRANCH                                       \
+     : (effects)&WAGI_EFFECT_CONTROL                             ? FAMILY_CONTROL                                      \
      : (imm) == WAGI_IMM_NONE                                    ? FAMILY_NUM                                          \
                                                                  : FAMILY_OTHER)
-static const uint8_t families[WAGI_OP_COUNT] = {
+/* The rows behind a prefix are behind the opcodes, where nobody looks. */
+static const uint8_t families[256 + WAGI_OP_COUNT] = {
 #define OP(name, text, prefix, code, imm, signature, align, feature, effects)                                          \
-    [WAGI_OP_##name] = FAMILY_OF(WAGI_OP_##name, WAGI_IMM_##imm, WAGI_FEATURE_##feature, effects),
+    [(prefix) == 0 ? (code) : 256 + WAGI_OP_##name] =                                                                  \
+        FAMILY_OF(WAGI_OP_##name, WAGI_IMM_##imm, WAGI_FEATURE_##feature, effects),
 #include "binary/op.def"
 #undef OP
 };
@@ -297,36 +317,6 @@ static bool build_op(wagi_builder *b, wagi_op op)
            wagi_build_atomic(b, op) || wagi_build_wide(b, op);
 }
 
-static inline bool build_by_family(wagi_builder *b, wagi_op op)
-{
-    switch ((family)families[op]) {
-    case FAMILY_LOCAL_GET: /* a third of all ops */
-        push_local(b, wagi_read_u32(&b->in));
-        return true;
-    case FAMILY_LOCAL_SET:
-        set_some_local(b, false);
-        return true;
-    case FAMILY_LOCAL_TEE:
-        set_some_local(b, true);
-        return true;
-    case FAMILY_I32_CONST:
-        wagi_build_push_const(b, WAGI_TY_I32, (uint32_t)wagi_read_s32(&b->in));
-        return true;
-    case FAMILY_LOCAL:
-        return build_local(b, op);
-    case FAMILY_NUM:
-        return wagi_build_num(b, op);
-    case FAMILY_MEMORY:
-        return wagi_build_memory(b, op);
-    case FAMILY_CONTROL:
-        return wagi_build_control(b, op);
-    case FAMILY_CALL:
-        return wagi_build_call(b, op);
-    default:
-        return false;
-    }
-}
-
 /* The code that follows can be reached and is in the same body. */
 static inline bool goes_on(const wagi_builder *b)
 {
@@ -334,21 +324,73 @@ static inline bool goes_on(const wagi_builder *b)
            (b->callees.n == 0 || b->callees.p[b->callees.n - 1].control < b->control.n);
 }
 
+/* Ops until one ends what can be reached, or the body. */
 static void build_straight(wagi_builder *b)
 {
     wagi_ir *ir = b->ir;
-    while (!ir->failed) {
-        b->source = (uint32_t)wagi_reader_offset(&b->in);
-        wagi_op op = read_op(b);
-        if (op == WAGI_OP_NONE) {
-            ir->failed = true;
-            return;
+    wagi_reader *in = &b->in;
+    for (const uint8_t *pos; (pos = in->pos) < in->end;) {
+        uint8_t code = *pos;
+        family family = families[code];
+        /* A third of all ops. Behind a code is always another byte: an `end` is the last one. */
+        if (family == FAMILY_LOCAL_GET && pos[1] < 0x80) {
+            in->pos = pos + 2;
+            push_local(b, pos[1]);
+            continue;
         }
-        if (!build_by_family(b, op) && !build_op(b, op))
+        if (ir->failed)
+            return;
+        in->pos = pos + 1;
+        wagi_op op = (wagi_op)(wagi_op_by_code[code] - 1u); /* right but for FAMILY_OTHER */
+        bool known = true;
+        b->source = (uint32_t)(pos - in->start);
+        switch (family) {
+        case FAMILY_LOCAL_GET:
+            push_local(b, wagi_read_u32(in));
+            continue;
+        case FAMILY_LOCAL_SET:
+            set_some_local(b, false);
+            continue;
+        case FAMILY_LOCAL_TEE:
+            set_some_local(b, true);
+            continue;
+        case FAMILY_I32_CONST:
+            wagi_build_push_const(b, WAGI_TY_I32, (uint32_t)wagi_read_s32(in));
+            continue;
+        case FAMILY_NUM:
+            if (wagi_build_num(b, op))
+                continue;
+            known = false;
+            break;
+        case FAMILY_MEMORY:
+            if (wagi_build_memory(b, op))
+                continue;
+            known = false;
+            break;
+        case FAMILY_LOCAL:
+            known = build_local(b, op);
+            break;
+        case FAMILY_BRANCH:
+            wagi_build_control(b, op);
+            continue;
+        case FAMILY_CONTROL:
+            known = wagi_build_control(b, op);
+            break;
+        case FAMILY_CALL:
+            known = wagi_build_call(b, op);
+            break;
+        case FAMILY_OTHER:
+            in->pos = pos;
+            op = read_op(b);
+            known = false;
+            break;
+        }
+        if (!known && (op == WAGI_OP_NONE || !build_op(b, op)))
             ir->failed = true;
-        if (families[op] >= FAMILY_CONTROL && !goes_on(b))
+        if (!goes_on(b))
             return;
     }
+    ir->failed = true; /* it was, or there is no `end` */
 }
 
 static void build_ops(wagi_builder *b)
@@ -375,7 +417,6 @@ void wagi_builder_fini(wagi_builder *builder)
     WAGI_VEC_FREE(&builder->saved);
     WAGI_VEC_FREE(&builder->callees);
     WAGI_VEC_FREE(&builder->bindings);
-    WAGI_VEC_FREE(&builder->last_access);
     WAGI_VEC_FREE(&builder->pending);
     WAGI_VEC_FREE(&builder->not_null);
     WAGI_VEC_FREE(&builder->never_inlined);
@@ -395,11 +436,11 @@ bool wagi_build(wagi_builder *b, wagi_ir *ir, const wagi_machine *machine, const
     b->source = (uint32_t)wagi_reader_offset(&b->in);
     b->poll = poll;
     b->stack.n = b->control.n = b->saved.n = 0;
-    b->synced = b->edge_serial = b->handler = 0;
+    b->references = b->edge_serial = b->handler = 0;
     b->epoch = 1;
     b->not_null.n = 0;
     b->loop = WAGI_NIL;
-    if (!reserve_locals(b, body->local_count))
+    if (!reserve_locals(b, body->local_count) || !WAGI_VEC_RESERVE(&b->stack, 1))
         return false;
     ir->local_count = b->tracked = body->local_count;
     b->callees.n = b->bindings.n = b->bindings_at = 0;

@@ -4,7 +4,7 @@
  * The operand stack is symbolic. An entry is a constant, a reference to a local that has not been read yet, or a
  * temporary:
  *   - a local.set of x first reads the pending references to x into temporaries (they are linked per local)
- *   - before control splits or joins (block, loop, if) all pending references are read; below `synced` there are none
+ *   - before control splits or joins (block, loop, if) all pending references are read
  *   - an entry remembers its defining instruction while that may still be redirected to another destination
  * Code that cannot be reached is skipped without being built.
  */
@@ -22,7 +22,7 @@ typedef struct wagi_entry {
     uint8_t kind, type;
     uint32_t vreg; /* CONST: NONE */
     union {
-        uint32_t def;  /* TEMP: its instruction, or NONE; LOCAL: 1 + stack index of the next reference to it, or 0 */
+        uint64_t def;  /* TEMP: its instruction, or NONE; LOCAL: 1 + stack index of the next reference to it, or 0 */
         uint64_t bits; /* CONST; V128: index of a constant */
     };
 } wagi_entry;
@@ -55,10 +55,10 @@ typedef struct wagi_control {
 
 /* A condition that has been read but not used yet. */
 typedef struct wagi_test {
-    wagi_ir_cond cond;
+    uint8_t cond; /* wagi_ir_cond */
     uint8_t type, flags;
-    uint8_t cast;    /* WAGI_CAST_*: a type test on a, for NE; EQ is the opposite */
-    wagi_entry a, b; /* b unused with WAGI_INS_IMM and cast */
+    uint8_t cast;  /* WAGI_CAST_*: a type test on a, for NE; EQ is the opposite */
+    uint32_t a, b; /* vregs; b unused with WAGI_INS_IMM and cast */
     int64_t imm;
 } wagi_test;
 
@@ -90,20 +90,19 @@ typedef struct wagi_builder {
     bool poll;       /* make POLL at loop heads */
 
     WAGI_VEC(wagi_entry) stack;
-    uint32_t synced;
+    uint32_t references; /* entries that refer to locals */
     WAGI_VEC(wagi_control) control;
     WAGI_VEC(wagi_entry) saved;
-    WAGI_VEC(wagi_callee) callees;  /* innermost last */
-    WAGI_VEC(wagi_entry) bindings;  /* what their locals are: constants, temporaries, locals */
-    uint32_t bindings_at;           /* of the innermost one */
-    uint32_t growth_left;           /* bytes that may still be inlined */
-    uint32_t valid_bodies;          /* own functions whose bodies are there, the first ones; UINT32_MAX unless set */
-    uint32_t missing;               /* why the building failed: one that is not, or WAGI_NO_INDEX */
-    uint32_t tracked;               /* vregs that last_access and pending have entries for: all locals are below */
-    WAGI_VEC(uint32_t) last_access; /* per local: no instruction before this one may be redirected to it */
-    WAGI_VEC(uint32_t) pending;     /* per local: 1 + stack index of the topmost reference, or 0 */
-    uint32_t block_start;           /* first instruction of the block at hand */
-    uint32_t loop;                  /* innermost loop or NONE */
+    WAGI_VEC(wagi_callee) callees; /* innermost last */
+    WAGI_VEC(wagi_entry) bindings; /* what their locals are: constants, temporaries, locals */
+    uint32_t bindings_at;          /* of the innermost one */
+    uint32_t growth_left;          /* bytes that may still be inlined */
+    uint32_t valid_bodies;         /* own functions whose bodies are there, the first ones; UINT32_MAX unless set */
+    uint32_t missing;              /* why the building failed: one that is not, or WAGI_NO_INDEX */
+    uint32_t tracked;              /* vregs that pending has entries for: all locals are below */
+    WAGI_VEC(uint32_t) pending;    /* per local: 1 + stack index of the topmost reference, or 0 */
+    uint32_t block_start;          /* first instruction of the block at hand */
+    uint32_t loop;                 /* innermost loop or NONE */
     uint32_t edge_serial;
     uint32_t handler;             /* of the innermost try, 1 + index, or 0 */
     uint32_t epoch;               /* the same as long as no other path has joined */
@@ -122,10 +121,9 @@ bool wagi_build(wagi_builder *builder, wagi_ir *ir, const wagi_machine *machine,
 wagi_entry *wagi_build_top(wagi_builder *b);
 /* Charge for what the op at hand begins (binary/fuel.h). */
 void wagi_build_fuel(wagi_builder *b, uint32_t cost);
-void wagi_build_load_const(wagi_builder *b, wagi_entry *entry);
+wagi_entry wagi_build_load_const(wagi_builder *b, unsigned type, uint64_t bits);
 void wagi_build_sync(wagi_builder *b);
 void wagi_build_drop_to(wagi_builder *b, uint32_t height);
-void wagi_build_start_block(wagi_builder *b, bool falls);
 void wagi_build_place(wagi_builder *b, uint32_t label);
 void wagi_build_skip_immediate(wagi_builder *b, wagi_op op);
 wagi_op wagi_build_read_op(wagi_builder *b);
@@ -144,8 +142,8 @@ void wagi_build_truth(wagi_builder *b, unsigned type, wagi_ir_cond cond);
 
 /* ---- build_control.c ---- */
 bool wagi_build_control(wagi_builder *b, wagi_op op);
-/* Use a condition: in the branch, if or select that follows, else as a value. */
-void wagi_build_condition(wagi_builder *b, wagi_test test);
+/* Use a condition: in the branch, if or select that follows, else as a value. The test is used up. */
+void wagi_build_condition(wagi_builder *b, wagi_test *test);
 void wagi_build_return(wagi_builder *b);
 void wagi_build_unreachable(wagi_builder *b); /* the rest of the block at hand cannot be reached */
 void wagi_build_push_function(wagi_builder *b);
@@ -157,7 +155,7 @@ void wagi_build_jump_label(wagi_builder *b, uint32_t label);
 void wagi_build_move_to_merge(wagi_builder *b, wagi_control *control, bool redirect);
 void wagi_build_push_merges(wagi_builder *b, wagi_control *control); /* what a branch to its end brought */
 
-void wagi_build_branch_to(wagi_builder *b, wagi_test test, uint32_t depth);
+void wagi_build_branch_to(wagi_builder *b, wagi_test *test, uint32_t depth);
 
 /* ---- build_gc.c ---- */
 bool wagi_build_gc(wagi_builder *b, wagi_op op);
@@ -177,8 +175,8 @@ void wagi_build_memarg(wagi_builder *b, uint32_t *ret_memory, uint64_t *ret_offs
 void wagi_build_load(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset);
 void wagi_build_store(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset);
 /* The vreg of an address, or NIL: a constant one goes into the offset. */
-uint32_t wagi_build_address_operand(wagi_builder *b, wagi_entry *address, uint64_t *offset);
-void wagi_build_emit_call(wagi_builder *b, wagi_ins ins);
+uint32_t wagi_build_address_operand(wagi_builder *b, const wagi_entry *address, uint64_t *offset);
+void wagi_build_emit_call(wagi_builder *b, wagi_ir_op op, uint32_t call); /* CALL or TAIL_CALL; of ir->calls */
 /* A call of a helper: operand_count entries from the stack, then constants. result_type WAGI_TY_COUNT: none. */
 void wagi_build_helper(wagi_builder *b, wagi_helper helper, uint32_t operand_count, const uint64_t *constants,
                        uint32_t constant_count, unsigned result_type);

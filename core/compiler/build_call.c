@@ -2,15 +2,13 @@
 #include "compiler/build.h"
 #include "compiler/build_entry.h"
 
-void wagi_build_emit_call(wagi_builder *b, wagi_ins ins)
+void wagi_build_emit_call(wagi_builder *b, wagi_ir_op op, uint32_t index)
 {
     wagi_ir *ir = b->ir;
-    wagi_ir_call *call = &ir->calls.p[ins.imm];
-    uint32_t at = (uint32_t)ir->ins.n;
-    for (uint32_t i = 0; i < wagi_call_operands(call); i++)
-        if (ir->pool.p[call->args + i] < b->tracked)
-            b->last_access.p[ir->pool.p[call->args + i]] = at;
-    if (b->handler && ins.op == WAGI_IR_CALL && call->kind != WAGI_CALL_HELPER)
+    wagi_ir_call *call = &ir->calls.p[index];
+    wagi_ins ins = ins_1(op, WAGI_TY_I32, WAGI_NIL, WAGI_NIL);
+    ins.imm = index;
+    if (b->handler && op == WAGI_IR_CALL && call->kind != WAGI_CALL_HELPER)
         call->handler = b->handler;
     wagi_build_emit(b, ins);
     if (call->handler && !ir->failed) {
@@ -34,31 +32,28 @@ static void call(wagi_builder *b, wagi_call_kind kind, uint32_t target, const wa
         ir->failed = true;
         return;
     }
-    uint32_t base = (uint32_t)b->stack.n - params;
-    for (uint32_t i = 0; i < params; i++)
-        ir->pool.p[pool + i] = wagi_build_pool_entry(b, b->stack.p[base + i]);
+    for (uint32_t i = params; i-- > 0;)
+        ir->pool.p[pool + i] = wagi_build_pool_entry(b, wagi_build_pop(b));
     if (has_callee)
         ir->pool.p[pool + params] = callee.vreg;
-    wagi_build_drop_to(b, base);
-    wagi_ir_call record = {.kind = (uint8_t)kind,
-                           .target = target,
-                           .args = pool,
-                           .arg_count = params,
-                           .results = pool + params + has_callee,
-                           .result_count = tail ? 0 : results,
-                           .type = type};
-    wagi_ins ins = ins_1(tail ? WAGI_IR_TAIL_CALL : WAGI_IR_CALL, WAGI_TY_I32, WAGI_NIL, WAGI_NIL);
-    ins.imm = wagi_ir_add_call(ir, record);
+    uint32_t results_at = pool + params + has_callee;
+    uint32_t index = wagi_ir_add_call(ir, (wagi_ir_call){.kind = (uint8_t)kind,
+                                                         .target = target,
+                                                         .args = pool,
+                                                         .arg_count = params,
+                                                         .results = results_at,
+                                                         .result_count = tail ? 0 : results,
+                                                         .type = type});
     if (!tail && results) {
         uint32_t first = wagi_ir_new_vregs(ir, type->results, results);
         for (uint32_t i = 0; i < results; i++)
-            ir->pool.p[record.results + i] = first + i;
+            ir->pool.p[results_at + i] = first + i;
     }
     if (ir->failed)
         return;
-    wagi_build_emit_call(b, ins);
+    wagi_build_emit_call(b, tail ? WAGI_IR_TAIL_CALL : WAGI_IR_CALL, index);
     for (uint32_t i = 0; !tail && i < results; i++)
-        wagi_build_push_vreg(b, wagi_ir_type_of(type->results[i]), ir->pool.p[record.results + i]);
+        wagi_build_push_vreg(b, wagi_ir_type_of(type->results[i]), ir->pool.p[results_at + i]);
     if (tail) {
         wagi_build_start_block(b, false);
         wagi_build_unreachable(b);
@@ -69,7 +64,7 @@ static void call_function(wagi_builder *b, bool tail)
 {
     uint32_t index = wagi_read_u32(&b->in);
     bool imported = index < b->data->func_import_count;
-    if (!imported && !tail && wagi_build_inline(b, index))
+    if (!imported && !tail && !b->never_inlined.p[index] && wagi_build_inline(b, index))
         return;
     call(b, imported ? WAGI_CALL_IMPORT : WAGI_CALL_DIRECT, index, b->data->func_types[index], tail);
 }

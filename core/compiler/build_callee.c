@@ -167,17 +167,15 @@ static uint32_t own_vreg(wagi_builder *b, wagi_entry value, unsigned type)
     wagi_ir *ir = b->ir;
     uint32_t vreg = wagi_ir_new_vreg(ir, type);
     uint32_t count = (uint32_t)ir->vregs.n, tracked = b->tracked;
-    if (ir->failed || !WAGI_VEC_RESERVE(&b->last_access, count) || !WAGI_VEC_RESERVE(&b->pending, count)) {
+    if (ir->failed || !WAGI_VEC_RESERVE(&b->pending, count)) {
         ir->failed = true;
         return 0;
     }
     ir->vregs.p[vreg].is_local = true;
-    memset(b->last_access.p + tracked, 0, (count - tracked) * sizeof *b->last_access.p);
     memset(b->pending.p + tracked, 0, (count - tracked) * sizeof *b->pending.p);
     b->tracked = count;
     value.type = (uint8_t)type;
     wagi_build_move(b, vreg, value, false);
-    b->last_access.p[vreg] = (uint32_t)ir->ins.n;
     return vreg;
 }
 

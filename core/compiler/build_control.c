@@ -11,6 +11,9 @@
 #include "binary/fuel.h"
 #include "compiler/build_entry.h"
 
+/* Inlined into the switch over ops, each would make it save the registers that one of them needs. */
+#define OWN_FRAME __attribute__((noinline))
+
 static wagi_control *control_at(wagi_builder *b, uint32_t depth)
 {
     if (depth >= b->control.n) {
@@ -59,17 +62,17 @@ static uint8_t cast_of(const wagi_test *test)
     return test->cast | (test->cond == WAGI_EQ ? WAGI_CAST_NOT : 0);
 }
 
-static void branch_if(wagi_builder *b, wagi_test test, uint32_t label)
+static void branch_if(wagi_builder *b, const wagi_test *test, uint32_t label)
 {
-    wagi_ins ins = ins_2(WAGI_IR_BRCC, test.type, label, test.a.vreg, WAGI_NIL);
-    ins.sub = (uint8_t)test.cond;
-    ins.flags = test.flags;
-    ins.imm = test.imm;
-    if (test.cast) {
+    wagi_ins ins = ins_2(WAGI_IR_BRCC, test->type, label, test->a, WAGI_NIL);
+    ins.sub = test->cond;
+    ins.flags = test->flags;
+    ins.imm = test->imm;
+    if (test->cast) {
         ins.op = WAGI_IR_BR_CAST;
-        ins.sub = cast_of(&test);
-    } else if (!(test.flags & WAGI_INS_IMM)) {
-        ins.b = test.b.vreg;
+        ins.sub = cast_of(test);
+    } else if (!(test->flags & WAGI_INS_IMM)) {
+        ins.b = test->b;
     }
     wagi_build_emit(b, ins);
     if (b->ir->failed)
@@ -162,7 +165,7 @@ void wagi_build_jump(wagi_builder *b, uint32_t depth, bool redirect)
     wagi_build_jump_label(b, c->label);
 }
 
-void wagi_build_branch_to(wagi_builder *b, wagi_test test, uint32_t depth)
+void wagi_build_branch_to(wagi_builder *b, wagi_test *test, uint32_t depth)
 {
     wagi_control *c = control_at(b, depth);
     uint32_t arity = label_arity(c);
@@ -174,7 +177,7 @@ void wagi_build_branch_to(wagi_builder *b, wagi_test test, uint32_t depth)
         branch_if(b, test, c->label);
     } else if (c->kind == WAGI_CTL_FUNC || c->kind == WAGI_CTL_LOOP) {
         uint32_t around = wagi_ir_new_label(b->ir);
-        test.cond ^= 1u;
+        test->cond ^= 1u;
         branch_if(b, test, around);
         wagi_build_jump(b, depth, false);
         wagi_build_place(b, around);
@@ -197,7 +200,7 @@ static uint32_t table_label(wagi_builder *b, uint32_t depth)
     return c->edge;
 }
 
-static void branch_table(wagi_builder *b)
+static OWN_FRAME void branch_table(wagi_builder *b)
 {
     wagi_ir *ir = b->ir;
     wagi_entry index = wagi_build_pop(b);
@@ -242,33 +245,35 @@ static void branch_table(wagi_builder *b)
 
 wagi_control *wagi_build_push_control(wagi_builder *b, wagi_control_kind kind, wagi_block_type type)
 {
-    wagi_control c = {.kind = (uint8_t)kind,
-                      .live = true,
-                      .label = wagi_ir_new_label(b->ir),
-                      .else_label = WAGI_NIL,
-                      .loop = WAGI_NIL,
-                      .merge = WAGI_NIL,
-                      .edge = WAGI_NIL,
-                      .saved = (uint32_t)b->saved.n};
-    if (type.type) {
-        c.param_count = type.type->param_count;
-        c.params = type.type->params;
-        c.result_count = type.type->result_count;
-        c.results = type.type->results;
-    } else if (type.value != WAGI_KIND_NONE) {
-        c.one = type.value;
-        c.result_count = 1;
-    }
-    if (c.param_count > b->stack.n) {
-        b->ir->failed = true;
-        c.param_count = 0;
-    }
-    c.height = (uint32_t)b->stack.n - c.param_count;
-    if (!WAGI_VEC_PUSH(&b->control, c)) {
+    uint32_t label = wagi_ir_new_label(b->ir);
+    if (!WAGI_VEC_RESERVE(&b->control, 1)) {
         b->ir->failed = true;
         return NULL;
     }
-    return &b->control.p[b->control.n - 1];
+    wagi_control *c = &b->control.p[b->control.n++];
+    *c = (wagi_control){.kind = (uint8_t)kind,
+                        .live = true,
+                        .label = label,
+                        .else_label = WAGI_NIL,
+                        .loop = WAGI_NIL,
+                        .merge = WAGI_NIL,
+                        .edge = WAGI_NIL,
+                        .saved = (uint32_t)b->saved.n};
+    if (type.type) {
+        c->param_count = type.type->param_count;
+        c->params = type.type->params;
+        c->result_count = type.type->result_count;
+        c->results = type.type->results;
+    } else if (type.value != WAGI_KIND_NONE) {
+        c->one = type.value;
+        c->result_count = 1;
+    }
+    if (c->param_count > b->stack.n) {
+        b->ir->failed = true;
+        c->param_count = 0;
+    }
+    c->height = (uint32_t)b->stack.n - c->param_count;
+    return c;
 }
 
 void wagi_build_push_function(wagi_builder *b)
@@ -289,7 +294,7 @@ void wagi_build_push_callee(wagi_builder *b, const wagi_func_body *callee)
     c->results = callee->type->results;
 }
 
-static void begin_loop(wagi_builder *b, wagi_block_type type)
+static OWN_FRAME void begin_loop(wagi_builder *b, wagi_block_type type)
 {
     wagi_ir *ir = b->ir;
     wagi_build_sync(b);
@@ -333,7 +338,7 @@ static void begin_loop(wagi_builder *b, wagi_block_type type)
     }
 }
 
-static void begin_if(wagi_builder *b, wagi_test test, wagi_block_type type)
+static void begin_if(wagi_builder *b, wagi_test *test, wagi_block_type type)
 {
     wagi_control *c = wagi_build_push_control(b, WAGI_CTL_IF, type);
     if (!c || b->ir->failed)
@@ -345,11 +350,11 @@ static void begin_if(wagi_builder *b, wagi_test test, wagi_block_type type)
         return;
     for (uint32_t i = 0; i < c->param_count; i++)
         b->saved.p[b->saved.n++] = b->stack.p[c->height + i];
-    test.cond ^= 1u;
+    test->cond ^= 1u;
     branch_if(b, test, c->else_label);
 }
 
-static void begin_else(wagi_builder *b)
+static OWN_FRAME void begin_else(wagi_builder *b)
 {
     wagi_control *c = control_at(b, 0);
     if (c->live) {
@@ -441,7 +446,7 @@ static void end_block(wagi_builder *b)
         wagi_build_unreachable(b);
 }
 
-static void end_construct(wagi_builder *b)
+static OWN_FRAME void end_construct(wagi_builder *b)
 {
     switch (control_at(b, 0)->kind) {
     case WAGI_CTL_FUNC:
@@ -463,7 +468,7 @@ static void end_construct(wagi_builder *b)
 /* A type test as a number. */
 static uint32_t cast_value(wagi_builder *b, const wagi_test *test)
 {
-    wagi_ins ins = ins_1(WAGI_IR_REF_TEST, WAGI_TY_I64, wagi_ir_new_vreg(b->ir, WAGI_TY_I32), test->a.vreg);
+    wagi_ins ins = ins_1(WAGI_IR_REF_TEST, WAGI_TY_I64, wagi_ir_new_vreg(b->ir, WAGI_TY_I32), test->a);
     ins.sub = cast_of(test);
     ins.flags = test->flags;
     ins.imm = test->imm;
@@ -471,53 +476,52 @@ static uint32_t cast_value(wagi_builder *b, const wagi_test *test)
     return ins.dst;
 }
 
-static void select_values(wagi_builder *b, wagi_test test)
+static void select_values(wagi_builder *b, wagi_test *test)
 {
-    if (test.cast) {
-        wagi_entry value = {.kind = WAGI_ENTRY_TEMP, .type = WAGI_TY_I32, .def = WAGI_NIL};
-        value.vreg = cast_value(b, &test);
-        test = (wagi_test){.cond = WAGI_NE, .type = WAGI_TY_I32, .flags = WAGI_INS_IMM, .a = value};
+    if (test->cast) {
+        uint32_t value = cast_value(b, test);
+        *test = (wagi_test){.cond = WAGI_NE, .type = WAGI_TY_I32, .flags = WAGI_INS_IMM, .a = value};
     }
     wagi_entry y = wagi_build_pop(b), x = wagi_build_pop(b);
     wagi_build_materialize(b, &x);
     wagi_build_materialize(b, &y);
-    wagi_ins cmp = ins_2(WAGI_IR_CMP, test.type, WAGI_NIL, test.a.vreg, WAGI_NIL);
-    cmp.sub = (uint8_t)test.cond;
-    cmp.flags = test.flags;
-    cmp.imm = test.imm;
-    if (!(test.flags & WAGI_INS_IMM))
-        cmp.b = test.b.vreg;
+    wagi_ins cmp = ins_2(WAGI_IR_CMP, test->type, WAGI_NIL, test->a, WAGI_NIL);
+    cmp.sub = test->cond;
+    cmp.flags = test->flags;
+    cmp.imm = test->imm;
+    if (!(test->flags & WAGI_INS_IMM))
+        cmp.b = test->b;
     wagi_build_emit(b, cmp);
     uint32_t dst = wagi_ir_new_vreg(b->ir, x.type);
     wagi_ins select = ins_2(WAGI_IR_SELECT, x.type, dst, x.vreg, y.vreg);
-    select.sub = (uint8_t)test.cond;
+    select.sub = test->cond;
     wagi_build_emit(b, select);
     wagi_build_push_result(b, x.type, dst);
 }
 
-static void condition_value(wagi_builder *b, wagi_test test)
+static void condition_value(wagi_builder *b, const wagi_test *test)
 {
-    if (test.cast) {
-        uint32_t value = cast_value(b, &test);
+    if (test->cast) {
+        uint32_t value = cast_value(b, test);
         wagi_build_push_result(b, WAGI_TY_I32, value);
         return;
     }
     uint32_t dst = wagi_ir_new_vreg(b->ir, WAGI_TY_I32);
-    wagi_ins ins = ins_2(WAGI_IR_SETCC, test.type, dst, test.a.vreg, WAGI_NIL);
-    ins.sub = (uint8_t)test.cond;
-    ins.flags = test.flags;
-    ins.imm = test.imm;
-    if (!(test.flags & WAGI_INS_IMM))
-        ins.b = test.b.vreg;
+    wagi_ins ins = ins_2(WAGI_IR_SETCC, test->type, dst, test->a, WAGI_NIL);
+    ins.sub = test->cond;
+    ins.flags = test->flags;
+    ins.imm = test->imm;
+    if (!(test->flags & WAGI_INS_IMM))
+        ins.b = test->b;
     wagi_build_emit(b, ins);
     wagi_build_push_result(b, WAGI_TY_I32, dst);
 }
 
-void wagi_build_condition(wagi_builder *b, wagi_test test)
+void wagi_build_condition(wagi_builder *b, wagi_test *test)
 {
     wagi_reader *in = &b->in;
     for (; in->pos < in->end && *in->pos == wagi_ops[WAGI_OP_i32_eqz].code; in->pos++)
-        test.cond ^= 1u;
+        test->cond ^= 1u;
     uint8_t next = in->pos < in->end ? *in->pos : 0;
     if (next == wagi_ops[WAGI_OP_br_if].code) {
         in->pos++;
@@ -541,37 +545,39 @@ void wagi_build_condition(wagi_builder *b, wagi_test test)
 
 /* ---- references ---- */
 
-static wagi_test null_test(wagi_entry value, wagi_ir_cond cond)
+static wagi_test null_test(uint32_t value, uint8_t cond)
 {
     return (wagi_test){.cond = cond, .type = WAGI_TY_I64, .flags = WAGI_INS_IMM, .a = value};
 }
 
-static void branch_on_null(wagi_builder *b)
+static OWN_FRAME void branch_on_null(wagi_builder *b)
 {
     uint32_t depth = wagi_read_u32(&b->in);
     wagi_entry value = wagi_build_pop(b);
     wagi_build_materialize(b, &value);
-    wagi_build_branch_to(b, null_test(value, WAGI_EQ), depth);
+    wagi_test test = null_test(value.vreg, WAGI_EQ);
+    wagi_build_branch_to(b, &test, depth);
     wagi_build_note_not_null(b, &value);
     wagi_build_push(b, value);
 }
 
-static void branch_on_non_null(wagi_builder *b)
+static OWN_FRAME void branch_on_non_null(wagi_builder *b)
 {
     uint32_t depth = wagi_read_u32(&b->in);
     wagi_build_materialize(b, wagi_build_top(b));
-    wagi_build_branch_to(b, null_test(*wagi_build_top(b), WAGI_NE), depth);
+    wagi_test test = null_test(wagi_build_top(b)->vreg, WAGI_NE);
+    wagi_build_branch_to(b, &test, depth);
     wagi_build_pop(b);
 }
 
-static void as_non_null(wagi_builder *b)
+static OWN_FRAME void as_non_null(wagi_builder *b)
 {
     wagi_entry value = wagi_build_pop(b);
     wagi_build_null_check(b, &value, WAG_NULL_REFERENCE);
     wagi_build_push(b, value);
 }
 
-static void unreachable_op(wagi_builder *b)
+static OWN_FRAME void unreachable_op(wagi_builder *b)
 {
     wagi_ins trap = ins_1(WAGI_IR_TRAP, WAGI_TY_I32, WAGI_NIL, WAGI_NIL);
     trap.imm = WAG_UNREACHABLE;
@@ -580,10 +586,32 @@ static void unreachable_op(wagi_builder *b)
     wagi_build_unreachable(b);
 }
 
+static OWN_FRAME void begin_block(wagi_builder *b)
+{
+    wagi_block_type type = wagi_build_read_block_type(b);
+    wagi_build_sync(b);
+    wagi_build_push_control(b, WAGI_CTL_BLOCK, type);
+}
+
+static OWN_FRAME void branch(wagi_builder *b)
+{
+    wagi_build_jump(b, wagi_read_u32(&b->in), true);
+    wagi_build_unreachable(b);
+}
+
+static OWN_FRAME void return_op(wagi_builder *b)
+{
+    if (b->callees.n)
+        wagi_build_jump(b, (uint32_t)b->control.n - 1 - b->callees.p[b->callees.n - 1].control, true);
+    else
+        wagi_build_return(b);
+    wagi_build_unreachable(b);
+}
+
 /* ---- dispatch ---- */
 
 /* Ops whose condition is on the stack: put the op back and let wagi_build_condition fuse it. */
-static void condition_on_stack(wagi_builder *b)
+static OWN_FRAME void condition_on_stack(wagi_builder *b)
 {
     b->in.pos--;
     wagi_build_truth(b, WAGI_TY_I32, WAGI_NE);
@@ -592,12 +620,9 @@ static void condition_on_stack(wagi_builder *b)
 bool wagi_build_control(wagi_builder *b, wagi_op op)
 {
     switch (op) {
-    case WAGI_OP_block: {
-        wagi_block_type type = wagi_build_read_block_type(b);
-        wagi_build_sync(b);
-        wagi_build_push_control(b, WAGI_CTL_BLOCK, type);
+    case WAGI_OP_block:
+        begin_block(b);
         return true;
-    }
     case WAGI_OP_loop:
         begin_loop(b, wagi_build_read_block_type(b));
         return true;
@@ -614,18 +639,13 @@ bool wagi_build_control(wagi_builder *b, wagi_op op)
         end_construct(b);
         return true;
     case WAGI_OP_br:
-        wagi_build_jump(b, wagi_read_u32(&b->in), true);
-        wagi_build_unreachable(b);
+        branch(b);
         return true;
     case WAGI_OP_br_table:
         branch_table(b);
         return true;
     case WAGI_OP_return_:
-        if (b->callees.n)
-            wagi_build_jump(b, (uint32_t)b->control.n - 1 - b->callees.p[b->callees.n - 1].control, true);
-        else
-            wagi_build_return(b);
-        wagi_build_unreachable(b);
+        return_op(b);
         return true;
     case WAGI_OP_unreachable:
         unreachable_op(b);

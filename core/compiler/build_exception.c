@@ -189,11 +189,10 @@ static void throw_values(wagi_builder *b, uint64_t tag, uint32_t count)
     for (uint32_t i = 0; i < count; i++)
         ir->pool.p[pool + 1 + i] = wagi_build_pool_entry(b, b->stack.p[base + i]);
     wagi_ir_call call = {.kind = WAGI_CALL_THROW, .args = pool, .arg_count = count + 1, .results = pool};
-    wagi_ins ins = ins_1(WAGI_IR_CALL, WAGI_TY_I32, WAGI_NIL, WAGI_NIL);
-    ins.imm = wagi_ir_add_call(ir, call);
+    uint32_t index = wagi_ir_add_call(ir, call);
     if (ir->failed)
         return;
-    wagi_build_emit_call(b, ins);
+    wagi_build_emit_call(b, WAGI_IR_CALL, index);
     wagi_ins trap = ins_1(WAGI_IR_TRAP, WAGI_TY_I32, WAGI_NIL, WAGI_NIL);
     trap.imm = WAG_UNREACHABLE;
     wagi_build_emit(b, trap);

@@ -180,11 +180,10 @@ static void helper_first(wagi_builder *b, wagi_helper helper, const uint64_t *co
                          .results = pool + count,
                          .result_count = 1};
     ir->pool.p[pool + count] = wagi_ir_new_vreg(ir, WAGI_TY_I64);
-    wagi_ins ins = ins_1(WAGI_IR_CALL, WAGI_TY_I32, WAGI_NIL, WAGI_NIL);
-    ins.imm = wagi_ir_add_call(ir, call);
+    uint32_t index = wagi_ir_add_call(ir, call);
     if (ir->failed)
         return;
-    wagi_build_emit_call(b, ins);
+    wagi_build_emit_call(b, WAGI_IR_CALL, index);
     wagi_build_push_vreg(b, WAGI_TY_I64, ir->pool.p[pool + count]);
     set_fact(b, ir->pool.p[pool + count], ALWAYS);
 }
@@ -480,16 +479,16 @@ static void ref_eq(wagi_builder *b)
             wagi_build_materialize(b, &y);
         }
     }
-    test.a = x;
-    test.b = y;
-    wagi_build_condition(b, test);
+    test.a = x.vreg;
+    test.b = y.vreg;
+    wagi_build_condition(b, &test);
 }
 
 /* ---- casts ---- */
 
 static wagi_test read_cast(wagi_builder *b, bool null_too, wagi_ir_cond cond)
 {
-    wagi_test test = {.cond = cond, .type = WAGI_TY_I64, .cast = WAGI_CAST | (null_too ? WAGI_CAST_NULL : 0)};
+    wagi_test test = {.cond = (uint8_t)cond, .type = WAGI_TY_I64, .cast = WAGI_CAST | (null_too ? WAGI_CAST_NULL : 0)};
     const uint8_t *start = b->in.pos;
     int64_t index = wagi_read_s33(&b->in);
     if (index >= 0 && (uint64_t)index < b->data->type_count) {
@@ -505,11 +504,12 @@ static wagi_test read_cast(wagi_builder *b, bool null_too, wagi_ir_cond cond)
 static void ref_test(wagi_builder *b, bool null_too)
 {
     wagi_test test = read_cast(b, null_too, WAGI_NE);
-    test.a = wagi_build_pop(b);
-    wagi_build_materialize(b, &test.a);
-    if (is_not_null(b, &test.a))
+    wagi_entry value = wagi_build_pop(b);
+    wagi_build_materialize(b, &value);
+    test.a = value.vreg;
+    if (is_not_null(b, &value))
         test.flags = WAGI_INS_SAFE;
-    wagi_build_condition(b, test);
+    wagi_build_condition(b, &test);
 }
 
 static void ref_cast(wagi_builder *b, bool null_too)
@@ -542,10 +542,10 @@ static void branch_on_cast(wagi_builder *b, bool on_failure)
     if (b->ir->failed)
         return;
     wagi_build_materialize(b, top);
-    test.a = *top;
+    test.a = top->vreg;
     if (is_not_null(b, top))
         test.flags = WAGI_INS_SAFE;
-    wagi_build_branch_to(b, test, depth);
+    wagi_build_branch_to(b, &test, depth);
     if (on_failure && !(flags & 2))
         wagi_build_note_not_null(b, wagi_build_top(b));
 }

@@ -14,20 +14,37 @@ static inline uint32_t wagi_build_emit(wagi_builder *b, wagi_ins ins)
     uint32_t index = (uint32_t)ir->ins.n;
     if (index >= ir->ins_room && !wagi_ir_more_ins(ir))
         return 0;
-    ir->ins.p[index] = ins;
+    wagi_ins *to = &ir->ins.p[index];
+    /* Member by member: `ins` is then never in memory, as parts that would have to be put together for a copy. */
+    to->op = ins.op;
+    to->sub = ins.sub;
+    to->type = ins.type;
+    to->flags = ins.flags;
+    to->dst = ins.dst;
+    to->a = ins.a;
+    to->b = ins.b;
+    to->imm = ins.imm;
     ir->source.p[index] = b->source;
     ir->ins.n = ir->source.n = index + 1;
-    uint32_t locals = b->tracked;
-    uint8_t uses = wagi_ir_uses[ins.op];
-    if (ins.a < locals && (uses & WAGI_IR_A))
-        b->last_access.p[ins.a] = index;
-    if (ins.b < locals && (uses & WAGI_IR_B))
-        b->last_access.p[ins.b] = index;
-    if ((uses & WAGI_IR_C) && ins.c < locals)
-        b->last_access.p[ins.c] = index;
-    if (ins.dst < locals && (uses & WAGI_IR_D))
-        b->last_access.p[ins.dst] = index + 1;
     return index;
+}
+
+/* falls: control goes on there from the block at hand. */
+static inline void wagi_build_start_block(wagi_builder *b, bool falls)
+{
+    wagi_ir *ir = b->ir;
+    uint32_t at = (uint32_t)ir->ins.n;
+    b->block_start = at;
+    if (!WAGI_VEC_RESERVE(&ir->blocks, 1)) {
+        ir->failed = true;
+        return;
+    }
+    wagi_block *block = &ir->blocks.p[ir->blocks.n];
+    if (ir->blocks.n++) {
+        block[-1].last = at;
+        block[-1].falls = falls;
+    }
+    *block = (wagi_block){.first = at, .last = at, .loop = b->loop};
 }
 
 static inline void wagi_build_push(wagi_builder *b, wagi_entry entry)
@@ -39,8 +56,13 @@ static inline void wagi_build_push(wagi_builder *b, wagi_entry entry)
     if (entry.kind == WAGI_ENTRY_LOCAL) {
         entry.def = b->pending.p[entry.vreg];
         b->pending.p[entry.vreg] = (uint32_t)b->stack.n + 1;
+        b->references++;
     }
-    b->stack.p[b->stack.n++] = entry;
+    wagi_entry *to = &b->stack.p[b->stack.n++];
+    to->kind = entry.kind; /* member by member, as instructions are */
+    to->type = entry.type;
+    to->vreg = entry.vreg;
+    to->bits = entry.bits;
 }
 
 static inline void wagi_build_push_const(wagi_builder *b, unsigned type, uint64_t bits)
@@ -62,31 +84,30 @@ static inline void wagi_build_push_result(wagi_builder *b, unsigned type, uint32
     wagi_build_push(b, (wagi_entry){.kind = WAGI_ENTRY_TEMP, .type = (uint8_t)type, .vreg = vreg, .def = def});
 }
 
-static inline wagi_entry wagi_build_pop(wagi_builder *b)
-{
-    if (b->stack.n == 0) { /* only after a failure */
-        b->ir->failed = true;
-        return (wagi_entry){.kind = WAGI_ENTRY_CONST, .vreg = WAGI_NIL};
-    }
-    wagi_entry entry = b->stack.p[--b->stack.n];
-    if (entry.kind == WAGI_ENTRY_LOCAL)
-        b->pending.p[entry.vreg] = entry.def;
-    if (b->synced > b->stack.n)
-        b->synced = (uint32_t)b->stack.n;
-    return entry;
-}
-
 static inline void wagi_build_forget_reference(wagi_builder *b, const wagi_entry *entry)
 {
-    if (entry->kind == WAGI_ENTRY_LOCAL)
-        b->pending.p[entry->vreg] = entry->def;
+    if (entry->kind == WAGI_ENTRY_LOCAL) {
+        b->pending.p[entry->vreg] = (uint32_t)entry->def;
+        b->references--;
+    }
+}
+
+static inline wagi_entry wagi_build_pop(wagi_builder *b)
+{
+    if (b->stack.n == 0) { /* only after a failure: then there is a constant */
+        b->ir->failed = true;
+        b->stack.p[b->stack.n++] = (wagi_entry){.kind = WAGI_ENTRY_CONST, .vreg = WAGI_NIL};
+    }
+    const wagi_entry *from = &b->stack.p[--b->stack.n];
+    wagi_build_forget_reference(b, from);
+    return (wagi_entry){.kind = from->kind, .type = from->type, .vreg = from->vreg, .bits = from->bits};
 }
 
 /* Make a constant entry a temporary. Call it for all operands before their instruction is emitted. */
 static inline void wagi_build_materialize(wagi_builder *b, wagi_entry *entry)
 {
     if (entry->kind == WAGI_ENTRY_CONST)
-        wagi_build_load_const(b, entry);
+        *entry = wagi_build_load_const(b, entry->type, entry->bits);
 }
 
 static inline uint32_t wagi_build_pool_entry(wagi_builder *b, wagi_entry entry)

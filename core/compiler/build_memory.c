@@ -24,33 +24,55 @@ static const access_row access_rows[] = {
 _Static_assert(WAGI_OP_i64_store32 - WAGI_OP_i32_load + 1 == sizeof access_rows / sizeof *access_rows,
                "the rows of op.def are in the order of the opcodes");
 
-void wagi_build_memarg(wagi_builder *b, uint32_t *ret_memory, uint64_t *ret_offset)
+static inline void read_memarg(wagi_builder *b, uint32_t *ret_memory, uint64_t *ret_offset)
 {
+    const uint8_t *pos = b->in.pos;
+    if (b->in.end - pos > 2 && pos[0] < 0x40 && pos[1] < 0x80) { /* most have a byte each, and memory 0 */
+        *ret_memory = 0;
+        *ret_offset = pos[1];
+        b->in.pos = pos + 2;
+        return;
+    }
     uint32_t flags = wagi_read_u32(&b->in);
     *ret_memory = flags & 0x40 ? wagi_read_u32(&b->in) : 0;
     *ret_offset = wagi_read_u64(&b->in);
 }
 
-uint32_t wagi_build_address_operand(wagi_builder *b, wagi_entry *address, uint64_t *offset)
+void wagi_build_memarg(wagi_builder *b, uint32_t *ret_memory, uint64_t *ret_offset)
 {
-    if (address->kind == WAGI_ENTRY_CONST && address->bits <= INT32_MAX && *offset <= INT32_MAX - address->bits) {
-        *offset += address->bits;
-        return WAGI_NIL;
-    }
-    wagi_build_materialize(b, address);
-    return address->vreg;
+    read_memarg(b, ret_memory, ret_offset);
 }
 
-void wagi_build_load(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset)
+static inline uint32_t address_operand(wagi_builder *b, wagi_entry address, uint64_t *offset)
+{
+    if (address.kind == WAGI_ENTRY_CONST && address.bits <= INT32_MAX && *offset <= INT32_MAX - address.bits) {
+        *offset += address.bits;
+        return WAGI_NIL;
+    }
+    wagi_build_materialize(b, &address);
+    return address.vreg;
+}
+
+uint32_t wagi_build_address_operand(wagi_builder *b, const wagi_entry *address, uint64_t *offset)
+{
+    return address_operand(b, *address, offset);
+}
+
+static inline void load(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset)
 {
     wagi_entry address = wagi_build_pop(b);
-    wagi_ins ins = ins_1(WAGI_IR_LOAD, type, WAGI_NIL, wagi_build_address_operand(b, &address, &offset));
+    wagi_ins ins = ins_1(WAGI_IR_LOAD, type, WAGI_NIL, address_operand(b, address, &offset));
     ins.sub = (uint8_t)access;
     ins.b = memory;
     ins.imm = (int64_t)offset;
     ins.dst = wagi_ir_new_vreg(b->ir, type);
     wagi_build_emit(b, ins);
     wagi_build_push_result(b, type, ins.dst);
+}
+
+void wagi_build_load(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset)
+{
+    load(b, access, type, memory, offset);
 }
 
 /* True when the machine can store the constant without a register; then its 32 bits. */
@@ -64,11 +86,11 @@ static bool store_constant(const wagi_entry *value, unsigned type, uint64_t offs
     return true;
 }
 
-void wagi_build_store(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset)
+static inline void store(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset)
 {
     uint32_t bits;
     wagi_entry value = wagi_build_pop(b), address = wagi_build_pop(b);
-    uint32_t a = wagi_build_address_operand(b, &address, &offset);
+    uint32_t a = address_operand(b, address, &offset);
     wagi_ins ins = ins_1(WAGI_IR_STORE, type, memory, a);
     ins.sub = (uint8_t)access;
     ins.imm = (int64_t)offset;
@@ -80,6 +102,11 @@ void wagi_build_store(wagi_builder *b, wagi_access access, unsigned type, uint32
         ins.b = value.vreg;
     }
     wagi_build_emit(b, ins);
+}
+
+void wagi_build_store(wagi_builder *b, wagi_access access, unsigned type, uint32_t memory, uint64_t offset)
+{
+    store(b, access, type, memory, offset);
 }
 
 static unsigned memory_type(const wagi_builder *b, uint32_t memory)
@@ -160,11 +187,10 @@ void wagi_build_helper(wagi_builder *b, wagi_helper helper, uint32_t operand_cou
                          .result_count = result_type != WAGI_TY_COUNT};
     if (result_type != WAGI_TY_COUNT)
         ir->pool.p[pool + count] = wagi_ir_new_vreg(ir, result_type);
-    wagi_ins ins = ins_1(WAGI_IR_CALL, WAGI_TY_I32, WAGI_NIL, WAGI_NIL);
-    ins.imm = wagi_ir_add_call(ir, call);
+    uint32_t index = wagi_ir_add_call(ir, call);
     if (ir->failed)
         return;
-    wagi_build_emit_call(b, ins);
+    wagi_build_emit_call(b, WAGI_IR_CALL, index);
     if (result_type != WAGI_TY_COUNT)
         wagi_build_push_vreg(b, result_type, ir->pool.p[pool + count]);
 }
@@ -221,19 +247,8 @@ static bool bulk(wagi_builder *b, wagi_op op)
     }
 }
 
-bool wagi_build_memory(wagi_builder *b, wagi_op op)
+static bool state(wagi_builder *b, wagi_op op)
 {
-    if (op >= WAGI_OP_i32_load && op <= WAGI_OP_i64_store32) {
-        const access_row *row = &access_rows[op - WAGI_OP_i32_load];
-        uint32_t memory;
-        uint64_t offset;
-        wagi_build_memarg(b, &memory, &offset);
-        if (row->is_load)
-            wagi_build_load(b, row->access, row->type, memory, offset);
-        else
-            wagi_build_store(b, row->access, row->type, memory, offset);
-        return true;
-    }
     uint32_t index;
     switch (op) {
     case WAGI_OP_global_get:
@@ -270,4 +285,19 @@ bool wagi_build_memory(wagi_builder *b, wagi_op op)
     default:
         return bulk(b, op);
     }
+}
+
+bool wagi_build_memory(wagi_builder *b, wagi_op op)
+{
+    if (op < WAGI_OP_i32_load || op > WAGI_OP_i64_store32)
+        return state(b, op);
+    const access_row *row = &access_rows[op - WAGI_OP_i32_load];
+    uint32_t memory;
+    uint64_t offset;
+    read_memarg(b, &memory, &offset);
+    if (row->is_load)
+        load(b, row->access, row->type, memory, offset);
+    else
+        store(b, row->access, row->type, memory, offset);
+    return true;
 }

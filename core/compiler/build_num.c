@@ -160,7 +160,7 @@ static bool add_to_sum(wagi_builder *b, unsigned type, wagi_entry a, int64_t c)
 }
 
 /* other + (x << 1..3), the shift being the last instruction. */
-static bool add_shifted(wagi_builder *b, unsigned type, wagi_entry shifted, wagi_entry other)
+static inline bool add_shifted(wagi_builder *b, unsigned type, wagi_entry shifted, wagi_entry other)
 {
     wagi_ins *def = wagi_build_last_def(b, &shifted);
     if (!def || def->op != WAGI_IR_SHL || !(def->flags & WAGI_INS_IMM) || def->imm > 3 || def->type != type ||
@@ -174,15 +174,12 @@ static bool add_shifted(wagi_builder *b, unsigned type, wagi_entry shifted, wagi
     return true;
 }
 
-static void division(wagi_builder *b, wagi_ir_op op, unsigned type, wagi_entry a, wagi_entry y)
+/* Dividing by the constant cannot trap. */
+static bool is_safe_divisor(wagi_ir_op op, unsigned type, uint64_t bits)
 {
     bool is_signed = op == WAGI_IR_DIV_S || op == WAGI_IR_REM_S;
-    int64_t c = signed_constant(type, y.bits);
-    bool safe = y.kind == WAGI_ENTRY_CONST && c != 0 && !(is_signed && c == -1);
-    wagi_build_materialize(b, &y);
-    wagi_ins ins = ins_2(op, type, WAGI_NIL, a.vreg, y.vreg);
-    ins.flags = safe ? WAGI_INS_SAFE : 0;
-    emit_result(b, ins, type);
+    int64_t c = signed_constant(type, bits);
+    return c != 0 && !(is_signed && c == -1);
 }
 
 /* a op constant; false when the constant, which may be another one now, has to be in a register. */
@@ -229,14 +226,13 @@ static void binary(wagi_builder *b, wagi_ir_op op, unsigned type)
     wagi_build_materialize(b, &x);
     if (y.kind == WAGI_ENTRY_CONST && binary_constant(b, &op, type, x, &y.bits))
         return;
-    if (is_division(op)) {
-        division(b, op, type, x, y);
-        return;
-    }
+    bool safe = is_division(op) && y.kind == WAGI_ENTRY_CONST && is_safe_divisor(op, type, y.bits);
     wagi_build_materialize(b, &y);
     if (op == WAGI_IR_ADD && (add_shifted(b, type, y, x) || add_shifted(b, type, x, y)))
         return;
-    emit_result(b, ins_2(op, type, WAGI_NIL, x.vreg, y.vreg), type);
+    wagi_ins ins = ins_2(op, type, WAGI_NIL, x.vreg, y.vreg);
+    ins.flags = safe ? WAGI_INS_SAFE : 0;
+    emit_result(b, ins, type);
 }
 
 static void float_binary(wagi_builder *b, wagi_ir_op op, unsigned type)
@@ -321,43 +317,31 @@ static void compare(wagi_builder *b, const op_row *row)
     wagi_build_materialize(b, &x);
     if (!(test.flags & WAGI_INS_IMM))
         wagi_build_materialize(b, &y);
-    test.a = row->swap ? y : x;
-    test.b = row->swap ? x : y;
-    wagi_build_condition(b, test);
-}
-
-static wagi_entry entry_of(const wagi_builder *b, unsigned type, uint32_t vreg)
-{
-    return (wagi_entry){.kind = wagi_ir_is_local(b->ir, vreg) ? WAGI_ENTRY_LOCAL : WAGI_ENTRY_TEMP,
-                        .type = (uint8_t)type,
-                        .vreg = vreg,
-                        .def = WAGI_NIL};
+    test.a = row->swap ? y.vreg : x.vreg;
+    test.b = row->swap ? x.vreg : y.vreg;
+    wagi_build_condition(b, &test);
 }
 
 void wagi_build_truth(wagi_builder *b, unsigned type, wagi_ir_cond cond)
 {
     wagi_entry a = wagi_build_pop(b);
-    wagi_test test = {.cond = cond, .type = (uint8_t)type, .flags = WAGI_INS_IMM, .a = a};
-    if (a.kind == WAGI_ENTRY_CONST)
-        wagi_build_materialize(b, &test.a);
-    wagi_ins *def = wagi_build_last_def(b, &a);
-    if (def && !wagi_ir_is_local(b->ir, def->dst)) {
-        wagi_ins last = *def;
-        bool is_test = last.op == WAGI_IR_AND && last.type == type;
-        if (is_test || (last.op == WAGI_IR_SETCC && type == WAGI_TY_I32)) {
-            b->ir->ins.n--;
-            b->ir->source.n--;
-            if (!is_test)
-                test.cond = cond == WAGI_EQ ? last.sub ^ 1u : last.sub;
-            test.type = last.type;
-            test.flags = (uint8_t)(last.flags | (is_test ? WAGI_INS_TEST : 0));
-            test.imm = last.imm;
-            test.a = entry_of(b, last.type, last.a);
-            if (!(last.flags & WAGI_INS_IMM))
-                test.b = entry_of(b, last.type, last.b);
-        }
+    wagi_build_materialize(b, &a);
+    wagi_test test = {.cond = (uint8_t)cond, .type = (uint8_t)type, .flags = WAGI_INS_IMM, .a = a.vreg};
+    const wagi_ins *def = wagi_build_last_def(b, &a);
+    bool is_test = def && def->op == WAGI_IR_AND && def->type == type;
+    bool is_condition = def && def->op == WAGI_IR_SETCC && type == WAGI_TY_I32;
+    if ((is_test || is_condition) && !wagi_ir_is_local(b->ir, def->dst)) {
+        b->ir->ins.n--; /* what it was stays readable */
+        b->ir->source.n--;
+        if (is_condition)
+            test.cond = cond == WAGI_EQ ? def->sub ^ 1u : def->sub;
+        test.type = def->type;
+        test.flags = (uint8_t)(def->flags | (is_test ? WAGI_INS_TEST : 0));
+        test.imm = def->imm;
+        test.a = def->a;
+        test.b = def->b;
     }
-    wagi_build_condition(b, test);
+    wagi_build_condition(b, &test);
 }
 
 bool wagi_build_num(wagi_builder *b, wagi_op op)

@@ -231,8 +231,8 @@ static bool test_lanes(wagi_builder *b, const vector_op *v)
         return false;
     }
     wagi_entry x = wagi_build_pop(b);
-    wagi_test test = {.cond = all ? WAGI_EQ : WAGI_NE, .type = WAGI_TY_V128, .flags = WAGI_INS_IMM, .a = x};
-    wagi_build_condition(b, test);
+    wagi_test test = {.cond = all ? WAGI_EQ : WAGI_NE, .type = WAGI_TY_V128, .flags = WAGI_INS_IMM, .a = x.vreg};
+    wagi_build_condition(b, &test);
     return true;
 }
 

@@ -71,19 +71,34 @@ typedef struct wagi_unit_code {
 /* How the sites of one function are written and read: in the order of their code offsets. code_delta and source_delta:
  * to the one before; the first one's are its code and source. */
 bool wagi_sites_put_far(wagi_unit_code *unit, uint64_t code, uint64_t source); /* the numbers as they are encoded */
+static inline uint64_t wagi_site_code(wagi_site_kind kind, uint32_t code_delta)
+{
+    return (uint64_t)code_delta << 2 | kind;
+}
+static inline uint64_t wagi_site_source(int64_t source_delta)
+{
+    return (uint64_t)source_delta << 1 ^ (source_delta < 0 ? UINT64_MAX : 0);
+}
+/* False: numbers or room ask for wagi_sites_put. */
+static inline bool wagi_sites_put_near(wagi_unit_code *unit, wagi_site_kind kind, uint32_t code_delta,
+                                       int64_t source_delta)
+{
+    uint64_t code = wagi_site_code(kind, code_delta), source = wagi_site_source(source_delta);
+    if ((code | source) >= 0x4000 || unit->sites.cap - unit->sites.n < sizeof(uint32_t))
+        return false;
+    /* One or two bytes each, in one store; what is above the lower seven bits moves up by one. */
+    uint32_t first = (uint32_t)code, second = (uint32_t)source, first_long = first > 0x7F, second_long = second > 0x7F;
+    first += (first & ~0x7Fu) + (first_long << 7);
+    second += (second & ~0x7Fu) + (second_long << 7);
+    uint32_t word = first | second << (8 + 8 * first_long);
+    memcpy(unit->sites.p + unit->sites.n, &word, sizeof word);
+    unit->sites.n += 2 + first_long + second_long;
+    return true;
+}
 static inline bool wagi_sites_put(wagi_unit_code *unit, wagi_site_kind kind, uint32_t code_delta, int64_t source_delta)
 {
-    uint64_t code = (uint64_t)code_delta << 2 | kind;
-    uint64_t source = (uint64_t)source_delta << 1 ^ (source_delta < 0 ? UINT64_MAX : 0);
-    if ((code | source) >= 0x4000 || unit->sites.cap - unit->sites.n < sizeof(uint32_t))
-        return wagi_sites_put_far(unit, code, source);
-    /* One or two bytes each, in one store. */
-    uint32_t first = code < 0x80 ? 8 : 16, second = source < 0x80 ? 8 : 16;
-    uint32_t word = (uint32_t)((code & 0x7F) | (code >> 7 << 8) | (first - 8) << 4);
-    word |= (uint32_t)((source & 0x7F) | (source >> 7 << 8) | (second - 8) << 4) << first;
-    memcpy(unit->sites.p + unit->sites.n, &word, sizeof word);
-    unit->sites.n += (first + second) / 8;
-    return true;
+    return wagi_sites_put_near(unit, kind, code_delta, source_delta) ||
+           wagi_sites_put_far(unit, wagi_site_code(kind, code_delta), wagi_site_source(source_delta));
 }
 /* The next record; position starts at the function's first byte, *site zeroed. */
 const uint8_t *wagi_sites_next(const uint8_t *position, wagi_site *site);

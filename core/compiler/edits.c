@@ -59,17 +59,21 @@ static void flush(tracker *t, uint32_t pos)
     t->pending = 0;
 }
 
+static inline void write_register(tracker *t, uint32_t vreg, const wagi_vreg *v)
+{
+    int reg = wagi_vreg_reg(v);
+    t->pending &= ~(1u << reg);
+    t->saved &= ~(1u << reg);
+    if (v->cached >= 0)
+        edit_at(t, t->ins + 1, WAGI_EDIT_SAVE, vreg, reg);
+}
+
 static void written(void *context, uint32_t *vreg)
 {
     tracker *t = context;
     const wagi_vreg *v = &t->ir->vregs.p[*vreg];
-    int reg = wagi_vreg_reg(v);
-    if (reg < 0)
-        return;
-    t->pending &= ~(1u << reg);
-    t->saved &= ~(1u << reg);
-    if (v->cached >= 0)
-        edit_at(t, t->ins + 1, WAGI_EDIT_SAVE, *vreg, reg);
+    if (wagi_vreg_reg(v) >= 0)
+        write_register(t, *vreg, v);
 }
 
 /* Intervals that have begun become the occupants of their registers. */
@@ -190,6 +194,26 @@ static uint32_t next_call_from(const tracker *t, size_t *next, uint32_t ins)
     return *next < homes->call_pos.n ? (homes->call_pos.p[*next] - wagi_ir_pos(0)) / 2 : WAGI_NIL;
 }
 
+/* Nothing is pending: up to the next call only writes matter, those to cached vregs and those that make a slot out of
+ * date before everything is forgotten anyway. The call, or the block's end. */
+static uint32_t skip_to_call(tracker *t, size_t *next_call, uint32_t ins, const wagi_block *block, bool is_caching)
+{
+    const wagi_ir *ir = t->ir;
+    uint32_t end = next_call_from(t, next_call, ins);
+    bool is_last = end >= block->last;
+    if (is_last)
+        end = block->last;
+    if (!is_caching && (t->saved == 0 || (is_last && (t->block + 1 == ir->blocks.n || block[1].target))))
+        return end;
+    const wagi_vreg *vregs = ir->vregs.p;
+    for (t->ins = ins; t->ins < end; t->ins++) {
+        const wagi_ins *at = &ir->ins.p[t->ins];
+        if ((wagi_ir_uses[at->op] & WAGI_IR_D) && wagi_vreg_reg(&vregs[at->dst]) >= 0)
+            write_register(t, at->dst, &vregs[at->dst]);
+    }
+    return end;
+}
+
 static void walk_blocks(tracker *t, size_t *stack)
 {
     wagi_ir *ir = t->ir;
@@ -204,13 +228,12 @@ static void walk_blocks(tracker *t, size_t *stack)
             t->saved = t->pending = 0;
         if (block->landing)
             land(t, wagi_ir_pos(block->first));
-        if (block->loop_head && t->homes->caches.n)
+        if (block->loop_head && t->homes->caches.n && t->homes->loop_caches.p[block->loop])
             stack[open++] = block->loop;
-        for (uint32_t i = block->first; i < block->last; i++) {
-            if (!(t->pending | t->saved) && open == 0) {
-                /* Nothing to keep in mind: on to the block's next call. */
-                i = next_call_from(t, &next_call, i);
-                if (i >= block->last)
+        for (uint32_t i = block->first, last = block->last; i < last; i++) {
+            if (!t->pending) {
+                i = skip_to_call(t, &next_call, i, block, open != 0);
+                if (i >= last)
                     break;
             }
             walk_ins(t, i);
@@ -231,12 +254,12 @@ static void walk_blocks(tracker *t, size_t *stack)
 bool wagi_homes_edits(wagi_homes *homes)
 {
     wagi_ir *ir = homes->ir;
-    if (homes->call_pos.n == 0 && homes->caches.n == 0)
+    if (!homes->keeps_across_calls && homes->caches.n == 0)
         return true;
     tracker t = {.homes = homes, .ir = ir};
     memset(t.occupant, 0xff, sizeof t.occupant);
-    size_t *stack = wagi_alloc_zero(ir->loops.n + 1, sizeof *stack);
-    if (!stack)
+    size_t *stack = homes->caches.n ? wagi_alloc_zero(ir->loops.n + 1, sizeof *stack) : NULL; /* of open loops */
+    if (homes->caches.n && !stack)
         return false;
     walk_blocks(&t, stack);
     wagi_free(stack);

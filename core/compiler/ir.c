@@ -108,37 +108,6 @@ bool wagi_ir_more_vregs(wagi_ir *ir)
     return true;
 }
 
-uint32_t wagi_ir_new_vregs(wagi_ir *ir, const wagi_valtype *types, uint32_t count)
-{
-    uint32_t first = (uint32_t)ir->vregs.n;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t type = wagi_ir_type_of(types[i]);
-        if (type == WAGI_TY_COUNT)
-            ir->failed = true;
-        wagi_ir_new_vreg(ir, type);
-    }
-    return first;
-}
-
-uint32_t wagi_ir_new_label(wagi_ir *ir)
-{
-    if (!WAGI_VEC_PUSH(&ir->labels, ((wagi_label){WAGI_NIL, 0, WAGI_NIL}))) {
-        ir->failed = true;
-        return 0;
-    }
-    return (uint32_t)ir->labels.n - 1;
-}
-
-uint32_t wagi_ir_new_pool(wagi_ir *ir, uint32_t count)
-{
-    if (count > WAGI_IR_MAX_POOL || ir->pool.n > WAGI_IR_MAX_POOL - count || !WAGI_VEC_RESERVE(&ir->pool, count)) {
-        ir->failed = true;
-        return WAGI_NIL;
-    }
-    ir->pool.n += count;
-    return (uint32_t)(ir->pool.n - count);
-}
-
 static uint32_t add_const(wagi_ir *ir, wagi_ir_const constant)
 {
     if (!WAGI_VEC_PUSH(&ir->consts, constant)) {
@@ -158,15 +127,6 @@ uint32_t wagi_ir_new_const(wagi_ir *ir, unsigned type, uint64_t bits)
 uint32_t wagi_ir_new_vector(wagi_ir *ir, uint64_t low, uint64_t high)
 {
     return add_const(ir, (wagi_ir_const){low, high, WAGI_TY_V128});
-}
-
-uint32_t wagi_ir_add_call(wagi_ir *ir, wagi_ir_call call)
-{
-    if (!WAGI_VEC_PUSH(&ir->calls, call)) {
-        ir->failed = true;
-        return 0;
-    }
-    return (uint32_t)ir->calls.n - 1;
 }
 
 /* ---- dump ---- */

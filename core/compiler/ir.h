@@ -349,28 +349,64 @@ static inline uint32_t wagi_ir_new_vreg(wagi_ir *ir, unsigned type)
 {
     if (ir->vregs.n >= ir->vreg_room && !wagi_ir_more_vregs(ir))
         return 0;
-    ir->vregs.p[ir->vregs.n] = (wagi_vreg){.start = WAGI_NIL,
-                                           .hint = WAGI_NIL,
-                                           .slot = WAGI_NIL,
-                                           .type = (uint8_t)type,
-                                           .home = WAGI_HOME_NONE,
-                                           .hint_reg = -1,
-                                           .cached = -1};
+    static const wagi_vreg fresh = {
+        .start = WAGI_NIL, .hint = WAGI_NIL, .slot = WAGI_NIL, .home = WAGI_HOME_NONE, .hint_reg = -1, .cached = -1};
+    wagi_vreg *vreg = &ir->vregs.p[ir->vregs.n];
+    *vreg = fresh;
+    vreg->type = (uint8_t)type;
     return (uint32_t)ir->vregs.n++;
+}
+
+/* `count` consecutive vregs of the given value types; the first. */
+static inline uint32_t wagi_ir_new_vregs(wagi_ir *ir, const wagi_valtype *types, uint32_t count)
+{
+    uint32_t first = (uint32_t)ir->vregs.n;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t type = wagi_ir_type_of(types[i]);
+        if (type == WAGI_TY_COUNT)
+            ir->failed = true;
+        wagi_ir_new_vreg(ir, type);
+    }
+    return first;
+}
+
+static inline uint32_t wagi_ir_new_label(wagi_ir *ir)
+{
+    if (!WAGI_VEC_RESERVE(&ir->labels, 1)) {
+        ir->failed = true;
+        return 0;
+    }
+    ir->labels.p[ir->labels.n] = (wagi_label){WAGI_NIL, 0, WAGI_NIL};
+    return (uint32_t)ir->labels.n++;
+}
+
+/* Room for count pool entries; the index of the first. */
+static inline uint32_t wagi_ir_new_pool(wagi_ir *ir, uint32_t count)
+{
+    if (count > WAGI_IR_MAX_POOL || ir->pool.n > WAGI_IR_MAX_POOL - count || !WAGI_VEC_RESERVE(&ir->pool, count)) {
+        ir->failed = true;
+        return WAGI_NIL;
+    }
+    ir->pool.n += count;
+    return (uint32_t)(ir->pool.n - count);
+}
+
+static inline uint32_t wagi_ir_add_call(wagi_ir *ir, wagi_ir_call call)
+{
+    if (!WAGI_VEC_RESERVE(&ir->calls, 1)) {
+        ir->failed = true;
+        return 0;
+    }
+    ir->calls.p[ir->calls.n] = call;
+    return (uint32_t)ir->calls.n++;
 }
 
 void wagi_ir_init(wagi_ir *ir);
 void wagi_ir_fini(wagi_ir *ir);
 void wagi_ir_reset(wagi_ir *ir, const wagi_module_data *data, const wagi_func_body *body);
-/* `count` consecutive vregs of the given value types; the first. */
-uint32_t wagi_ir_new_vregs(wagi_ir *ir, const wagi_valtype *types, uint32_t count);
-uint32_t wagi_ir_new_label(wagi_ir *ir);
-/* Room for count pool entries; the index of the first. */
-uint32_t wagi_ir_new_pool(wagi_ir *ir, uint32_t count);
 uint32_t wagi_ir_new_const(wagi_ir *ir, unsigned type, uint64_t bits); /* a pool entry */
 /* Index in consts, for V128: where others have bits. */
 uint32_t wagi_ir_new_vector(wagi_ir *ir, uint64_t low, uint64_t high);
-uint32_t wagi_ir_add_call(wagi_ir *ir, wagi_ir_call call);
 /* The innermost inlined callee that an instruction belongs to, an index, or NONE. The same is true of the instructions
  * behind it, below *ret_until. */
 uint32_t wagi_ir_inlined_at(const wagi_ir *ir, uint32_t ins, uint32_t *ret_until);

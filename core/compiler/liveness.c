@@ -17,21 +17,28 @@
 #include <string.h>
 
 #define MAX_SET_WORDS (1u << 22) /* in all sets together */
+#define MAX_OWN_WORDS (1u << 14) /* the same when each block has one of its own */
 #define MAX_SET_WORK (1u << 28)  /* words times blocks, locals times loops */
+
+/* Where the walk is. Its loop keeps this in registers. */
+typedef struct cursor {
+    uint64_t *live; /* l->live.p and ir->vregs.p, which stay where they are */
+    wagi_vreg *vregs;
+    wagi_ir_def *def;   /* the next one to write */
+    uint32_t tracked;   /* locals in the sets */
+    uint32_t untracked; /* the bit behind the set */
+    uint32_t pos;
+    float weight;
+} cursor;
 
 typedef struct walk {
     wagi_liveness *l;
     wagi_ir *ir;
     const wagi_machine *machine;
-    uint32_t tracked; /* locals in the sets */
     uint32_t words;
     uint32_t local_count;
-    uint32_t untracked; /* the bit behind the set */
-    uint64_t *live;     /* l->live.p and ir->vregs.p, which stay where they are */
-    wagi_vreg *vregs;
-    uint32_t pos;
-    float weight;
-    wagi_ir_def *def; /* the next one to write */
+    bool set_per_block; /* sets are not shared: the one of a block is at its number */
+    cursor c;
 } walk;
 
 void wagi_liveness_init(wagi_liveness *liveness)
@@ -74,22 +81,32 @@ static uint64_t *set_at(walk *w, uint32_t set)
     return w->l->sets.p + (size_t)set * w->words;
 }
 
-static bool save_set(walk *w, uint32_t block)
+static bool take_set(walk *w, uint32_t block)
 {
     wagi_liveness *l = w->l;
-    uint32_t set;
     if (l->free_sets.n) {
-        set = l->free_sets.p[--l->free_sets.n];
-    } else {
-        set = (uint32_t)(l->sets.n / w->words);
-        if (!WAGI_VEC_RESERVE(&l->sets, w->words))
-            return false;
-        l->sets.n += w->words;
+        l->set_of.p[block] = l->free_sets.p[--l->free_sets.n];
+        return true;
     }
-    uint64_t *to = set_at(w, set);
-    for (uint32_t i = 0; i < w->words; i++)
-        to[i] = l->live.p[i];
-    l->set_of.p[block] = set;
+    l->set_of.p[block] = (uint32_t)(l->sets.n / w->words);
+    if (!WAGI_VEC_RESERVE(&l->sets, w->words))
+        return false;
+    l->sets.n += w->words;
+    return true;
+}
+
+static inline uint64_t *set_of(walk *w, uint32_t block)
+{
+    return set_at(w, w->set_per_block ? block : w->l->set_of.p[block]);
+}
+
+static bool save_set(walk *w, uint32_t block)
+{
+    if (!w->set_per_block && !take_set(w, block))
+        return false;
+    uint64_t *to = set_of(w, block);
+    for (uint32_t i = 0, words = w->words; i < words; i++)
+        to[i] = w->c.live[i];
     return true;
 }
 
@@ -139,7 +156,7 @@ static bool prepare_sets(walk *w, uint32_t *ret_most)
     return true;
 }
 
-static bool choose_tracked(walk *w)
+static bool share_sets(walk *w)
 {
     uint32_t most;
     if (!prepare_sets(w, &most))
@@ -155,48 +172,63 @@ static bool choose_tracked(walk *w)
         tracked = by_blocks;
     if (tracked > by_loops)
         tracked = by_loops;
-    w->tracked = (uint32_t)tracked;
-    w->words = (uint32_t)(tracked + 63) / 64;
-    if (w->words == 0)
-        w->words = 1;
-    w->l->live.n = 0;
-    return WAGI_VEC_RESERVE(&w->l->live, w->words + 1);
+    w->c.tracked = (uint32_t)tracked;
+    return true;
+}
+
+static uint32_t words_for(uint32_t tracked)
+{
+    return tracked > 64 ? (tracked + 63) / 64 : 1;
+}
+
+static bool choose_tracked(walk *w)
+{
+    const wagi_ir *ir = w->ir;
+    wagi_liveness *l = w->l;
+    uint64_t own = (uint64_t)words_for(ir->local_count) * ir->blocks.n;
+    w->c.tracked = ir->local_count;
+    w->set_per_block = own + ir->pool.n + ir->loops.n <= MAX_OWN_WORDS;
+    l->sets.n = l->live.n = 0;
+    if (w->set_per_block ? !WAGI_VEC_RESERVE(&l->sets, own) : !share_sets(w))
+        return false;
+    w->words = words_for(w->c.tracked);
+    return WAGI_VEC_RESERVE(&l->live, w->words + 1);
 }
 
 /* ---- operands ---- */
 
-static inline void see(const walk *w, wagi_vreg *v, uint32_t pos)
+static inline void see(const cursor *c, wagi_vreg *v, uint32_t pos)
 {
     v->start = pos; /* the walk goes backward */
     v->end = pos > v->end ? pos : v->end;
-    v->weight += w->weight;
+    v->weight += c->weight;
 }
 
-static inline uint32_t bit_of(const walk *w, uint32_t vreg)
+static inline uint32_t bit_of(const cursor *c, uint32_t vreg)
 {
-    return vreg < w->tracked ? vreg : w->untracked;
+    return vreg < c->tracked ? vreg : c->untracked;
 }
 
-static inline void use(const walk *w, uint32_t vreg)
+static inline void use(const cursor *c, uint32_t vreg)
 {
-    uint32_t bit = bit_of(w, vreg);
-    w->live[bit / 64] |= 1ull << (bit & 63);
-    wagi_vreg *v = &w->vregs[vreg];
+    uint32_t bit = bit_of(c, vreg);
+    c->live[bit / 64] |= 1ull << (bit & 63);
+    wagi_vreg *v = &c->vregs[vreg];
     v->read = true;
-    see(w, v, w->pos);
+    see(c, v, c->pos);
 }
 
-static inline void define(walk *w, uint32_t vreg)
+static inline void define(cursor *c, uint32_t vreg)
 {
-    uint32_t bit = bit_of(w, vreg);
-    w->live[bit / 64] &= ~(1ull << (bit & 63));
-    see(w, &w->vregs[vreg], w->pos + 1);
-    *w->def++ = (wagi_ir_def){vreg, w->pos + 1};
+    uint32_t bit = bit_of(c, vreg);
+    c->live[bit / 64] &= ~(1ull << (bit & 63));
+    see(c, &c->vregs[vreg], c->pos + 1);
+    *c->def++ = (wagi_ir_def){vreg, c->pos + 1};
 }
 
-static inline void hint(const walk *w, uint32_t x, uint32_t y)
+static inline void hint(const cursor *c, uint32_t x, uint32_t y)
 {
-    wagi_vreg *vx = &w->vregs[x], *vy = &w->vregs[y];
+    wagi_vreg *vx = &c->vregs[x], *vy = &c->vregs[y];
     uint32_t of_x = vx->hint == WAGI_NIL ? y : vx->hint;
     vx->hint = of_x;
     uint32_t of_y = vy->hint == WAGI_NIL ? x : vy->hint;
@@ -209,7 +241,7 @@ static void use_call(walk *w, const wagi_ir_call *call)
     uint32_t ints = 0, floats = 0;
     for (uint32_t i = call->result_count; i-- > 0;)
         if (ir->vregs.p[ir->pool.p[call->results + i]].read)
-            define(w, ir->pool.p[call->results + i]);
+            define(&w->c, ir->pool.p[call->results + i]);
     for (uint32_t i = 0; i < wagi_call_operands(call); i++) {
         uint32_t entry = ir->pool.p[call->args + i];
         bool is_const = (entry & WAGI_POOL_CONST) != 0;
@@ -221,23 +253,23 @@ static void use_call(walk *w, const wagi_ir_call *call)
             reg = w->machine->int_args[ints++];
         if (is_const)
             continue;
-        use(w, entry);
+        use(&w->c, entry);
         if (i < call->arg_count && !wagi_call_by_slots(call) && ir->vregs.p[entry].hint_reg < 0)
             ir->vregs.p[entry].hint_reg = (int8_t)reg;
     }
 }
 
 /* Nobody reads what this would write. */
-static inline bool is_dead(const walk *w, const wagi_ins *ins, unsigned uses)
+static inline bool is_dead(const wagi_vreg *vregs, const wagi_ins *ins, uint32_t local_count)
 {
-    return !w->vregs[ins->dst].read && (uses & WAGI_IR_PURE) && ins->dst >= w->local_count;
+    return !vregs[ins->dst].read && (wagi_ir_uses[ins->op] & WAGI_IR_PURE) && ins->dst >= local_count;
 }
 
-static void remove_dead(wagi_ir *ir, uint32_t index)
+static void remove_dead(wagi_ins *ins)
 {
-    if (ir->ins.p[index].op == WAGI_IR_SELECT)
-        ir->ins.p[index - 1].op = WAGI_IR_NOP;
-    ir->ins.p[index].op = WAGI_IR_NOP;
+    if (ins->op == WAGI_IR_SELECT)
+        ins[-1].op = WAGI_IR_NOP;
+    ins->op = WAGI_IR_NOP;
 }
 
 static void use_results(walk *w, const wagi_ins *ins)
@@ -245,118 +277,135 @@ static void use_results(walk *w, const wagi_ins *ins)
     const wagi_ir *ir = w->ir;
     for (uint32_t i = 0; i < ins->b; i++)
         if (!(ir->pool.p[ins->imm + i] & WAGI_POOL_CONST))
-            use(w, ir->pool.p[ins->imm + i]);
+            use(&w->c, ir->pool.p[ins->imm + i]);
 }
 
-/* Whose operands are not just a and b. */
-static const bool is_special[WAGI_IR_OP_COUNT] = {
-    [WAGI_IR_CALL] = true, [WAGI_IR_TAIL_CALL] = true, [WAGI_IR_RETURN] = true, [WAGI_IR_VECTOR_3] = true};
-
-static void walk_special(walk *w, uint32_t index)
+static void walk_special(walk *w, wagi_ins *ins)
 {
     wagi_ir *ir = w->ir;
-    const wagi_ins *ins = &ir->ins.p[index];
     if (ins->op == WAGI_IR_RETURN) {
         use_results(w, ins);
     } else if (ins->op == WAGI_IR_VECTOR_3) {
-        if (is_dead(w, ins, wagi_ir_uses[WAGI_IR_VECTOR_3])) {
-            remove_dead(ir, index);
+        if (is_dead(w->c.vregs, ins, w->local_count)) {
+            remove_dead(ins);
             return;
         }
-        define(w, ins->dst);
-        use(w, ins->c);
-        use(w, ins->b);
-        use(w, ins->a);
-        hint(w, ins->dst, ins->a);
+        define(&w->c, ins->dst);
+        use(&w->c, ins->c);
+        use(&w->c, ins->b);
+        use(&w->c, ins->a);
+        hint(&w->c, ins->dst, ins->a);
     } else {
         if (ins->op == WAGI_IR_CALL)
-            ir->call_ats.p[ir->call_ats.n++] = (wagi_ir_call_at){w->pos, w->weight};
+            ir->call_ats.p[ir->call_ats.n++] = (wagi_ir_call_at){w->c.pos, w->c.weight};
         use_call(w, &ir->calls.p[ins->imm]);
     }
 }
 
-static inline void walk_ins(walk *w, uint32_t index)
+/* What an op has: WAGI_IR_A, B and D; loads give no hint; SPECIAL: its operands are not just a and b. */
+enum { PLAIN = WAGI_IR_A | WAGI_IR_B | WAGI_IR_D, LOADS = 8, SPECIAL = 16 };
+static const uint8_t shapes[WAGI_IR_OP_COUNT] = {
+#define A WAGI_IR_A
+#define B WAGI_IR_B
+#define C SPECIAL
+#define D WAGI_IR_D
+#define PURE 0
+#define TRAPS 0
+#define CALL SPECIAL
+#define END 0
+#define SHAPE(op, uses)                                                                                                \
+    ((op) == WAGI_IR_RETURN || (uses)&SPECIAL ? SPECIAL : (op) == WAGI_IR_LOAD ? ((uses)&PLAIN) | LOADS : (uses)&PLAIN)
+#define IR(name, uses) [WAGI_IR_##name] = SHAPE(WAGI_IR_##name, uses),
+#include "compiler/ir.def"
+#undef IR
+#undef SHAPE
+#undef A
+#undef B
+#undef C
+#undef D
+#undef PURE
+#undef TRAPS
+#undef CALL
+#undef END
+};
+
+static void walk_instructions(walk *w, wagi_ins *first, wagi_ins *last)
 {
-    wagi_ir *ir = w->ir;
-    const wagi_ins *ins = &ir->ins.p[index];
-    unsigned uses = wagi_ir_uses[ins->op];
-    w->pos = wagi_ir_pos(index);
-    if (is_special[ins->op]) {
-        walk_special(w, index);
-        return;
+    cursor c = w->c;
+    const uint32_t local_count = w->local_count;
+    for (wagi_ins *ins = last; ins-- != first; c.pos -= 2) {
+        unsigned absent = (unsigned)(ins->a == WAGI_NIL) | (ins->flags & WAGI_INS_IMM) << 1; /* as WAGI_IR_A and B */
+        unsigned shape = shapes[ins->op] & ~absent;
+        switch (shape) {
+        case WAGI_IR_A:
+            use(&c, ins->a);
+            break;
+        case WAGI_IR_A | WAGI_IR_B:
+            if (ins->b != WAGI_NIL)
+                use(&c, ins->b);
+            use(&c, ins->a);
+            break;
+        case WAGI_IR_B:
+            if (ins->b != WAGI_NIL)
+                use(&c, ins->b);
+            break;
+        case WAGI_IR_D:
+        case WAGI_IR_D | LOADS:
+            if (is_dead(c.vregs, ins, local_count))
+                remove_dead(ins);
+            else
+                define(&c, ins->dst);
+            break;
+        case WAGI_IR_D | WAGI_IR_A | LOADS:
+            define(&c, ins->dst);
+            use(&c, ins->a);
+            break;
+        case WAGI_IR_D | WAGI_IR_B:
+        case WAGI_IR_D | WAGI_IR_A:
+        case WAGI_IR_D | WAGI_IR_A | WAGI_IR_B:
+            if (is_dead(c.vregs, ins, local_count)) {
+                remove_dead(ins);
+                break;
+            }
+            define(&c, ins->dst);
+            if ((shape & WAGI_IR_B) && ins->b != WAGI_NIL)
+                use(&c, ins->b);
+            if (!(shape & WAGI_IR_A))
+                break;
+            use(&c, ins->a);
+            hint(&c, ins->dst, ins->a);
+            break;
+        case SPECIAL:
+            w->c = c;
+            walk_special(w, ins);
+            c = w->c;
+            break;
+        default:
+            break;
+        }
     }
-    unsigned absent = (unsigned)(ins->a == WAGI_NIL) | (unsigned)(ins->b == WAGI_NIL) << 1 |
-                      (ins->flags & WAGI_INS_IMM) << 1; /* as WAGI_IR_A and WAGI_IR_B */
-    switch (uses & ~absent & (WAGI_IR_A | WAGI_IR_B | WAGI_IR_D)) {
-    case WAGI_IR_A:
-        use(w, ins->a);
-        break;
-    case WAGI_IR_B:
-        use(w, ins->b);
-        break;
-    case WAGI_IR_A | WAGI_IR_B:
-        use(w, ins->b);
-        use(w, ins->a);
-        break;
-    case WAGI_IR_D:
-        if (is_dead(w, ins, uses)) {
-            remove_dead(ir, index);
-            break;
-        }
-        define(w, ins->dst);
-        break;
-    case WAGI_IR_D | WAGI_IR_B:
-        if (is_dead(w, ins, uses)) {
-            remove_dead(ir, index);
-            break;
-        }
-        define(w, ins->dst);
-        use(w, ins->b);
-        break;
-    case WAGI_IR_D | WAGI_IR_A:
-        if (is_dead(w, ins, uses)) {
-            remove_dead(ir, index);
-            break;
-        }
-        define(w, ins->dst);
-        use(w, ins->a);
-        if (ins->op != WAGI_IR_LOAD)
-            hint(w, ins->dst, ins->a);
-        break;
-    case WAGI_IR_D | WAGI_IR_A | WAGI_IR_B:
-        if (is_dead(w, ins, uses)) {
-            remove_dead(ir, index);
-            break;
-        }
-        define(w, ins->dst);
-        use(w, ins->b);
-        use(w, ins->a);
-        hint(w, ins->dst, ins->a);
-        break;
-    default:
-        break;
-    }
+    w->c = c;
 }
 
 /* ---- blocks ---- */
 
-static void join(walk *w, uint32_t from, uint32_t label)
+static inline void join(walk *w, uint32_t from, uint32_t label)
 {
     uint32_t to = w->ir->labels.p[label].block;
     if (to <= from)
         return; /* a back edge */
-    const uint64_t *set = set_at(w, w->l->set_of.p[to]);
-    for (uint32_t i = 0; i < w->words; i++)
-        w->live[i] |= set[i];
+    const uint64_t *set = set_of(w, to);
+    for (uint32_t i = 0, words = w->words; i < words; i++)
+        w->c.live[i] |= set[i];
 }
 
-static void join_successors(walk *w, uint32_t block)
+static inline void join_successors(walk *w, uint32_t block)
 {
     const wagi_ir *ir = w->ir;
     const wagi_block *b = &ir->blocks.p[block];
     if (!b->falls)
-        for (uint32_t i = 0; i < w->words; i++)
-            w->live[i] = 0;
+        for (uint32_t i = 0, words = w->words; i < words; i++)
+            w->c.live[i] = 0;
     if (b->first == b->last)
         return;
     const wagi_ins *ins = &ir->ins.p[b->last - 1];
@@ -375,7 +424,7 @@ static void cover_loop(walk *w, uint32_t loop)
 {
     uint32_t end = wagi_loop_end(w->ir, loop);
     for (uint32_t i = 0; i < w->words; i++)
-        for (uint64_t left = w->live[i]; left; left &= left - 1) {
+        for (uint64_t left = w->c.live[i]; left; left &= left - 1) {
             wagi_vreg *v = &w->ir->vregs.p[i * 64 + (uint32_t)__builtin_ctzll(left)];
             if (v->end < end)
                 v->end = end;
@@ -385,18 +434,21 @@ static void cover_loop(walk *w, uint32_t loop)
 static bool walk_blocks(walk *w)
 {
     wagi_ir *ir = w->ir;
-    memset(w->l->live.p, 0, (size_t)w->words * 8);
+    uint32_t loop = WAGI_NIL - 1; /* none has this number */
+    memset(w->c.live, 0, (size_t)w->words * 8);
     for (uint32_t b = (uint32_t)ir->blocks.n; b-- > 0;) {
         const wagi_block *block = &ir->blocks.p[b];
-        w->weight = wagi_block_weight(ir, b);
+        if (block->loop != loop)
+            w->c.weight = wagi_block_weight(ir, b);
+        loop = block->loop;
         join_successors(w, b);
-        for (uint32_t i = block->last, first = block->first; i-- > first;)
-            walk_ins(w, i);
+        w->c.pos = wagi_ir_pos(block->last) - 2;
+        walk_instructions(w, ir->ins.p + block->first, ir->ins.p + block->last);
         if (block->loop_head)
             cover_loop(w, block->loop);
         else if (block->target && !save_set(w, b))
             return false;
-        if (!release_sets(w, b))
+        if (!w->set_per_block && !release_sets(w, b))
             return false;
     }
     return true;
@@ -418,10 +470,10 @@ static void finish_locals(walk *w)
     wagi_ir *ir = w->ir;
     for (uint32_t x = 0; x < ir->local_count; x++) {
         wagi_vreg *v = &ir->vregs.p[x];
-        bool live = x < w->tracked ? w->l->live.p[x / 64] >> (x & 63) & 1 : v->read;
+        bool live = x < w->c.tracked ? w->c.live[x / 64] >> (x & 63) & 1 : v->read;
         if (live)
             v->start = 0;
-        if (x >= w->tracked && v->read)
+        if (x >= w->c.tracked && v->read)
             v->end = wagi_ir_pos((uint32_t)ir->ins.n);
     }
     ir->live_vregs = 0;
@@ -460,16 +512,16 @@ bool wagi_liveness_run(wagi_liveness *liveness, wagi_ir *ir, const wagi_machine 
     walk w = {.l = liveness, .ir = ir, .machine = machine};
     if (!choose_tracked(&w) || !reserve_findings(ir))
         return false;
-    w.def = ir->defs.p;
-    w.untracked = w.words * 64;
     w.local_count = ir->local_count;
-    w.live = liveness->live.p;
-    w.vregs = ir->vregs.p;
+    w.c.live = liveness->live.p;
+    w.c.vregs = ir->vregs.p;
+    w.c.def = ir->defs.p;
+    w.c.untracked = w.words * 64;
     cover_loop_params(ir);
     hint_parameters(&w);
     if (!walk_blocks(&w))
         return false;
-    ir->defs.n = (size_t)(w.def - ir->defs.p);
+    ir->defs.n = (size_t)(w.c.def - ir->defs.p);
     finish_locals(&w);
     return true;
 }

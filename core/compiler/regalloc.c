@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "compiler/liveness.h"
 
 /* A save and reload around a call is paid at most once per call and use: half of the calls' weight was best in tests.
@@ -23,15 +27,15 @@ typedef struct reg_class {
     uint32_t all, saved;
     uint32_t used_saved;
     const uint8_t *regs;
+    uint16_t bit_of[2 + WAGI_REG_COUNT]; /* by 2 + home: a register's place as a set; 0: none of this class */
 } reg_class;
 
 typedef struct scan {
     wagi_homes *homes;
     wagi_ir *ir;
     const wagi_machine *machine;
-    size_t next_call;              /* the first at or behind the start of the vreg at hand */
-    reg_class classes[2];          /* of integers, of floats */
-    uint8_t place[WAGI_REG_COUNT]; /* in its class; MAX_PLACES: none */
+    const uint32_t *next_call; /* the first at or behind the start of the vreg at hand, or the NONE behind all */
+    reg_class classes[2];      /* of integers, of floats */
 } scan;
 
 void wagi_homes_init(wagi_homes *homes)
@@ -45,6 +49,7 @@ void wagi_homes_fini(wagi_homes *homes)
     WAGI_VEC_FREE(&homes->order);
     WAGI_VEC_FREE(&homes->head);
     WAGI_VEC_FREE(&homes->next);
+    WAGI_VEC_FREE(&homes->ends);
     WAGI_VEC_FREE(&homes->call_pos);
     WAGI_VEC_FREE(&homes->call_weight);
     WAGI_VEC_FREE(&homes->spills);
@@ -52,6 +57,7 @@ void wagi_homes_fini(wagi_homes *homes)
         WAGI_VEC_FREE(&homes->ranges[r]);
     WAGI_VEC_FREE(&homes->caches);
     WAGI_VEC_FREE(&homes->loop_caches);
+    WAGI_VEC_FREE(&homes->loop_busy);
     WAGI_VEC_FREE(&homes->loop_weights);
     WAGI_VEC_FREE(&homes->candidate);
 }
@@ -99,7 +105,7 @@ static bool take_calls(wagi_homes *homes)
     size_t count = ir->call_ats.n;
     float sum = 0;
     homes->call_pos.n = homes->call_weight.n = 0;
-    if (!WAGI_VEC_RESERVE(&homes->call_pos, count) || !WAGI_VEC_RESERVE(&homes->call_weight, count + 1))
+    if (!WAGI_VEC_RESERVE(&homes->call_pos, count + 1) || !WAGI_VEC_RESERVE(&homes->call_weight, count + 1))
         return false;
     for (size_t i = 0; i < count; i++) {
         const wagi_ir_call_at *call = &ir->call_ats.p[count - 1 - i];
@@ -108,6 +114,7 @@ static bool take_calls(wagi_homes *homes)
         sum += call->weight;
     }
     homes->call_weight.p[count] = sum;
+    homes->call_pos.p[count] = WAGI_NIL; /* not counted */
     homes->call_pos.n = count;
     homes->call_weight.n = count + 1;
     return true;
@@ -120,16 +127,17 @@ static bool take_order(wagi_homes *homes)
     homes->order.n = 0;
     if (!WAGI_VEC_RESERVE(&homes->order, ir->vregs.n + 1))
         return false;
+    const wagi_vreg *vregs = ir->vregs.p;
     uint32_t *at = homes->order.p, *end = at + ir->vregs.n;
-    for (uint32_t x = 0; x < ir->local_count; x++) {
+    for (uint32_t x = 0, count = ir->local_count; x < count; x++) {
         *at = x;
-        at += (ir->vregs.p[x].start == 0) & (ir->vregs.p[x].end != 0);
+        at += (vregs[x].start == 0) & (vregs[x].end != 0);
     }
-    for (size_t i = ir->defs.n; i-- > 0;) {
-        wagi_ir_def def = ir->defs.p[i];
-        const wagi_vreg *v = &ir->vregs.p[def.vreg];
-        *at = def.vreg;
-        at += (v->start == def.pos) & (v->end != 0) & (at < end);
+    for (const wagi_ir_def *first = ir->defs.p, *def = first + ir->defs.n; def != first && at < end;) {
+        def--;
+        const wagi_vreg *v = &vregs[def->vreg];
+        *at = def->vreg;
+        at += (v->start == def->pos) & (v->end != 0);
     }
     homes->order.n = (size_t)(at - homes->order.p);
     return true;
@@ -173,27 +181,30 @@ static bool forbids(float calls, const wagi_vreg *v)
 /* Weight of the calls inside of the vreg's interval. Vregs come in the order of their start. */
 static float calls_inside(scan *s, const wagi_vreg *v)
 {
-    const wagi_homes *homes = s->homes;
-    while (s->next_call < homes->call_pos.n && homes->call_pos.p[s->next_call] < v->start)
+    while (*s->next_call < v->start)
         s->next_call++;
-    if (s->next_call == homes->call_pos.n || homes->call_pos.p[s->next_call] >= v->end)
+    if (*s->next_call >= v->end)
         return 0;
-    return homes->call_weight.p[calls_before(homes, v->end)] - homes->call_weight.p[s->next_call];
+    const wagi_homes *homes = s->homes;
+    return homes->call_weight.p[calls_before(homes, v->end)] - homes->call_weight.p[s->next_call - homes->call_pos.p];
 }
 
 /* The places that are free at a position: without branches, because which ones are is as good as random. */
 static inline uint32_t free_places(const reg_class *c, uint32_t start)
 {
-    static const lanes bits[] = {{1 << 0, 1 << 1, 1 << 2, 1 << 3},
-                                 {1 << 4, 1 << 5, 1 << 6, 1 << 7},
-                                 {1 << 8, 1 << 9, 1 << 10, 1 << 11},
-                                 {1 << 12, 1 << 13, 1 << 14, 1 << 15}};
     int32_t from = (int32_t)start + 1;
     lanes at = {from, from, from, from};
     const lanes *busy = c->busy_until;
-    lanes found = ((at > busy[0]) & bits[0]) | ((at > busy[1]) & bits[1]) | ((at > busy[2]) & bits[2]) |
-                  ((at > busy[3]) & bits[3]);
-    uint32_t places = (uint32_t)(found[0] | found[1] | found[2] | found[3]);
+    lanes free[MAX_PLACES / LANES] = {at > busy[0], at > busy[1], at > busy[2], at > busy[3]};
+#if defined(__SSE2__)
+    __m128i low = _mm_packs_epi32((__m128i)free[0], (__m128i)free[1]);
+    __m128i high = _mm_packs_epi32((__m128i)free[2], (__m128i)free[3]);
+    uint32_t places = (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(low, high));
+#else
+    uint32_t places = 0;
+    for (uint32_t i = 0; i < MAX_PLACES; i++)
+        places |= (uint32_t)(free[i / LANES][i % LANES] & 1) << i;
+#endif
     return places & c->all;
 }
 
@@ -206,20 +217,13 @@ static inline void set_busy(reg_class *c, int place, uint32_t end)
     *busy = (*busy & ~mask) | (until & mask);
 }
 
-/* The place of a hint among those, or none of them. */
-static inline uint32_t hinted_place(const scan *s, const reg_class *c, int reg, uint32_t good)
-{
-    uint32_t place = reg >= 0 ? s->place[reg] : MAX_PLACES;
-    return place < MAX_PLACES && c->regs[place] == reg ? good & 1u << place : 0;
-}
-
 /* A free place, or a negative number. One of a callee-saved register that nobody uses yet has to be worth its push, but
  * for hints. */
 static inline int free_place(const scan *s, const reg_class *c, const wagi_vreg *v, bool no_clobbered)
 {
     uint32_t places = free_places(c, v->start), good = v->crosses ? places & c->saved : places;
-    uint32_t hinted = v->hint != WAGI_NIL ? hinted_place(s, c, s->ir->vregs.p[v->hint].home, good) : 0;
-    hinted = hinted ? hinted : hinted_place(s, c, v->hint_reg, good);
+    uint32_t hinted = v->hint != WAGI_NIL ? c->bit_of[2 + s->ir->vregs.p[v->hint].home] & good : 0;
+    hinted = hinted ? hinted : c->bit_of[2 + v->hint_reg] & good;
     if (hinted)
         return __builtin_ctz(hinted);
     uint32_t worth = v->weight > SAVED_REGISTER_COST ? UINT32_MAX : ~c->saved | c->used_saved;
@@ -280,7 +284,8 @@ static void begin_class(scan *s, reg_class *c, const uint8_t *regs, uint32_t cou
     c->all = (1u << count) - 1;
     memset(c->occupant, 0xff, sizeof c->occupant);
     for (uint32_t i = 0; i < count; i++) {
-        s->place[regs[i]] = (uint8_t)i;
+        s->homes->classes[c == &s->classes[1]] |= 1u << regs[i];
+        c->bit_of[2 + regs[i]] = (uint16_t)(1u << i);
         c->saved |= (uint32_t)wagi_reg_is_saved(s->machine, regs[i]) << i;
     }
 }
@@ -301,7 +306,8 @@ static int heavier_first(const void *x, const void *y)
     return a->vreg < b->vreg ? -1 : 1;
 }
 
-bool wagi_homes_enter(wagi_homes *homes, int reg, uint32_t start, uint32_t end, bool *ret_full)
+/* Enter [start, end] into a register's ranges if it is free there. `*ret_full` is set when memory ran out. */
+static bool enter(wagi_homes *homes, int reg, uint32_t start, uint32_t end, bool *ret_full)
 {
     size_t low = 0, high = homes->ranges[reg].n;
     wagi_range *ranges = homes->ranges[reg].p;
@@ -329,10 +335,14 @@ static bool collect_ranges(wagi_homes *homes)
 {
     for (int r = 0; r < WAGI_REG_COUNT; r++)
         homes->ranges[r].n = 0;
-    for (size_t i = 0; i < homes->order.n; i++) {
+    wagi_loop_cursor loops = wagi_homes_loop_cursor(homes, 0);
+    for (size_t i = 0, count = homes->order.n; i < count; i++) {
         const wagi_vreg *v = &homes->ir->vregs.p[homes->order.p[i]];
-        if (v->home >= 0 && !WAGI_VEC_PUSH(&homes->ranges[(int)v->home], ((wagi_range){v->start, v->end})))
+        if (v->home < 0)
+            continue;
+        if (!WAGI_VEC_PUSH(&homes->ranges[v->home], ((wagi_range){v->start, v->end})))
             return false;
+        wagi_homes_mark_loops(homes, &loops, v->home, v->start, v->end);
     }
     return true;
 }
@@ -350,11 +360,13 @@ static bool retry(wagi_homes *homes, wagi_vreg *v)
                 continue;
             if (saved && !(homes->used_saved >> reg & 1) && v->weight <= SAVED_REGISTER_COST)
                 continue;
-            if (!wagi_homes_enter(homes, reg, v->start, v->end, &full))
+            if (!enter(homes, reg, v->start, v->end, &full))
                 continue;
             v->home = (int8_t)reg;
             if (saved)
                 homes->used_saved |= 1u << reg;
+            wagi_loop_cursor loops = wagi_homes_loop_cursor(homes, v->start);
+            wagi_homes_mark_loops(homes, &loops, reg, v->start, v->end);
             return true;
         }
     return !full;
@@ -362,7 +374,7 @@ static bool retry(wagi_homes *homes, wagi_vreg *v)
 
 static bool second_chance(wagi_homes *homes)
 {
-    if (!collect_ranges(homes))
+    if (!wagi_homes_begin_loops(homes) || !collect_ranges(homes))
         return false;
     qsort(homes->spills.p, homes->spills.n, sizeof *homes->spills.p, heavier_first);
     for (size_t i = 0; i < homes->spills.n && i < SECOND_CHANCES; i++)
@@ -375,16 +387,16 @@ bool wagi_homes_run(wagi_homes *homes, wagi_ir *ir, const wagi_machine *machine)
 {
     homes->ir = ir;
     homes->machine = machine;
-    homes->used_saved = homes->slot_count = 0;
-    homes->wide_slots = false;
+    homes->classes[0] = homes->classes[1] = homes->used_saved = homes->slot_count = 0;
+    homes->wide_slots = homes->keeps_across_calls = false;
     homes->spills.n = homes->caches.n = homes->edits.n = homes->loop_caches.n = 0;
     scan s = {.homes = homes, .ir = ir, .machine = machine};
-    memset(s.place, MAX_PLACES, sizeof s.place);
     begin_class(&s, &s.classes[0], machine->int_regs, machine->int_count);
     begin_class(&s, &s.classes[1], machine->float_regs, machine->float_count);
     if (!take_calls(homes) || !take_order(homes) || (homes->order.n != ir->live_vregs && !sort_by_start(homes)))
         return false;
-    for (size_t i = 0; i < homes->order.n; i++)
+    s.next_call = homes->call_pos.p;
+    for (size_t i = 0, count = homes->order.n; i < count; i++)
         if (!place_vreg(&s, homes->order.p[i]))
             return false;
     note_used_saved(homes, &s.classes[0]);

@@ -50,21 +50,25 @@ typedef struct wagi_spill {
 typedef struct wagi_homes {
     const wagi_machine *machine;
     wagi_ir *ir;
+    uint32_t classes[2]; /* registers that may hold integers, floats */
     uint32_t used_saved; /* callee-saved registers in use */
     uint32_t slot_count;
-    bool wide_slots; /* some vreg has two, which have to be aligned */
+    bool wide_slots;         /* some vreg has two, which have to be aligned */
+    bool keeps_across_calls; /* some vreg lives across a call in a register that calls clobber; known with the slots */
     WAGI_VEC(wagi_edit) edits;
 
     /* scratch */
     WAGI_VEC(uint32_t) order; /* vregs by start */
     WAGI_VEC(uint32_t) head;  /* per position */
     WAGI_VEC(uint32_t) next;  /* per vreg */
+    WAGI_VEC(uint64_t) ends;  /* bit per position */
     WAGI_VEC(uint32_t) call_pos;
     WAGI_VEC(float) call_weight; /* sums: call_weight[i] of the calls before i */
     WAGI_VEC(wagi_spill) spills;
     WAGI_VEC(wagi_range) ranges[WAGI_REG_COUNT]; /* occupied, sorted */
     WAGI_VEC(wagi_cache) caches;
     WAGI_VEC(uint32_t) loop_caches; /* per loop: 1 + index of its first cache */
+    WAGI_VEC(uint32_t) loop_busy;   /* per loop: registers that hold something somewhere in it; one more */
     WAGI_VEC(float) loop_weights;
     WAGI_VEC(uint32_t) candidate; /* per vreg: 1 + index */
 } wagi_homes;
@@ -77,8 +81,24 @@ bool wagi_homes_run(wagi_homes *homes, wagi_ir *ir, const wagi_machine *machine)
 /* ---- between the allocator's files ---- */
 /* Weight of the calls at positions in [start, end). */
 float wagi_homes_call_weight(const wagi_homes *homes, uint32_t start, uint32_t end);
-/* Enter [start, end] into a register's ranges if it is free there. `*ret_full` is set when memory ran out. */
-bool wagi_homes_enter(wagi_homes *homes, int reg, uint32_t start, uint32_t end, bool *ret_full);
+/* Which registers hold something in a loop. First the intervals of all vregs are marked, in the innermost loop around
+ * their start and in those that start inside of them; a cursor goes over them in the order of their start. */
+typedef struct wagi_loop_cursor {
+    uint32_t next,
+        innermost; /* the first loop that does not start before the position; one around it, or their count */
+    uint32_t next_start, innermost_end; /* NONE: there is none */
+} wagi_loop_cursor;
+bool wagi_homes_begin_loops(wagi_homes *homes);
+wagi_loop_cursor wagi_homes_loop_cursor(const wagi_homes *homes, uint32_t pos);
+void wagi_homes_mark_far(wagi_homes *homes, wagi_loop_cursor *cursor, int reg, uint32_t start, uint32_t end);
+static inline void wagi_homes_mark_loops(wagi_homes *homes, wagi_loop_cursor *cursor, int reg, uint32_t start,
+                                         uint32_t end)
+{
+    if (end <= cursor->next_start && start < cursor->innermost_end)
+        homes->loop_busy.p[cursor->innermost] |= 1u << reg;
+    else
+        wagi_homes_mark_far(homes, cursor, reg, start, end);
+}
 bool wagi_homes_cache_loops(wagi_homes *homes);
 bool wagi_homes_slots(wagi_homes *homes);
 bool wagi_homes_edits(wagi_homes *homes);

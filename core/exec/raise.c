@@ -27,12 +27,14 @@ static bool find_landing(const wagi_native_walker *w, const wag_tag *tag, uintpt
     return false;
 }
 
-/* Who catches exceptions of the tag? On true the raise says where it goes on. */
+/* Who catches exceptions of the tag? On true the raise says where it goes on. Nobody, when the agent is to stop: many
+ * frames with many clauses take long. */
 static bool find_handler(wagi_raise *raise, const wag_tag *tag)
 {
     wagi_native_walker w = {.sp = (const uintptr_t *)raise->sp, .instance = raise->instance};
     memcpy(w.saved, raise->saved, sizeof w.saved);
-    for (bool more = wagi_native_walk_begin(&w, raise->pc, false); more; more = wagi_native_walk_out(&w))
+    for (bool more = wagi_native_walk_begin(&w, raise->pc, false); more && !wagi_agent_poll(w.instance->unit.agent);
+         more = wagi_native_walk_out(&w))
         if (find_landing(&w, tag, &raise->pc)) {
             raise->sp = (uintptr_t)w.sp;
             memcpy(raise->saved, w.saved, sizeof w.saved);
@@ -74,7 +76,7 @@ static void throw_exception(wagi_raise *raise)
     if (err != WAG_OK)
         leave(raise, wagi_error_new(err, NULL));
     else if (!find_handler(raise, tag_of(raise->exception)))
-        leave(raise, wagi_exception_error(agent, raise->exception));
+        leave(raise, wagi_call_stopped(agent, wagi_exception_error(agent, raise->exception)));
 }
 
 void wagi_native_raise(wagi_raise *raise, wag_error *error)
@@ -92,7 +94,7 @@ void wagi_native_raise(wagi_raise *raise, wag_error *error)
     wagi_raise there = *raise;
     if ((!exception && !wagi_error_is_catchable(error)) ||
         !find_handler(&there, exception ? tag_of(exception) : agent->js_tag)) {
-        leave(raise, error);
+        leave(raise, wagi_call_stopped(agent, error));
         return;
     }
     wag_err err = exception ? WAG_OK : wagi_exception_wrap(agent, error, &exception);

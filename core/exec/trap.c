@@ -105,6 +105,8 @@ void wagi_native_trap(wag_instance *instance, const void *pc, const void *sp, wa
         wag_err stop = wagi_agent_stop(agent);
         trap = stop == WAG_OK ? WAG_STACK_OVERFLOW : stop;
     }
+    if (trap == WAG_OUT_OF_HEAP)
+        trap = wagi_heap_failure(agent);
     if (trap == WAG_OUT_OF_FUEL)
         *agent->fuel = 0; /* the code has taken more than there was */
     wag_error *error = wagi_error_new(trap, NULL);

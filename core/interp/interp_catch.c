@@ -16,13 +16,14 @@ typedef struct handler {
     wagi_catch_kind kind;
 } handler;
 
+/* False when there is none, and when the agent is to stop: many frames with many tries take long. */
 static bool find_handler(const wagi_interp_state *state, const wag_tag *tag, bool skip_first, handler *ret_handler)
 {
     const wag_instance *instance = state->instance;
     const wagi_func_body *body = state->body;
     const uint8_t *at = state->ip;
     wagi_slot *locals = state->locals;
-    while (body) {
+    while (body && !wagi_agent_poll(state->agent)) {
         size_t offset = (size_t)(at - body->code);
         for (uint32_t i = skip_first ? 0 : body->try_count; i-- > 0;) {
             const wagi_try_region *region = &body->tries[i];
@@ -106,7 +107,7 @@ wag_error *wagi_interp_throw(wagi_interp_state *state)
     }
     handler found;
     if (!find_handler(state, ((const wagi_gc_exception *)(uintptr_t)slot)->tag, false, &found))
-        return wagi_exception_error(agent, slot);
+        return wagi_call_stopped(agent, wagi_exception_error(agent, slot));
     land(state, &found, slot);
     return NULL;
 }
@@ -120,7 +121,7 @@ wag_error *wagi_interp_raise(wagi_interp_state *state, wag_error *error, bool in
     if (!slot && !wagi_error_is_catchable(error))
         return error;
     if (!find_handler(state, tag, in_place, &found))
-        return error;
+        return wagi_call_stopped(agent, error);
     wag_err err = slot ? WAG_OK : wagi_exception_wrap(agent, error, &slot);
     if (err == WAG_OK)
         land(state, &found, slot);

@@ -226,6 +226,36 @@ static inline wag_err wagi_agent_stop(const wag_agent *agent)
     return word & WAGI_STOP_TERMINATE ? WAG_TERMINATED : word & WAGI_STOP_INTERRUPT ? WAG_INTERRUPTED : WAG_DEADLINE;
 }
 
+/* Bytes that one instruction writes between two looks at whether the agent is to stop. */
+#define WAGI_BULK_STEP ((uint64_t)1 << 20)
+
+/* The next step of an instruction that has so much left to write. */
+static inline uint64_t wagi_bulk_step(uint64_t left, uint64_t element_size)
+{
+    uint64_t most = WAGI_BULK_STEP / element_size;
+    return left < most ? left : most;
+}
+/* Is there another step? When not, *ret_stop says whether all is done (WAG_OK) or the agent is to stop. Owner thread.
+ */
+static inline bool wagi_bulk_goes_on(const wag_agent *agent, uint64_t left, wag_err *ret_stop)
+{
+    *ret_stop = left ? wagi_agent_stop(agent) : WAG_OK;
+    return left && *ret_stop == WAG_OK;
+}
+
+/* To be asked after each element of something long that is made one by one: now and then, whether to stop. */
+static inline wag_err wagi_agent_stop_after(const wag_agent *agent, uint64_t index)
+{
+    return index % 65536 == 65535 ? wagi_agent_stop(agent) : WAG_OK;
+}
+
+/* Why an allocation in the heap has failed: it does not go on collecting when the agent is to stop. */
+static inline wag_err wagi_heap_failure(const wag_agent *agent)
+{
+    wag_err stop = wagi_agent_stop(agent);
+    return stop == WAG_OK ? WAG_OUT_OF_HEAP : stop;
+}
+
 /* Take fuel. WAG_OUT_OF_FUEL when there is less; then there is none any more. Owner thread. */
 static inline wag_err wagi_fuel_charge(wag_agent *agent, uint64_t units)
 {
@@ -328,6 +358,9 @@ wag_error *wagi_call_host(wag_func *func, wagi_slot *slots);
 /* What a host function's end comes to: its error (own; NULL: none), or that the agent is to stop, which wasm could not
  * see otherwise when the host function says something else. */
 wag_error *wagi_call_stopped(wag_agent *agent, wag_error *error);
+/* The error of a value that wagi_val_to_slot refused with err: "argument 2 must be i64, not f32". */
+wag_error *wagi_val_misfit(wag_err err, const wagi_registry *registry, wagi_valtype type, const wag_val *val,
+                           const char *what, uint32_t index);
 /* The error of a host function that has given a result a kind that its type does not have. */
 wag_error *wagi_call_misfit(wag_func *func, const wag_val *results);
 /* wag_call without the check of the agent, for any function: checks the arrays, depth, native stack and arguments;

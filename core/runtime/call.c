@@ -232,14 +232,14 @@ static bool vals_from_slots(wag_agent *agent, const wagi_valtype *types, uint32_
     return true;
 }
 
-static wag_error *misfit(wag_err err, const wagi_registry *registry, wagi_valtype type, const wag_val *val,
-                         const char *what, uint32_t index)
+wag_error *wagi_val_misfit(wag_err err, const wagi_registry *registry, wagi_valtype type, const wag_val *val,
+                           const char *what, uint32_t index)
 {
-    char text[64];
+    char text[160];
     wag_val_kind wanted = wagi_val_kind_of(registry, type);
     if (err != WAG_TYPE)
         return wagi_error_new(err, NULL);
-    wagi_valtype_text(type, text, sizeof text);
+    wagi_valtype_text(WAGI_BY_STRUCTURE(registry), type, text, sizeof text);
     if (val->kind != wanted)
         return wagi_error_new(WAG_TYPE, "%s %u must be %s, not %s", what, (unsigned)index, text,
                               wag_val_kind_name(val->kind));
@@ -379,7 +379,7 @@ wag_error *wagi_call_host(wag_func *func, wagi_slot *slots)
     if (!error) {
         wag_err err = slots_from_vals(registry, type->results, count, results, NULL, slots, &bad);
         if (err != WAG_OK)
-            error = misfit(err, registry, type->results[bad], &results[bad], "result", bad);
+            error = wagi_val_misfit(err, registry, type->results[bad], &results[bad], "result", bad);
     }
     /* The slots may hold results now: args says what was held. */
     for (uint32_t i = 0; i < params; i++) {
@@ -404,7 +404,7 @@ wag_error *wagi_call_misfit(wag_func *func, const wag_val *results)
     uint32_t i = 0;
     while (i + 1 < type->result_count && results[i].kind == wagi_val_kind_of(registry, type->results[i]))
         i++;
-    return misfit(WAG_TYPE, registry, type->results[i], &results[i], "result", i);
+    return wagi_val_misfit(WAG_TYPE, registry, type->results[i], &results[i], "result", i);
 }
 
 static wag_error *check_arrays(const wagi_type *type, const wag_val *args, size_t arg_count, const wag_val *results,
@@ -441,7 +441,7 @@ wag_err wagi_call_vals(wag_func *func, const wag_val *args, size_t arg_count, wa
     uint32_t bad = 0;
     wag_err err = slots_from_vals(registry, type->params, type->param_count, args, unit, slots, &bad);
     if (err != WAG_OK)
-        error = misfit(err, registry, type->params[bad], &args[bad], "argument", bad);
+        error = wagi_val_misfit(err, registry, type->params[bad], &args[bad], "argument", bad);
     else
         error = wagi_call_slots(func, slots);
     if (!error && !vals_from_slots(agent, type->results, type->result_count, slots, results))

@@ -8,11 +8,20 @@ bool wagi_never_crosses(const wagi_registry *registry, wagi_valtype type)
     return type == WAGI_V128 || (wagi_is_ref(type) && wagi_heap_top(registry, type) == WAGI_HEAP_EXN);
 }
 
-static wag_error *misfit(wagi_valtype type, wag_value value)
+static wag_error *misfit(const wag_agent *agent, wagi_valtype type, wag_value value)
 {
-    char text[64];
-    wagi_valtype_text(type, text, sizeof text);
+    char text[160];
+    wagi_valtype_text(WAGI_BY_STRUCTURE(agent->cluster->registry), type, text, sizeof text);
     return wagi_error_new(WAG_TYPE, "wanted %s, not %s", text, wag_value_kind_name(value.kind));
+}
+
+wag_error *wagi_misfit_at(wag_error *error, const char *what, size_t index)
+{
+    if (!error || wag_error_code(error) != WAG_TYPE)
+        return error;
+    wag_error *placed = wagi_error_new(WAG_TYPE, "%s %zu: %s", what, index, wag_error_message(error));
+    wag_error_unref(error);
+    return placed;
 }
 
 /* A value as a reference into the any hierarchy. ret_any: own; NULL without memory. */
@@ -68,11 +77,11 @@ static wag_error *to_reference(wag_agent *agent, wagi_valtype type, wag_value va
         return wagi_error_new(WAG_WRONG_AGENT, NULL);
     if (value.kind == WAG_VALUE_NULL) {
         val->of.any = NULL;
-        return wagi_is_nullable(type) ? NULL : misfit(type, value);
+        return wagi_is_nullable(type) ? NULL : misfit(agent, type, value);
     }
     if (val->kind == WAG_FUNCREF) {
         if (value.kind != WAG_VALUE_FUNC)
-            return misfit(type, value);
+            return misfit(agent, type, value);
         val->of.func = value.of.func;
         wagi_unit_hold(object->unit);
     } else if (val->kind == WAG_EXTERNREF) {
@@ -88,7 +97,7 @@ static wag_error *to_reference(wag_agent *agent, wagi_valtype type, wag_value va
     if (err == WAG_OK)
         return NULL;
     wagi_unit_drop(wagi_val_unit(val));
-    return err == WAG_TYPE ? misfit(type, value) : wagi_error_new(err, NULL);
+    return err == WAG_TYPE ? misfit(agent, type, value) : wagi_error_new(err, NULL);
 }
 
 wag_error *wagi_to_wasm_value(wag_agent *agent, wagi_valtype type, wag_value value, wag_val *ret_val)
@@ -205,7 +214,7 @@ wag_error *wagi_default_value(wag_agent *agent, wagi_valtype type, wag_val *ret_
     if (kind == WAG_EXTERNREF)
         return wagi_to_wasm_value(agent, type, WAG_UNDEFINED, ret_val);
     if (wagi_is_ref(type) && !wagi_is_nullable(type))
-        return misfit(type, WAG_UNDEFINED);
+        return misfit(agent, type, WAG_UNDEFINED);
     *ret_val = (wag_val){.kind = kind}; /* zero, or null */
     return NULL;
 }

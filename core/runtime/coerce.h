@@ -20,6 +20,9 @@ bool wagi_to_boolean(wag_value value);
 /* JS API, ToWebAssemblyValue. value: borrow. ret_val: own reference. NULL, or a TypeError that says what was wanted, or
  * memory is out. */
 wag_error *wagi_to_wasm_value(wag_agent *agent, wagi_valtype type, wag_value value, wag_val *ret_val);
+/* A TypeError of a conversion says which of several values it was: "argument 2: ...". error: own, may be NULL; other
+ * errors come back as they are. */
+wag_error *wagi_misfit_at(wag_error *error, const char *what, size_t index);
 /* JS API, ToJSValue. val: own, also on failure. ret_value: own. A TypeError for v128 and exnref. */
 wag_error *wagi_to_js_value(wag_agent *agent, wag_val val, wag_value *ret_value);
 /* JS API, DefaultValue: what a missing argument stands for. A reference type that is neither externref nor has null is

@@ -17,7 +17,7 @@ static wag_error *convert_results(const value_host *host, wag_value result, wag_
 {
     const wagi_type *type = host->type;
     if (type->result_count == 1)
-        return wagi_to_wasm_value(host->agent, type->results[0], result, results);
+        return wagi_misfit_at(wagi_to_wasm_value(host->agent, type->results[0], result, results), "result", 0);
     if (result.kind != WAG_VALUE_ARRAY || wag_value_size(result) != type->result_count)
         return wagi_error_new(WAG_TYPE, "a function with %u results must return an array of as many",
                               (unsigned)type->result_count);
@@ -27,7 +27,7 @@ static wag_error *convert_results(const value_host *host, wag_value result, wag_
             for (uint32_t k = 0; k < i; k++)
                 if (wagi_val_unit(&results[k]))
                     wagi_unit_drop(wagi_val_unit(&results[k]));
-            return error;
+            return wagi_misfit_at(error, "result", i);
         }
     }
     return NULL;

@@ -45,7 +45,7 @@ wag_err wagi_exception_make(wag_agent *agent, wag_tag *tag, const wagi_slot *arg
     wagi_gc_object *object =
         maker ? wagi_gc_alloc(maker, &agent->gc, type, size) : wagi_gc_alloc_quiet(agent, type, size);
     if (!object)
-        return WAG_OUT_OF_HEAP;
+        return maker ? wagi_heap_failure(agent) : WAG_OUT_OF_HEAP;
     wagi_gc_exception *exception = (wagi_gc_exception *)(void *)object;
     exception->tag = tag;
     if (slots)

@@ -521,10 +521,37 @@ wagi_gc_object *wagi_gc_alloc_quiet(wag_agent *agent, const wagi_type *type, uin
     return allocate(agent, NULL, type, size);
 }
 
+/* Mark or sweep about so much, unless the agent is to stop. True when there is nothing of it left to do. */
+static bool work_on(wag_agent *agent, bool (*step)(wag_agent *agent, uint64_t bytes), uint64_t bytes)
+{
+    for (uint64_t now; bytes; bytes -= now) {
+        now = wagi_bulk_step(bytes, 1);
+        if (step(agent, now))
+            return true;
+        if (wagi_agent_poll(agent))
+            return false;
+    }
+    return false;
+}
+
+static bool sweep_step(wag_agent *agent, uint64_t bytes)
+{
+    return wagi_gc_sweep(&agent->gc, bytes);
+}
+
+/* The trace that is under way, to its end. False when the agent is to stop before that. */
+static bool end_trace(wag_agent *agent)
+{
+    bool can_mark = agent->gc.marking && !agent->draining;
+    return (!can_mark || work_on(agent, wagi_store_mark, UINT64_MAX)) && work_on(agent, sweep_step, UINT64_MAX);
+}
+
+/* wagi_store_collect and sweep, but no further when the agent is to stop. */
 static void collect_all(wag_agent *agent)
 {
-    wagi_store_collect(agent);
-    wagi_gc_sweep(&agent->gc, UINT64_MAX);
+    /* What has died since the trace began that is under way takes another one. */
+    if (end_trace(agent) && wagi_store_begin_mark(agent))
+        end_trace(agent);
 }
 
 /* The collector's share of the work. */
@@ -534,9 +561,9 @@ static void pace(wag_agent *agent)
     uint64_t work = gc->unpaid * PACE;
     gc->unpaid = 0;
     if (gc->marking)
-        wagi_store_mark(agent, work);
+        work_on(agent, wagi_store_mark, work);
     else if (gc->sweeping)
-        wagi_gc_sweep(gc, work);
+        work_on(agent, sweep_step, work);
     else if (gc->debt >= (gc->live > FIRST_MARK ? gc->live : FIRST_MARK))
         wagi_store_begin_mark(agent);
 }

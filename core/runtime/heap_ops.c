@@ -29,7 +29,7 @@ wag_err wagi_struct_new(wag_instance *maker, const wagi_type *type, const wagi_s
 {
     wagi_gc_object *object = wagi_gc_alloc(maker, &maker->unit.agent->gc, type, type->size);
     if (!object)
-        return WAG_OUT_OF_HEAP;
+        return wagi_heap_failure(maker->unit.agent);
     if (!fields)
         memset(wagi_gc_at(object, WAGI_STRUCT_HEADER), 0, type->size - WAGI_STRUCT_HEADER);
     for (uint32_t i = 0; fields && i < type->field_count; i++) {
@@ -52,16 +52,73 @@ static wagi_gc_array *array_alloc(wag_instance *maker, const wagi_type *type, ui
     return array;
 }
 
-static void fill(wagi_gc_array *array, const wagi_type *type, uint32_t at, const wagi_slot *value, uint32_t count)
+/* ---- many elements, in steps between which the agent may be stopped ----
+ *
+ * is_new: nothing is overwritten. Such an array ends where it was stopped: nobody has it then, but a collector that
+ * finds its address by chance must not read garbage. */
+
+/* References that are about to be overwritten. */
+static void shade_elements(wag_agent *agent, wagi_gc_array *array, const wagi_type *type, uint32_t at, uint32_t count)
+{
+    if (!agent->gc.marking || !type->ref_count)
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        wagi_gc_shade(agent, wagi_gc_load(wagi_gc_element(array, type, (uint64_t)at + i), WAGI_KIND_REF));
+}
+
+static void fill_step(wagi_gc_array *array, const wagi_type *type, uint32_t at, const wagi_slot *value, uint32_t count)
 {
     unsigned kind = element_kind(type);
     uint8_t *to = wagi_gc_element(array, type, at);
-    if (kind == WAGI_KIND_I8) {
-        memset(to, (int)(uint8_t)*value, count);
+    if (!value || kind == WAGI_KIND_I8) {
+        memset(to, value ? (int)(uint8_t)*value : 0, (size_t)count * type->element_size);
         return;
     }
     for (uint32_t i = 0; i < count; i++, to += type->element_size)
         wagi_gc_put(to, kind, value);
+}
+
+/* value: NULL for the default. */
+static wag_err fill(wag_agent *agent, wagi_gc_array *array, uint32_t at, const wagi_slot *value, uint32_t count,
+                    bool is_new)
+{
+    const wagi_type *type = wagi_gc_type_of(&array->object);
+    uint32_t end = at + count;
+    wag_err err;
+    do {
+        uint32_t step = (uint32_t)wagi_bulk_step(end - at, type->element_size);
+        if (!is_new)
+            shade_elements(agent, array, type, at, step);
+        fill_step(array, type, at, value, step);
+        at += step;
+    } while (wagi_bulk_goes_on(agent, end - at, &err));
+    if (is_new)
+        array->length = at;
+    return err;
+}
+
+/* from: not in an array; NULL when count is 0. */
+static wag_err copy_in(wag_agent *agent, wagi_gc_array *array, uint32_t at, const void *from, uint32_t count,
+                       bool is_new)
+{
+    const wagi_type *type = wagi_gc_type_of(&array->object);
+    const uint8_t *source = from;
+    uint32_t end = at + count;
+    wag_err err;
+    do {
+        uint32_t step = (uint32_t)wagi_bulk_step(end - at, type->element_size);
+        size_t bytes = (size_t)step * type->element_size;
+        if (!is_new)
+            shade_elements(agent, array, type, at, step);
+        if (bytes) {
+            memcpy(wagi_gc_element(array, type, at), source, bytes);
+            source += bytes;
+        }
+        at += step;
+    } while (wagi_bulk_goes_on(agent, end - at, &err));
+    if (is_new)
+        array->length = at;
+    return err;
 }
 
 wag_err wagi_array_new(wag_instance *maker, const wagi_type *type, uint32_t length, const wagi_slot *value,
@@ -69,13 +126,9 @@ wag_err wagi_array_new(wag_instance *maker, const wagi_type *type, uint32_t leng
 {
     wagi_gc_array *array = array_alloc(maker, type, length);
     if (!array)
-        return WAG_OUT_OF_HEAP;
-    if (value)
-        fill(array, type, 0, value, length);
-    else
-        memset(wagi_gc_element(array, type, 0), 0, (size_t)length * type->element_size);
+        return wagi_heap_failure(maker->unit.agent);
     *ret_slot = slot_of(array);
-    return WAG_OK;
+    return fill(maker->unit.agent, array, 0, value, length, true);
 }
 
 wag_err wagi_array_new_fixed(wag_instance *maker, const wagi_type *type, uint32_t length, const wagi_slot *elements,
@@ -83,7 +136,7 @@ wag_err wagi_array_new_fixed(wag_instance *maker, const wagi_type *type, uint32_
 {
     wagi_gc_array *array = array_alloc(maker, type, length);
     if (!array)
-        return WAG_OUT_OF_HEAP;
+        return wagi_heap_failure(maker->unit.agent);
     for (uint32_t i = 0; i < length; i++)
         elements = wagi_gc_put(wagi_gc_element(array, type, i), element_kind(type), elements);
     *ret_slot = slot_of(array);
@@ -103,11 +156,9 @@ wag_err wagi_array_new_data(wag_instance *maker, const wagi_type *type, const wa
         return WAG_MEMORY_BOUNDS;
     wagi_gc_array *array = array_alloc(maker, type, length);
     if (!array)
-        return WAG_OUT_OF_HEAP;
-    if (bytes)
-        memcpy(wagi_gc_element(array, type, 0), data->bytes + from, (size_t)bytes);
+        return wagi_heap_failure(maker->unit.agent);
     *ret_slot = slot_of(array);
-    return WAG_OK;
+    return copy_in(maker->unit.agent, array, 0, length ? data->bytes + from : NULL, length, true);
 }
 
 wag_err wagi_array_new_elem(wag_instance *maker, const wagi_type *type, const wagi_elem_instance *elem, uint32_t from,
@@ -117,20 +168,9 @@ wag_err wagi_array_new_elem(wag_instance *maker, const wagi_type *type, const wa
         return WAG_TABLE_BOUNDS;
     wagi_gc_array *array = array_alloc(maker, type, length);
     if (!array)
-        return WAG_OUT_OF_HEAP;
-    if (length)
-        memcpy(wagi_gc_element(array, type, 0), elem->items + from, (size_t)length * sizeof(wagi_slot));
+        return wagi_heap_failure(maker->unit.agent);
     *ret_slot = slot_of(array);
-    return WAG_OK;
-}
-
-/* References that are about to be overwritten. */
-static void shade_elements(wag_agent *agent, wagi_gc_array *array, const wagi_type *type, uint32_t at, uint32_t count)
-{
-    if (!agent->gc.marking || !type->ref_count)
-        return;
-    for (uint32_t i = 0; i < count; i++)
-        wagi_gc_shade(agent, wagi_gc_load(wagi_gc_element(array, type, (uint64_t)at + i), WAGI_KIND_REF));
+    return copy_in(maker->unit.agent, array, 0, length ? elem->items + from : NULL, length, true);
 }
 
 wag_err wagi_array_fill(wag_agent *agent, wagi_slot slot, uint32_t at, wagi_slot value, uint32_t count)
@@ -143,12 +183,9 @@ wag_err wagi_array_fill_from(wag_agent *agent, wagi_slot slot, uint32_t at, cons
     if (slot == 0)
         return WAG_NULL_ARRAY;
     wagi_gc_array *array = array_of(slot);
-    const wagi_type *type = wagi_gc_type_of(&array->object);
     if (!inside(at, count, array->length))
         return WAG_ARRAY_BOUNDS;
-    shade_elements(agent, array, type, at, count);
-    fill(array, type, at, value, count);
-    return WAG_OK;
+    return fill(agent, array, at, value, count, false);
 }
 
 wag_err wagi_array_copy(wag_agent *agent, wagi_slot to, uint32_t to_at, wagi_slot from, uint32_t from_at,
@@ -160,16 +197,23 @@ wag_err wagi_array_copy(wag_agent *agent, wagi_slot to, uint32_t to_at, wagi_slo
     const wagi_type *type = wagi_gc_type_of(&target->object);
     if (!inside(to_at, count, target->length) || !inside(from_at, count, source->length))
         return WAG_ARRAY_BOUNDS;
-    shade_elements(agent, target, type, to_at, count);
-    memmove(wagi_gc_element(target, type, to_at), wagi_gc_element(source, type, from_at),
-            (size_t)count * type->element_size);
-    return WAG_OK;
+    bool upward = target != source || to_at <= from_at;
+    wag_err err;
+    do { /* from the end that is not in the way of the other one */
+        uint32_t step = (uint32_t)wagi_bulk_step(count, type->element_size), skip = upward ? 0 : count - step;
+        shade_elements(agent, target, type, to_at + skip, step);
+        memmove(wagi_gc_element(target, type, to_at + skip), wagi_gc_element(source, type, from_at + skip),
+                (size_t)step * type->element_size);
+        count -= step;
+        to_at += upward ? step : 0;
+        from_at += upward ? step : 0;
+    } while (wagi_bulk_goes_on(agent, count, &err));
+    return err;
 }
 
 wag_err wagi_array_init_data(wag_agent *agent, wagi_slot slot, uint32_t at, const wagi_data_instance *data,
                              uint32_t from, uint32_t count)
 {
-    (void)agent; /* there are no references in bytes */
     if (slot == 0)
         return WAG_NULL_ARRAY;
     wagi_gc_array *array = array_of(slot);
@@ -179,9 +223,7 @@ wag_err wagi_array_init_data(wag_agent *agent, wagi_slot slot, uint32_t at, cons
         return WAG_ARRAY_BOUNDS;
     if (!inside(from, bytes, data->size))
         return WAG_MEMORY_BOUNDS;
-    if (bytes)
-        memcpy(wagi_gc_element(array, type, at), data->bytes + from, (size_t)bytes);
-    return WAG_OK;
+    return copy_in(agent, array, at, count ? data->bytes + from : NULL, count, false);
 }
 
 wag_err wagi_array_init_elem(wag_agent *agent, wagi_slot slot, uint32_t at, const wagi_elem_instance *elem,
@@ -190,15 +232,11 @@ wag_err wagi_array_init_elem(wag_agent *agent, wagi_slot slot, uint32_t at, cons
     if (slot == 0)
         return WAG_NULL_ARRAY;
     wagi_gc_array *array = array_of(slot);
-    const wagi_type *type = wagi_gc_type_of(&array->object);
     if (!inside(at, count, array->length))
         return WAG_ARRAY_BOUNDS;
     if (!inside(from, count, elem->count))
         return WAG_TABLE_BOUNDS;
-    shade_elements(agent, array, type, at, count);
-    if (count)
-        memcpy(wagi_gc_element(array, type, at), elem->items + from, (size_t)count * sizeof(wagi_slot));
-    return WAG_OK;
+    return copy_in(agent, array, at, count ? elem->items + from : NULL, count, false);
 }
 
 /* ---- the debug walker ---- */

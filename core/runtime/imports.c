@@ -44,20 +44,20 @@ wag_err wagi_imports_put_namespace(wag_imports *imports, wag_name module, wag_va
 
 wag_err wagi_imports_put(wag_imports *imports, wag_name module, wag_name field, wag_value value)
 {
-    wag_value namespace = imports->is_builder ? wag_map_get_n(imports->root, module) : WAG_NULL;
+    wag_value space = imports->is_builder ? wag_map_get_n(imports->root, module) : WAG_NULL;
     wag_err err = WAG_OK;
     wagi_links_forget(imports);
-    if (namespace.kind == WAG_VALUE_UNDEFINED) {
-        namespace = wag_map();
-        if (namespace.kind == WAG_VALUE_UNDEFINED)
+    if (space.kind == WAG_VALUE_UNDEFINED) {
+        space = wag_map();
+        if (space.kind == WAG_VALUE_UNDEFINED)
             err = WAG_NOMEM;
         else
-            err = wag_map_set_n(imports->root, module, namespace); /* borrowed from now on */
-    } else if (namespace.kind != WAG_VALUE_MAP) {
+            err = wag_map_set_n(imports->root, module, space); /* borrowed from now on */
+    } else if (space.kind != WAG_VALUE_MAP) {
         err = WAG_TYPE;
     }
     if (err == WAG_OK)
-        return wag_map_set_n(namespace, field, value);
+        return wag_map_set_n(space, field, value);
     wag_value_unref(value);
     return err;
 }
@@ -95,24 +95,24 @@ static bool may_use(wag_agent *agent, wag_value value)
 static wag_error *look_up(wag_imports *imports, const wag_module *module, uint32_t index, wag_value *ret_value)
 {
     const wagi_import *import = &module->data->imports[index];
-    wag_value namespace = WAG_UNDEFINED, value = WAG_UNDEFINED;
+    wag_value space = WAG_UNDEFINED, value = WAG_UNDEFINED;
     wag_error *error = NULL;
     if (imports->getter)
-        error = imports->getter(imports->context, import->module, NULL, &namespace);
+        error = imports->getter(imports->context, import->module, NULL, &space);
     else
-    namespace = wag_value_ref(property(imports->root, import->module));
+        space = wag_value_ref(property(imports->root, import->module));
     if (error)
         return error;
-    if (!is_namespace(namespace))
-        error = wagi_import_error(WAG_TYPE, module, index, "an object as namespace", value_words(namespace));
-    else if (!may_use(imports->agent, namespace))
+    if (!is_namespace(space))
+        error = wagi_import_error(WAG_TYPE, module, index, "an object as namespace", value_words(space));
+    else if (!may_use(imports->agent, space))
         error = wagi_import_error(WAG_WRONG_AGENT, module, index, "an object as namespace",
                                   "one that belongs to another agent");
     else if (imports->getter)
         error = imports->getter(imports->context, import->module, &import->name, &value);
     else
-        value = wag_value_ref(property(namespace, import->name));
-    wag_value_unref(namespace);
+        value = wag_value_ref(property(space, import->name));
+    wag_value_unref(space);
     if (!error)
         *ret_value = value;
     return error;

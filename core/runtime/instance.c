@@ -360,7 +360,8 @@ static wag_error *init_segments(wag_instance *instance)
             continue;
         instance->elems[i] = (wagi_elem_instance){segment->count, items};
         for (uint32_t j = 0; j < segment->count; j++, items++) {
-            wag_error *error = NULL;
+            wag_err stop = wagi_agent_stop_after(instance->unit.agent, j);
+            wag_error *error = stop == WAG_OK ? NULL : wagi_error_new(stop, NULL);
             if (segment->funcs)
                 *items = (wagi_slot)(uintptr_t)wagi_instance_func(instance, segment->funcs[j]);
             else

@@ -14,46 +14,28 @@
 
 /* ---- texts ---- */
 
-static void tag_text(const wagi_type *type, char *buffer, size_t size)
-{
-    static const char func[] = "(func", tag[] = "(tag";
-    size_t shift = sizeof func - sizeof tag;
-    wagi_func_type_text(type, buffer, size);
-    if (size > sizeof func && memcmp(buffer, func, sizeof func - 1) == 0) {
-        memmove(buffer, buffer + shift, strlen(buffer) + 1 - shift);
-        memcpy(buffer, tag, sizeof tag - 1);
-    }
-}
-
-static void end_with_dots(char *buffer, size_t size, size_t wanted)
-{
-    if (wanted >= size && size > 4)
-        memcpy(buffer + size - 4, "...", 4);
-}
-
 void wagi_import_text(const wag_module *module, uint32_t index, char *buffer, size_t size)
 {
     const wagi_module_data *data = module->data;
+    const wagi_type_scope *scope = WAGI_BY_STRUCTURE(module->registry);
     const wagi_import *import = &data->imports[index];
-    size_t wanted = 0;
     switch (import->kind) {
     case WAG_EXTERN_FUNC:
-        wanted = wagi_func_type_text(data->func_types[import->index], buffer, size);
+        wagi_func_type_text(scope, data->func_types[import->index], buffer, size);
         break;
     case WAG_EXTERN_TABLE:
-        wanted = wagi_table_type_text(data->tables[import->index].type, buffer, size);
+        wagi_table_type_text(scope, data->tables[import->index].type, buffer, size);
         break;
     case WAG_EXTERN_MEMORY:
-        wanted = wagi_memory_type_text(data->memories[import->index], buffer, size);
+        wagi_memory_type_text(data->memories[import->index], buffer, size);
         break;
     case WAG_EXTERN_GLOBAL:
-        wanted = wagi_global_type_text(data->globals[import->index].type, buffer, size);
+        wagi_global_type_text(scope, data->globals[import->index].type, buffer, size);
         break;
     case WAG_EXTERN_TAG:
-        tag_text(data->tags[import->index], buffer, size);
-        return;
+        wagi_tag_type_text(scope, data->tags[import->index], buffer, size);
+        break;
     }
-    end_with_dots(buffer, size, wanted);
 }
 
 /* The type that an object has now: the minimum is the current size. */
@@ -71,30 +53,28 @@ static wagi_memory_type memory_type_now(const wag_memory *memory)
     return type;
 }
 
-static void object_text(const wagi_object *object, char *buffer, size_t size)
+static void object_text(const wagi_registry *registry, const wagi_object *object, char *buffer, size_t size)
 {
-    size_t wanted = 0;
+    const wagi_type_scope *scope = WAGI_BY_STRUCTURE(registry);
     switch ((wagi_object_kind)object->kind) {
     case WAGI_OBJECT_FUNC:
-        wanted = wagi_func_type_text(((const wag_func *)object)->type, buffer, size);
+        wagi_func_type_text(scope, ((const wag_func *)object)->type, buffer, size);
         break;
     case WAGI_OBJECT_TABLE:
-        wanted = wagi_table_type_text(table_type_now((const wag_table *)object), buffer, size);
+        wagi_table_type_text(scope, table_type_now((const wag_table *)object), buffer, size);
         break;
     case WAGI_OBJECT_MEMORY:
-        wanted = wagi_memory_type_text(memory_type_now((const wag_memory *)object), buffer, size);
+        wagi_memory_type_text(memory_type_now((const wag_memory *)object), buffer, size);
         break;
     case WAGI_OBJECT_GLOBAL:
-        wanted = wagi_global_type_text(((const wag_global *)object)->type, buffer, size);
+        wagi_global_type_text(scope, ((const wag_global *)object)->type, buffer, size);
         break;
     case WAGI_OBJECT_TAG:
-        tag_text(((const wag_tag *)object)->type, buffer, size);
-        return;
+        wagi_tag_type_text(scope, ((const wag_tag *)object)->type, buffer, size);
+        break;
     default:
         snprintf(buffer, size, "object");
-        return;
     }
-    end_with_dots(buffer, size, wanted);
 }
 
 /* A name for a message: quoted, what cannot be printed as \xx, cut off when it is long. */
@@ -123,11 +103,15 @@ wag_error *wagi_import_error(wag_err code, const wag_module *module, uint32_t in
                              const char *given)
 {
     const wagi_import *import = &module->data->imports[index];
-    char namespace[128], field[128];
-    quote_name(import->module, namespace, sizeof namespace);
+    char from[128], field[128];
+    quote_name(import->module, from, sizeof from);
     quote_name(import->name, field, sizeof field);
+    /* Two types may have the same words: what is written of a type is not all that it is. */
+    const char *but = strcmp(wanted, given)
+                          ? ""
+                          : ", another type: its recursion group, supertypes, finality or what it refers to differs";
     wag_error *error =
-        wagi_error_new(code, "import %u %s.%s: wanted %s, got %s", (unsigned)index, namespace, field, wanted, given);
+        wagi_error_new(code, "import %u %s.%s: wanted %s, got %s%s", (unsigned)index, from, field, wanted, given, but);
     wagi_error_set_import(error, index, import->module, import->name);
     wagi_error_set_types(error, wanted, given);
     return error;
@@ -185,7 +169,7 @@ wag_err wagi_import_match(const wag_module *module, uint32_t index, const wagi_o
         return WAG_OK;
     char wanted[512], given[512];
     wagi_import_text(module, index, wanted, sizeof wanted);
-    object_text(object, given, sizeof given);
+    object_text(module->registry, object, given, sizeof given);
     return wagi_fail(wagi_import_error(WAG_LINK, module, index, wanted, given), reterr_error);
 }
 
@@ -199,7 +183,10 @@ static wag_error *run_elem(wag_instance *instance, const wagi_elem_segment *segm
     if (error)
         return error;
     if (offset > table->size || segment->count > table->size - offset)
-        return wagi_error_new(WAG_TABLE_BOUNDS, NULL);
+        return wagi_error_new(WAG_TABLE_BOUNDS, "%s: element segment %u puts %u into table %u at %llu, which has %llu",
+                              wag_err_text(WAG_TABLE_BOUNDS), (unsigned)(segment - instance->data->elems),
+                              (unsigned)segment->count, (unsigned)segment->table, (unsigned long long)offset,
+                              (unsigned long long)table->size);
     for (uint32_t i = 0; !error && i < segment->count; i++) {
         wagi_slot value = 0;
         if (segment->funcs)
@@ -208,6 +195,9 @@ static wag_error *run_elem(wag_instance *instance, const wagi_elem_segment *segm
             error = wagi_const_eval(instance, &segment->items[i], &value);
         if (!error) /* the table is no smaller than it was, whatever ran meanwhile */
             wagi_table_store(table, offset + i, value);
+        wag_err stop = wagi_agent_stop_after(instance->unit.agent, i);
+        if (!error && stop != WAG_OK)
+            error = wagi_error_new(stop, NULL);
     }
     return error;
 }
@@ -221,7 +211,12 @@ static wag_error *run_data(wag_instance *instance, const wagi_data_segment *segm
     if (error)
         return error;
     wag_err err = wagi_memory_init(memory, offset, &data, 0, data.size);
-    return err == WAG_OK ? NULL : wagi_error_new(err, NULL);
+    if (err != WAG_MEMORY_BOUNDS)
+        return err == WAG_OK ? NULL : wagi_error_new(err, NULL);
+    return wagi_error_new(err, "%s: data segment %u puts %zu bytes into memory %u at %llu, which has %llu",
+                          wag_err_text(err), (unsigned)(segment - instance->data->datas), segment->bytes.size,
+                          (unsigned)segment->memory, (unsigned long long)offset,
+                          (unsigned long long)wagi_memory_size(memory));
 }
 
 static wag_error *run_start(wag_instance *instance, uint32_t index)
@@ -300,6 +295,13 @@ wag_err wagi_linked_match(wag_linked *linked, wag_error **reterr_error)
     return WAG_OK;
 }
 
+/* It has failed; the error may say that the agent was stopped while segments or globals were made. */
+static wag_err stopped_perhaps(wag_linked *linked, wag_err err)
+{
+    wagi_agent_stop_taken(linked->pool->agent, err);
+    return err;
+}
+
 wag_err wagi_instantiate(wag_linked *linked, wag_instance **ret_instance, wag_error **reterr_error)
 {
     if (!linked->pool->module->tier)
@@ -314,11 +316,11 @@ wag_err wagi_instantiate(wag_linked *linked, wag_instance **ret_instance, wag_er
     }
     err = wagi_instance_new(linked, &instance, reterr_error);
     if (err != WAG_OK)
-        return err;
+        return stopped_perhaps(linked, err);
     wag_error *error = run_module(instance);
     if (error) {
         wagi_unit_release(&instance->unit);
-        return wagi_fail(error, reterr_error);
+        return stopped_perhaps(linked, wagi_fail(error, reterr_error));
     }
     *ret_instance = instance;
     return WAG_OK;

@@ -292,22 +292,13 @@ static bool inside(uint64_t offset, uint64_t count, uint64_t size)
     return offset <= size && count <= size - offset;
 }
 
-/* Bytes that one instruction moves between two looks at whether the agent is to stop. */
-#define BULK_STEP ((uint64_t)1 << 20)
-
-static bool may_go_on(const wag_memory *memory, uint64_t left, wag_err *ret_stop)
-{
-    *ret_stop = left ? wagi_agent_stop(memory->object.unit->agent) : WAG_OK;
-    return left && *ret_stop == WAG_OK;
-}
-
 wag_err wagi_memory_fill(wag_memory *memory, uint64_t offset, uint8_t value, uint64_t size)
 {
     wag_err err;
     if (!inside(offset, size, wagi_memory_size(memory)))
         return WAG_MEMORY_BOUNDS;
     do {
-        uint64_t step = size < BULK_STEP ? size : BULK_STEP;
+        uint64_t step = wagi_bulk_step(size, 1);
         wagi_slot_make_writable(memory, offset, step);
         if (memory->shared)
             wagi_shared_fill(memory->base + offset, value, step);
@@ -315,7 +306,7 @@ wag_err wagi_memory_fill(wag_memory *memory, uint64_t offset, uint8_t value, uin
             memset(memory->base + offset, value, (size_t)step);
         offset += step;
         size -= step;
-    } while (may_go_on(memory, size, &err));
+    } while (wagi_bulk_goes_on(memory->object.unit->agent, size, &err));
     return err;
 }
 
@@ -344,13 +335,13 @@ wag_err wagi_memory_copy(wag_memory *destination, uint64_t to, wag_memory *sourc
     bool shared = destination->shared || source->shared, upward = destination->base + to <= source->base + from;
     wag_err err;
     do { /* from the end that is not in the way of the other one */
-        uint64_t step = size < BULK_STEP ? size : BULK_STEP, at = upward ? 0 : size - step;
+        uint64_t step = wagi_bulk_step(size, 1), at = upward ? 0 : size - step;
         wagi_slot_make_writable(destination, to + at, step);
         copy_step(destination, to + at, source->base + from + at, step, shared);
         size -= step;
         to += upward ? step : 0;
         from += upward ? step : 0;
-    } while (may_go_on(destination, size, &err));
+    } while (wagi_bulk_goes_on(destination->object.unit->agent, size, &err));
     return err;
 }
 
@@ -358,10 +349,17 @@ wag_err wagi_memory_init(wag_memory *memory, uint64_t to, const wagi_data_instan
 {
     if (!inside(to, size, wagi_memory_size(memory)) || !inside(from, size, data->size))
         return WAG_MEMORY_BOUNDS;
-    wagi_slot_make_writable(memory, to, size);
-    if (size)
-        copy_step(memory, to, data->bytes + from, size, memory->shared);
-    return WAG_OK;
+    wag_err err;
+    do {
+        uint64_t step = wagi_bulk_step(size, 1);
+        wagi_slot_make_writable(memory, to, step);
+        if (step)
+            copy_step(memory, to, data->bytes + from, step, memory->shared);
+        to += step;
+        from += step;
+        size -= step;
+    } while (wagi_bulk_goes_on(memory->object.unit->agent, size, &err));
+    return err;
 }
 
 void wagi_data_drop(wagi_data_instance *data)

@@ -71,13 +71,9 @@ wag_err wagi_table_new(wag_agent *agent, wagi_table_type type, wagi_slot init, w
     return WAG_OK;
 }
 
-/* Elements that one instruction moves between two looks at whether the agent is to stop. */
-#define BULK_STEP ((uint64_t)1 << 17)
-
 static bool may_go_on(const wag_table *table, uint64_t left, wag_err *ret_stop)
 {
-    *ret_stop = left ? wagi_agent_stop(table->object.unit->agent) : WAG_OK;
-    return left && *ret_stop == WAG_OK;
+    return wagi_bulk_goes_on(table->object.unit->agent, left, ret_stop);
 }
 
 uint64_t wagi_table_grow(wag_table *table, uint64_t delta, wagi_slot init)
@@ -107,12 +103,16 @@ uint64_t wagi_table_grow(wag_table *table, uint64_t delta, wagi_slot init)
         table->capacity = capacity;
         table->in_block = false;
     }
-    for (uint64_t i = old_size; i < size; i++) {
-        table->elements[i] = init; /* over nothing */
-        if (i % BULK_STEP == BULK_STEP - 1 && wagi_agent_poll(table->object.unit->agent)) {
-            wagi_quota_give(table->object.unit->agent, WAGI_QUOTA_TABLES, delta);
-            return UINT64_MAX; /* whoever wanted it is about to be stopped */
-        }
+    wag_err stop;
+    uint64_t at = old_size;
+    do {
+        uint64_t end = at + wagi_bulk_step(size - at, sizeof init);
+        for (; at < end; at++)
+            table->elements[at] = init; /* over nothing */
+    } while (may_go_on(table, size - at, &stop));
+    if (stop != WAG_OK) { /* whoever wanted it is about to be stopped */
+        wagi_quota_give_for(table->object.unit, WAGI_QUOTA_TABLES, delta);
+        return UINT64_MAX;
     }
     table->size = size;
     return old_size;
@@ -143,7 +143,7 @@ wag_err wagi_table_fill(wag_table *table, uint64_t offset, wagi_slot value, uint
         return WAG_TABLE_BOUNDS;
     wag_err err;
     do {
-        uint64_t step = count < BULK_STEP ? count : BULK_STEP;
+        uint64_t step = wagi_bulk_step(count, sizeof value);
         will_overwrite(table->object.unit->agent, table->elements + offset, step);
         table->written = true;
         for (uint64_t i = 0; i < step; i++)
@@ -161,7 +161,7 @@ wag_err wagi_table_copy(wag_table *destination, uint64_t to, wag_table *source, 
     bool upward = destination != source || to <= from;
     wag_err err;
     do { /* from the end that is not in the way of the other one */
-        uint64_t step = count < BULK_STEP ? count : BULK_STEP, at = upward ? 0 : count - step;
+        uint64_t step = wagi_bulk_step(count, sizeof(wagi_slot)), at = upward ? 0 : count - step;
         will_overwrite(destination->object.unit->agent, destination->elements + to + at, step);
         destination->written = true;
         if (step)
@@ -177,11 +177,18 @@ wag_err wagi_table_init(wag_table *table, uint64_t to, const wagi_elem_instance 
 {
     if (!inside(to, count, table->size) || !inside(from, count, elem->count))
         return WAG_TABLE_BOUNDS;
-    will_overwrite(table->object.unit->agent, table->elements + to, count);
-    table->written = true;
-    if (count)
-        memcpy(table->elements + to, elem->items + from, (size_t)count * sizeof(wagi_slot));
-    return WAG_OK;
+    wag_err err;
+    do {
+        uint64_t step = wagi_bulk_step(count, sizeof(wagi_slot));
+        will_overwrite(table->object.unit->agent, table->elements + to, step);
+        table->written = true;
+        if (step)
+            memcpy(table->elements + to, elem->items + from, (size_t)step * sizeof(wagi_slot));
+        to += step;
+        from += step;
+        count -= step;
+    } while (may_go_on(table, count, &err));
+    return err;
 }
 
 void wagi_elem_drop(wagi_elem_instance *elem)

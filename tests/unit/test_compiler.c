@@ -155,6 +155,45 @@ static void test_constants_fold_and_conditions_fuse(void **state)
     subject_fini(&s);
 }
 
+/* Moves in a function that computes a value, does something else, and only then sets the local $x to the value. */
+static unsigned moves_around(const char *behind, unsigned times)
+{
+    char text[4096];
+    int size = snprintf(text, sizeof text,
+                        "(module (memory 1) (func $g (param i32) (loop))"
+                        " (func (export \"f\") (param $a i32) (param $b i32) (result i32) (local $x i32)"
+                        " local.get $a local.get $b i32.mul");
+    for (unsigned i = 0; i < times; i++)
+        size += snprintf(text + size, sizeof text - (size_t)size, " %s", behind);
+    snprintf(text + size, sizeof text - (size_t)size, " local.set $x local.get $x))");
+    subject s;
+    subject_init(&s, text, 0);
+    unsigned moves = 0;
+    for (uint32_t i = 0; i < s.ir.ins.n; i++)
+        moves += s.ir.ins.p[i].op == WAGI_IR_MOV;
+    subject_fini(&s);
+    return moves;
+}
+
+static void test_a_value_is_computed_where_it_goes_unless_that_is_needed_in_between(void **state)
+{
+    (void)state;
+    assert_int_equal(moves_around("nop", 1), 0);
+    assert_int_equal(moves_around("i32.const 0 local.get $a i32.store", 1), 0);
+    assert_int_equal(moves_around("i32.const 0 local.get $a i32.store", 20), 0);
+    assert_int_equal(moves_around("local.get $a call $g", 1), 0);
+    /* read, as an operand, as an address, as an argument */
+    assert_int_equal(moves_around("i32.const 0 local.get $x i32.store", 1), 1);
+    assert_int_equal(moves_around("local.get $x i32.const 0 i32.store", 1), 1);
+    assert_int_equal(moves_around("local.get $x call $g", 1), 1);
+    /* written: by a move, by another definition */
+    assert_int_equal(moves_around("local.get $a local.set $x", 1), 2);
+    assert_int_equal(moves_around("i32.const 0 i32.load local.set $x", 1), 1);
+    /* too far away to look, and in another block */
+    assert_int_equal(moves_around("i32.const 0 local.get $a i32.store", 50), 1);
+    assert_int_equal(moves_around("local.get $a (if (then))", 1), 1);
+}
+
 static void test_the_dump_names_every_instruction(void **state)
 {
     (void)state;
@@ -177,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_the_checker_accepts_the_allocation_and_misses_no_missing_edit),
         cmocka_unit_test(test_the_checker_refuses_two_values_in_one_register),
         cmocka_unit_test(test_constants_fold_and_conditions_fuse),
+        cmocka_unit_test(test_a_value_is_computed_where_it_goes_unless_that_is_needed_in_between),
         cmocka_unit_test(test_the_dump_names_every_instruction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

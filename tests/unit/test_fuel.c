@@ -269,6 +269,33 @@ static void test_exceptions_cost_the_same_in_every_tier(void **state)
     close_cluster(cluster);
 }
 
+static void test_a_try_pays_for_each_of_its_clauses(void **state)
+{
+    (void)state;
+    enum { CLAUSES = 1000 };
+    wag_cluster *cluster = open_cluster();
+    build b = {0}, code = {0};
+    build_preamble(&b);
+    BUILD_WHOLE(&b, 1, "\x02\x60\x00\x00\x60\x01\x7F\x01\x7F");
+    BUILD_WHOLE(&b, 3, "\x01\x01");
+    BUILD_WHOLE(&b, 13, "\x01\x00\x00");
+    BUILD_WHOLE(&b, 7, "\x01\x03run\x00\x00");
+    build_raw(&code, "\x00\x02\x40\x1F\x40", 5); /* (block (try_table */
+    build_leb(&code, CLAUSES);
+    for (int i = 0; i < CLAUSES; i++)
+        build_raw(&code, "\x00\x00\x00", 3); /* (catch 0 0) */
+    build_raw(&code, "\x0B\x0B\x41\x01\x0B", 5);
+    size_t section = build_section(&b, 10);
+    build_u8(&b, 1);
+    build_leb(&b, code.size);
+    build_raw(&b, code.data, code.size);
+    build_end(&b, section);
+    assert_int_equal(assert_equal_in_all_tiers("clauses", build_bytes(&b), cluster, NULL, "run", 0), CLAUSES + 1);
+    build_free(&b);
+    build_free(&code);
+    close_cluster(cluster);
+}
+
 static void test_objects_cost_the_same_in_every_tier(void **state)
 {
     (void)state;
@@ -416,6 +443,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_programs_cost_the_same_in_every_tier_and_stop_at_the_same_place),
         cmocka_unit_test(test_exceptions_cost_the_same_in_every_tier),
+        cmocka_unit_test(test_a_try_pays_for_each_of_its_clauses),
         cmocka_unit_test(test_objects_cost_the_same_in_every_tier),
         cmocka_unit_test(test_host_functions_see_fuel_and_charge_it),
         cmocka_unit_test(test_an_agent_that_ran_out_goes_on_when_it_gets_more),

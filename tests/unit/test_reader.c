@@ -161,6 +161,74 @@ static void test_padded_integers_mean_the_same_as_short_ones(void **state)
         }
 }
 
+typedef enum form { U32, U64, S32, S33, S64, FORM_COUNT } form;
+
+static uint64_t read_form(wagi_reader *reader, form form)
+{
+    switch (form) {
+    case U32:
+        return wagi_read_u32(reader);
+    case U64:
+        return wagi_read_u64(reader);
+    case S32:
+        return (uint64_t)wagi_read_s32(reader);
+    case S33:
+        return (uint64_t)wagi_read_s33(reader);
+    default:
+        return (uint64_t)wagi_read_s64(reader);
+    }
+}
+
+/* The definition, one bit after the other; false when the bytes are no number of that form. */
+static bool by_definition(form form, const uint8_t *bytes, unsigned length, uint64_t *ret_value)
+{
+    static const unsigned widths[FORM_COUNT] = {32, 64, 32, 33, 64};
+    unsigned width = widths[form];
+    bool is_signed = form >= S32, sign = is_signed && bytes[length - 1] & 0x40;
+    if (length > (width + 6) / 7)
+        return false;
+    uint64_t value = sign ? UINT64_MAX : 0;
+    for (unsigned bit = 0; bit < 7 * length; bit++) {
+        bool set = bytes[bit / 7] >> bit % 7 & 1;
+        if (bit >= width - is_signed && set != sign)
+            return false;
+        if (bit < 64)
+            value = set ? value | UINT64_C(1) << bit : value & ~(UINT64_C(1) << bit);
+    }
+    *ret_value = value;
+    return true;
+}
+
+static void test_integers_of_every_length_are_read_alike_at_the_end_and_before_other_bytes(void **state)
+{
+    (void)state;
+    uint64_t random = 1;
+    for (int round = 0; round < 20000; round++)
+        for (unsigned length = 1; length <= 11; length++) {
+            uint8_t bytes[32];
+            for (unsigned i = 0; i < sizeof bytes; i++) {
+                random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+                bytes[i] = round % 4 == 0 ? 0xFF : round % 4 == 1 ? 0x80 : (uint8_t)(random >> 56);
+            }
+            for (unsigned i = 0; i < length; i++)
+                bytes[i] |= 0x80;
+            bytes[length - 1] = (uint8_t)(random >> 40) & 0x7F;
+            for (form form = 0; form < FORM_COUNT; form++) {
+                uint64_t wanted = 0;
+                bool is_number = by_definition(form, bytes, length, &wanted);
+                wagi_reader alone = over(bytes, length), among = over(bytes, sizeof bytes);
+                uint64_t value = read_form(&alone, form);
+                assert_int_equal(read_form(&among, form), value);
+                assert_int_equal(value, wanted);
+                assert_int_equal(alone.error == NULL, is_number);
+                assert_ptr_equal(among.error, alone.error);
+                assert_int_equal(among.error_offset, alone.error_offset);
+                if (is_number)
+                    assert_ptr_equal(among.pos, bytes + length);
+            }
+        }
+}
+
 static void test_the_first_error_sticks_and_says_where(void **state)
 {
     (void)state;
@@ -289,6 +357,7 @@ int main(void)
         cmocka_unit_test(test_signed_integers_of_33_bits_hold_type_indices_and_block_types),
         cmocka_unit_test(test_signed_integers_of_64_bits_are_read_up_to_their_edges),
         cmocka_unit_test(test_padded_integers_mean_the_same_as_short_ones),
+        cmocka_unit_test(test_integers_of_every_length_are_read_alike_at_the_end_and_before_other_bytes),
         cmocka_unit_test(test_the_first_error_sticks_and_says_where),
         cmocka_unit_test(test_errors_of_form_and_of_validity_are_told_apart),
         cmocka_unit_test(test_bytes_are_borrowed_and_never_more_than_there_are),

@@ -454,44 +454,79 @@ static void test_types_are_written_in_the_text_formats_words(void **state)
 {
     (void)state;
     char text[128];
-    check_text(wagi_valtype_text(WAGI_V128, text, sizeof text), text, "v128");
-    check_text(wagi_valtype_text(WAGI_EXTERNREF, text, sizeof text), text, "externref");
-    check_text(wagi_valtype_text(WAGI_REF_ABSTRACT(false, WAGI_HEAP_I31), text, sizeof text), text, "(ref i31)");
-    check_text(wagi_valtype_text(WAGI_REF_ABSTRACT(true, WAGI_HEAP_NOFUNC), text, sizeof text), text, "nullfuncref");
-    check_text(wagi_valtype_text(WAGI_REF_CONCRETE(true, 7), text, sizeof text), text, "(ref null (type 7))");
+    const wagi_type_scope *scope = WAGI_BY_STRUCTURE(registry);
+    check_text(wagi_valtype_text(scope, WAGI_V128, text, sizeof text), text, "v128");
+    check_text(wagi_valtype_text(scope, WAGI_EXTERNREF, text, sizeof text), text, "externref");
+    check_text(wagi_valtype_text(scope, WAGI_REF_ABSTRACT(false, WAGI_HEAP_I31), text, sizeof text), text, "(ref i31)");
+    check_text(wagi_valtype_text(scope, WAGI_REF_ABSTRACT(true, WAGI_HEAP_NOFUNC), text, sizeof text), text,
+               "nullfuncref");
     const wagi_valtype words[] = {WAGI_I32, WAGI_FUNCREF, WAGI_F64};
     const wagi_type *type = func_of(words, 2, words + 2, 1);
-    check_text(wagi_func_type_text(type, text, sizeof text), text, "(func (param i32 funcref) (result f64))");
-    check_text(wagi_tag_type_text(type, text, sizeof text), text, "(tag (param i32 funcref))");
+    check_text(wagi_func_type_text(scope, type, text, sizeof text), text, "(func (param i32 funcref) (result f64))");
+    check_text(wagi_tag_type_text(scope, type, text, sizeof text), text, "(tag (param i32 funcref))");
     drop(type);
     const wagi_field fields[] = {{WAGI_KIND_I8, true}, {WAGI_I64, false}};
     type = intern_one(struct_def(fields, 2, WAGI_NO_TYPE));
-    check_text(wagi_func_type_text(type, text, sizeof text), text, "(struct (field (mut i8)) (field i64))");
+    check_text(wagi_func_type_text(scope, type, text, sizeof text), text, "(struct (field (mut i8)) (field i64))");
     drop(type);
     wagi_table_type table = {.element = WAGI_FUNCREF, .limits = {.minimum = 1, .maximum = 2, .has_maximum = true}};
-    check_text(wagi_table_type_text(table, text, sizeof text), text, "(table 1 2 funcref)");
+    check_text(wagi_table_type_text(scope, table, text, sizeof text), text, "(table 1 2 funcref)");
     wagi_memory_type memory = {
         .limits = {.minimum = 1, .maximum = 2, .has_maximum = true, .is_64 = true, .is_shared = true}};
     check_text(wagi_memory_type_text(memory, text, sizeof text), text, "(memory i64 1 2 shared (pagesize 1))");
     memory.page_size_log2 = 16;
     check_text(wagi_memory_type_text(memory, text, sizeof text), text, "(memory i64 1 2 shared)");
-    check_text(wagi_global_type_text((wagi_global_type){WAGI_F32, true}, text, sizeof text), text,
+    check_text(wagi_global_type_text(scope, (wagi_global_type){WAGI_F32, true}, text, sizeof text), text,
                "(global (mut f32))");
-    check_text(wagi_global_type_text((wagi_global_type){WAGI_F32, false}, text, sizeof text), text, "(global f32)");
+    check_text(wagi_global_type_text(scope, (wagi_global_type){WAGI_F32, false}, text, sizeof text), text,
+               "(global f32)");
+}
+
+static void test_a_reference_to_a_defined_type_is_written_by_its_index_or_its_structure(void **state)
+{
+    (void)state;
+    char text[256];
+    const wagi_field numbers[] = {{WAGI_I32, true}, {WAGI_KIND_I8, false}};
+    const wagi_type *pair = intern_one(struct_def(numbers, 2, WAGI_NO_TYPE));
+    wagi_field links[20];
+    for (size_t i = 0; i < 20; i++)
+        links[i] = (wagi_field){WAGI_REF_CONCRETE(i % 2 == 0, pair->id), false};
+    const wagi_type *few = intern_one(struct_def(links, 2, WAGI_NO_TYPE));
+    const wagi_type *many = intern_one(struct_def(links, 20, WAGI_NO_TYPE));
+    wagi_type_scope scope = {.registry = registry};
+    check_text(wagi_valtype_text(&scope, WAGI_REF_CONCRETE(true, pair->id), text, sizeof text), text,
+               "(ref null (struct (field (mut i32)) (field i8)))");
+    check_text(wagi_valtype_text(&scope, WAGI_REF_CONCRETE(false, few->id), text, sizeof text), text,
+               "(ref (struct (field (ref null (struct ...))) (field (ref (struct ...)))))");
+    size_t size = wagi_valtype_text(&scope, WAGI_REF_CONCRETE(false, many->id), text, sizeof text);
+    assert_int_equal(size, strlen("(ref (struct ...))") +
+                               4 * strlen(" (field (ref null (struct ...))) (field (ref (struct ...)))"));
+    const wagi_type *types[] = {few, pair};
+    scope.types = types;
+    scope.type_count = 2;
+    check_text(wagi_valtype_text(&scope, WAGI_REF_CONCRETE(true, pair->id), text, sizeof text), text, "(ref null $1)");
+    check_text(wagi_func_type_text(&scope, few, text, sizeof text), text,
+               "(struct (field (ref null $1)) (field (ref $1)))");
+    drop(pair);
+    drop(few);
+    drop(many);
 }
 
 static void test_text_that_does_not_fit_is_cut_and_its_size_told(void **state)
 {
     (void)state;
+    const wagi_type_scope *scope = WAGI_BY_STRUCTURE(registry);
     const char *whole = "(global (mut externref))";
     wagi_global_type type = {WAGI_EXTERNREF, true};
     for (size_t size = 0; size <= strlen(whole) + 1; size++) {
         char text[40];
         memset(text, '#', sizeof text);
-        assert_int_equal(wagi_global_type_text(type, size ? text : NULL, size), strlen(whole));
+        assert_int_equal(wagi_global_type_text(scope, type, size ? text : NULL, size), strlen(whole));
         if (size) {
             assert_int_equal(strlen(text), size - 1);
-            assert_memory_equal(text, whole, size - 1);
+            size_t dots = size > 4 && size <= strlen(whole) ? 3 : 0;
+            assert_memory_equal(text, whole, size - 1 - dots);
+            assert_memory_equal(text + size - 1 - dots, "...", dots);
         }
         assert_int_equal(text[size], '#');
     }
@@ -518,6 +553,7 @@ int main(void)
         REGISTRY_TEST(test_without_memory_interning_fails_and_leaves_nothing),
         REGISTRY_TEST(test_threads_intern_and_drop_the_same_types_at_once),
         REGISTRY_TEST(test_types_are_written_in_the_text_formats_words),
+        REGISTRY_TEST(test_a_reference_to_a_defined_type_is_written_by_its_index_or_its_structure),
         REGISTRY_TEST(test_text_that_does_not_fit_is_cut_and_its_size_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

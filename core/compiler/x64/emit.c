@@ -206,13 +206,29 @@ void wagi_x64_record_in(wagi_x64_emitter *e, wagi_site_kind kind, uint32_t sourc
     record(e, kind, source, inlined, handler);
 }
 
-void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind)
+/* Apart, so that the usual site saves no registers. */
+__attribute__((noinline)) static void record_any(wagi_x64_emitter *e, wagi_site_kind kind)
 {
     uint32_t source = e->ir->source.p[e->ins];
     if (e->ir->handlers.n)
         record(e, kind, source, wagi_x64_inlined(e), wagi_x64_handler(e));
     else
         record(e, kind, source, wagi_x64_inlined(e), 0);
+}
+
+void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind)
+{
+    const wagi_ir *ir = e->ir;
+    uint32_t code = (uint32_t)e->code.n - e->start, source = ir->source.p[e->ins];
+    bool is_own = e->ins >= e->inlined_from && e->ins < e->inlined_until && e->inlined == WAGI_NIL;
+    if (!is_own || ir->handlers.n ||
+        !wagi_sites_put_near(e->out, kind, code - e->site_code, (int64_t)source - e->site_source)) {
+        record_any(e, kind);
+        return;
+    }
+    e->site_code = code;
+    e->site_source = source;
+    e->site_count++;
 }
 
 void wagi_x64_reloc(wagi_x64_emitter *e, wagi_reloc_kind kind, uintptr_t target)
@@ -439,6 +455,13 @@ static void apply_edits(wagi_x64_emitter *e, uint32_t block, uint32_t ins)
         apply_edit(e, &e->homes->edits.p[e->next_edit]);
 }
 
+/* The first instruction of the block, from one on, that has edits before it, or NONE. */
+static inline uint32_t next_edit_from(const wagi_x64_emitter *e, uint32_t block, uint32_t ins)
+{
+    const wagi_edit *edit = &e->homes->edits.p[e->next_edit];
+    return e->next_edit < e->homes->edits.n && edit->block == block && edit->ins >= ins ? edit->ins : WAGI_NIL;
+}
+
 /* ---- blocks ---- */
 
 static void begin_block(wagi_x64_emitter *e, uint32_t b)
@@ -459,16 +482,20 @@ static void emit_block(wagi_x64_emitter *e, uint32_t b, uint32_t end)
 {
     const wagi_block *block = &e->ir->blocks.p[b];
     begin_block(e, b);
-    for (uint32_t i = block->first; i < end && wagi_x64_roomy(e, INS_ROOM); i++) {
-        e->ins = i;
-        if (is_edit_due(e->homes, e->next_edit, b, i))
-            apply_edits(e, b, i);
-        emit_ins(e, b, &e->ir->ins.p[i]);
-        if (e->bounds_count)
-            wagi_x64_forget_bounds(e, &e->ir->ins.p[i]);
+    for (uint32_t i = block->first;;) { /* from one place with edits to the next */
+        uint32_t due = next_edit_from(e, b, i), until = due < end ? due : end;
+        for (; i < until && wagi_x64_roomy(e, INS_ROOM); i++) {
+            e->ins = i;
+            emit_ins(e, b, &e->ir->ins.p[i]);
+            if (e->bounds_count)
+                wagi_x64_forget_bounds(e, &e->ir->ins.p[i]);
+        }
+        if (i != due || (i == end && end != block->last))
+            return;
+        apply_edits(e, b, i);
+        if (i == end || e->failed)
+            return;
     }
-    if (end == block->last)
-        apply_edits(e, b, end);
 }
 
 /* ---- unrolling ---- */
@@ -679,7 +706,9 @@ static void emit_function(wagi_x64_emitter *e)
     e->site_code = e->site_source = e->site_count = 0;
     e->flags_at = e->next_edit = 0;
     e->ins = e->repeats = e->unrolled = e->used_xmm = 0;
-    e->inlined_from = e->inlined_until = 0;
+    e->inlined = WAGI_NIL;
+    e->inlined_from = 0;
+    e->inlined_until = e->ir->inlined.n ? 0 : WAGI_NIL;
     e->unroll_head = WAGI_NIL;
     memset(e->block_at.p, 0, (blocks + 1) * 4);
     layout_frame(e);

@@ -91,13 +91,7 @@ static void load_buffer(wagi_x64_emitter *e)
 
 /* ---- parallel moves ---- */
 
-static bool is_read_by_others(const wagi_x64_arg_move *moves, uint32_t count, uint32_t self)
-{
-    for (uint32_t j = 0; j < count; j++)
-        if (j != self && moves[j].from >= 0 && moves[j].from != moves[j].to && moves[j].from == moves[self].to)
-            return true;
-    return false;
-}
+#define MAX_MOVES 16 /* of arguments in registers */
 
 static void move_register(wagi_x64_emitter *e, int to, int from)
 {
@@ -107,13 +101,9 @@ static void move_register(wagi_x64_emitter *e, int to, int from)
         wagi_x64_move(e, to, from);
 }
 
-/* Everything in a cycle: one of its values waits in a scratch register. */
-static void break_cycle(wagi_x64_emitter *e, wagi_x64_arg_move *moves, uint32_t count, int scratch)
+/* Everything in a cycle: the value that a move reads waits in a scratch register. */
+static void break_cycle(wagi_x64_emitter *e, wagi_x64_arg_move *moves, uint32_t count, int from, int wait)
 {
-    uint32_t i = 0;
-    while (moves[i].from < 0 || moves[i].from == moves[i].to)
-        i++;
-    int from = moves[i].from, wait = wagi_reg_is_float(from) ? WAGI_FLOAT_REG + XMM_B : scratch;
     move_register(e, wait, from);
     for (uint32_t j = 0; j < count; j++)
         if (moves[j].from == from && moves[j].from != moves[j].to)
@@ -123,22 +113,31 @@ static void break_cycle(wagi_x64_emitter *e, wagi_x64_arg_move *moves, uint32_t 
 /* Moves between registers as if all happened at once. A move that is done has from == to. */
 void wagi_x64_parallel_moves(wagi_x64_emitter *e, wagi_x64_arg_move *moves, uint32_t count, int scratch)
 {
-    for (;;) {
-        bool left = false, progress = false;
-        for (uint32_t i = 0; i < count; i++) {
-            if (moves[i].from < 0 || moves[i].from == moves[i].to)
+    uint8_t readers[WAGI_REG_COUNT] = {0}, left[MAX_MOVES], kept = 0; /* readers: moves to do that read it */
+    for (uint8_t i = 0; i < count; i++) {
+        if (moves[i].from < 0 || moves[i].from == moves[i].to)
+            continue;
+        readers[moves[i].from]++;
+        left[kept++] = i;
+    }
+    for (uint8_t n = kept; n; n = kept) {
+        kept = 0;
+        for (uint8_t k = 0; k < n; k++) {
+            wagi_x64_arg_move *move = &moves[left[k]];
+            if (readers[move->to]) {
+                left[kept++] = left[k];
                 continue;
-            left = true;
-            if (is_read_by_others(moves, count, i))
-                continue;
-            move_register(e, moves[i].to, moves[i].from);
-            moves[i].from = moves[i].to;
-            progress = true;
+            }
+            move_register(e, move->to, move->from);
+            readers[move->from]--;
+            move->from = move->to;
         }
-        if (!left)
-            return;
-        if (!progress)
-            break_cycle(e, moves, count, scratch);
+        if (kept < n)
+            continue;
+        int from = moves[left[0]].from, wait = wagi_reg_is_float(from) ? WAGI_FLOAT_REG + XMM_B : scratch;
+        break_cycle(e, moves, count, from, wait);
+        readers[wait] = readers[from];
+        readers[from] = 0;
     }
 }
 
@@ -152,11 +151,18 @@ static int next_arg(const wagi_machine *machine, bool is_float, uint32_t *ints, 
     return *ints < machine->int_arg_count ? machine->int_args[(*ints)++] : -1;
 }
 
-#define MAX_MOVES 16
+/* So few values that registers are enough, whatever they are. */
+static bool fits_registers(const wagi_machine *machine, uint32_t count)
+{
+    return count <= machine->int_arg_count && count <= machine->float_arg_count;
+}
 
 /* Arguments beyond the registers: to the buffer. Uses rax, rdx. */
 static void overflow_args(wagi_x64_emitter *e, const wagi_ir_call *call)
 {
+    const wagi_machine *machine = e->context->machine;
+    if (fits_registers(machine, call->arg_count))
+        return;
     uint32_t ints = 0, floats = 0;
     int32_t at = 0;
     bool loaded = false;
@@ -164,7 +170,7 @@ static void overflow_args(wagi_x64_emitter *e, const wagi_ir_call *call)
         uint32_t entry = e->ir->pool.p[call->args + i];
         int32_t here = at;
         at += entry_bytes(e, entry);
-        if (next_arg(e->context->machine, entry_is_float(e, entry), &ints, &floats) >= 0)
+        if (next_arg(machine, entry_is_float(e, entry), &ints, &floats) >= 0)
             continue;
         if (!loaded)
             load_buffer(e);
@@ -536,6 +542,8 @@ static void place_register_params(wagi_x64_emitter *e)
 
 static void place_buffer_params(wagi_x64_emitter *e)
 {
+    if (fits_registers(e->context->machine, e->ir->body->param_count))
+        return;
     uint32_t ints = 0, floats = 0;
     int32_t at = 0;
     bool loaded = false;

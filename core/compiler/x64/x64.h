@@ -228,8 +228,6 @@ void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind); /* a site at the
 void wagi_x64_record_in(wagi_x64_emitter *e, wagi_site_kind kind, uint32_t source, uint32_t inlined, uint32_t handler);
 static inline uint32_t wagi_x64_inlined(wagi_x64_emitter *e)
 {
-    if (e->ir->inlined.n == 0)
-        return WAGI_NIL;
     if (e->ins < e->inlined_from || e->ins >= e->inlined_until) {
         e->inlined_from = e->ins;
         e->inlined = wagi_ir_inlined_at(e->ir, e->ins, &e->inlined_until);

@@ -111,12 +111,12 @@ WAG_API_ANY_THREAD void wag_agent_notify(wag_agent *agent);
  * with none; when a call needs more than there is, it ends with the trap WAG_OUT_OF_FUEL, which wasm code cannot catch,
  * and there is none left. Objects can be used again once there is some.
  *
- * One unit pays for one instruction; block, loop, try_table, else, end and nop are free. Code is paid for before it
- * runs, by straight regions: a function's body outside of its loops when it is called, a loop's body outside of its
- * inner loops each time its start is passed. What is not executed in a region (the other arm of an if) is paid for all
- * the same, so the budget bounds what is executed. Instructions that move memory, table or array elements take one unit
- * more for each 64 bytes (8 elements of a table). Calls of host functions cost nothing but their instruction: a host
- * function may charge. */
+ * One unit pays for one instruction; block, loop, else, end and nop are free, and try_table costs a unit for each of
+ * its clauses. Code is paid for before it runs, by straight regions: a function's body outside of its loops when it is
+ * called, a loop's body outside of its inner loops each time its start is passed. What is not executed in a region (the
+ * other arm of an if) is paid for all the same, so the budget bounds what is executed. Instructions that move memory,
+ * table or array elements take one unit more for each 64 bytes (8 elements of a table). Calls of host functions cost
+ * nothing but their instruction: a host function may charge. */
 
 /* The agent's fuel from now on. units: INT64_MAX at most, WAG_RANGE. WAG_UNSUPPORTED when the cluster has no fuel.
  * Owner thread, also in host functions; the same for those below. */
