@@ -165,6 +165,7 @@ install: $(LIB) $(SHARED) $(BUILD)/waggle.pc
 	ln -sf libwaggle.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libwaggle.so.$(SOVERSION)
 	ln -sf libwaggle.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libwaggle.so
 	install -m 644 $(BUILD)/waggle.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
+	@case "$(DESTDIR)$(LIBDIR)" in /usr/lib*|/usr/local/lib*) ldconfig 2>/dev/null || true;; esac # the loader's cache
 
 # Where each kind of build has its own; the reference is one for all.
 DOCS ?= build/docs

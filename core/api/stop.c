@@ -128,7 +128,10 @@ wag_err wag_fuel_charge(uint64_t units, wag_error **reterr_error)
     wag_err err = fuelled_agent(&agent);
     if (err == WAG_OK)
         err = wagi_fuel_charge(agent, units);
-    return err == WAG_OK ? err : wagi_fail(wagi_error_new(err, NULL), reterr_error);
+    if (err == WAG_OK)
+        return err;
+    return wagi_fail(wagi_error_new(err, err == WAG_UNSUPPORTED ? "the agent's cluster has no fuel" : NULL),
+                     reterr_error);
 }
 
 /* ---- waits ---- */

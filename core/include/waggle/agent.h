@@ -86,18 +86,19 @@ WAG_API uint64_t wag_agent_deadline(void);
 WAG_API wag_err wag_call_until(wag_func *func, const wag_val *args, size_t arg_count, wag_val *results,
                                size_t result_count, uint64_t deadline_ns, wag_error **reterr_error);
 
-/* Waiting, for host functions and between calls. Both run no task of the loop meanwhile. deadline_ns: WAG_NO_DEADLINE
- * to wait for ever. WAG_OK when what was waited for has come, WAG_TIMEOUT, or why the agent was stopped:
- * WAG_INTERRUPTED, WAG_TERMINATED, WAG_DEADLINE; a host function should return then (NULL will do: the call ends with
- * that error). Owner thread. wag_agent_wait     until somebody notifies the agent wag_agent_wait_fd  the same, or until
- * a file descriptor (borrowed) is ready, or has an error: *ret_events says for what; 0: notified. WAG_TYPE for unknown
- * events, WAG_SYSTEM. */
+/* What a file descriptor is ready for. */
 typedef enum wag_fd_event {
     WAG_FD_READ = 1,
     WAG_FD_WRITE = 2,
     WAG_FD_ERROR = 4, /* an error, or the other side has hung up: comes unasked */
 } wag_fd_event;
+/* Wait until somebody notifies the agent: for host functions, and between calls. Runs no task of the loop meanwhile.
+ * deadline_ns: WAG_NO_DEADLINE to wait for ever. WAG_OK when what was waited for has come, WAG_TIMEOUT, or why the
+ * agent was stopped: WAG_INTERRUPTED, WAG_TERMINATED, WAG_DEADLINE; a host function should return then (NULL will do:
+ * the call ends with that error). Owner thread. */
 WAG_API wag_err wag_agent_wait(uint64_t deadline_ns);
+/* The same, or until a file descriptor (borrow) is ready for one of `events`, or has an error: *ret_events says for
+ * what; 0: notified. Fails also with WAG_TYPE for unknown events, WAG_SYSTEM. */
 WAG_API wag_err wag_agent_wait_fd(int fd, unsigned events, uint64_t deadline_ns, unsigned *ret_events);
 /* End the agent's wait, or the next one when it does not wait: notices do not add up. Any thread, also from a signal
  * handler. The agent must be alive. */
@@ -132,6 +133,8 @@ WAG_API uint64_t wag_fuel_left(void);
 /* Take some, for work that a host function does. WAG_OUT_OF_FUEL when there is less, then none is left, and
  * *reterr_error (own) is what the host function should return. */
 WAG_API wag_err wag_fuel_charge(uint64_t units, wag_error **reterr_error);
+
+/* ---- timers, rejections, collection ---- */
 
 /* Run callback(context) as a task after at least `milliseconds`. ret_timer: an id for wag_timer_cancel. Owner thread.
  */

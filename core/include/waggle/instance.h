@@ -67,6 +67,7 @@ WAG_API wag_func *wag_exports_func(const wag_exports *exports, const char *name)
 WAG_API wag_memory *wag_exports_memory(const wag_exports *exports, const char *name);
 WAG_API wag_table *wag_exports_table(const wag_exports *exports, const char *name);
 WAG_API wag_global *wag_exports_global(const wag_exports *exports, const char *name);
+WAG_API wag_tag *wag_exports_tag(const wag_exports *exports, const char *name);
 
 /* ---- functions ---- */
 
