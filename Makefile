@@ -64,7 +64,7 @@ SOAK_SRC := $(sort $(wildcard tests/soak/*.c))
 DEMO_SRC := $(sort $(wildcard demos/*/*.c))
 # What the programs of a folder share: its files that are no program themselves.
 UNIT_HELP := $(filter-out $(UNIT_SRC),$(sort $(wildcard tests/unit/*.c)))
-LOAD_HELP := $(sort $(wildcard tests/load/harness/*.c)) tests/bench/measure.c
+LOAD_HELP := $(sort $(wildcard tests/load/harness/*.c)) tests/bench/measure.c tests/bench/shapes.c
 API_HELP := $(filter-out $(API_SRC),$(sort $(wildcard tests/api/*.c)))
 BENCH_HELP := $(filter-out $(BENCH_SRC),$(sort $(wildcard tests/bench/*.c)))
 FUZZ_HELP := $(filter-out $(FUZZ_SRC) tests/fuzz/replay.c,$(sort $(wildcard tests/fuzz/*.c)))
@@ -165,6 +165,7 @@ install: $(LIB) $(SHARED) $(BUILD)/waggle.pc
 	ln -sf libwaggle.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libwaggle.so.$(SOVERSION)
 	ln -sf libwaggle.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libwaggle.so
 	install -m 644 $(BUILD)/waggle.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
+	@case "$(DESTDIR)$(LIBDIR)" in /usr/lib*|/usr/local/lib*) ldconfig 2>/dev/null || true;; esac # the loader's cache
 
 # Where each kind of build has its own; the reference is one for all.
 DOCS ?= build/docs
@@ -234,6 +235,8 @@ $(BUILD)/tests/%.o: DEFINES = -DWAG_TEST_BUILD='"$(abspath $(BUILD))"'
 SPEC_RUN = $(foreach t,interp guard no-signals,$(SPEC_BIN:%='% $(SPEC) --tier $t'))
 # The compiler with three registers, so that everything spills, and its allocation checker on.
 SPEC_RUN += $(SPEC_BIN:%='% $(SPEC) --tier guard --few-registers --check')
+# Code that charges fuel.
+SPEC_RUN += $(foreach t,interp guard,$(SPEC_BIN:%='% $(SPEC) --tier $t --fuel'))
 # Instantiations per worker of the short load test.
 LOAD_COUNT ?= 2000
 LOAD_OPTIONS ?=
@@ -307,8 +310,8 @@ check-tsan:
 	$(call run_tests,$(TSAN_UNIT) $(API_BIN) $(LOAD_BIN) $(SOAK_BIN) $(DEMO_BIN) $(SPEC_BIN) $(WASM),$(TSAN_UNIT) $(API_BIN) $(DEMO_RUN) $(LOAD_RUN) $(SOAK_RUN) $(TSAN_SPEC))
 # Not for memcheck: faults and guard pages, which it reports; sealed memories, which need them; what the process's mappings,
 # seccomp filters, times and sizes must be, which are valgrind's.
-VALGRIND_UNIT = $(filter-out %/test_fault %/test_signals %/test_signals_host %/test_slot %/test_code_memory %/test_small_space \
-  %/test_compile_bounds,$(UNIT_BIN))
+VALGRIND_UNIT = $(filter-out %/test_fault %/test_signals %/test_signals_host %/test_slot %/test_memory_pool %/test_code_memory \
+  %/test_small_space %/test_compile_bounds,$(UNIT_BIN))
 check-valgrind:
 	$(call run_tests,$(VALGRIND_UNIT) $(API_BIN) $(DEMO_BIN) $(WASM),$(VALGRIND_UNIT) $(API_BIN) $(DEMO_RUN))
 

@@ -86,6 +86,9 @@ static bool lane_init(wagi_lane *lane, wagi_channel *channel, const wagi_channel
 
 wag_err wagi_channel_new(const wagi_channel_options *options, wagi_channel **ret_channel, wag_error **reterr_error)
 {
+    if ((unsigned)options->policy > WAG_QUEUE_DROP_OLDEST)
+        return wagi_fail(wagi_error_new(WAG_TYPE, "there is no queue policy %u", (unsigned)options->policy),
+                         reterr_error);
     int pid = wagi_os_pid(), known = 0;
     if (!atomic_compare_exchange_strong(&first_pid, &known, pid) && known != pid)
         return wagi_fail(wagi_error_new(WAG_SYSTEM,

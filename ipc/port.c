@@ -225,7 +225,7 @@ wag_err wag_port_post_transfer(wag_port *port, wag_value message, const wag_valu
                                wag_error **reterr_error)
 {
     if (!is_mine(port))
-        return wagi_fail(wagi_error_new(not_mine(port), NULL), reterr_error);
+        return wagi_fail(wagi_error_handle(port, "port"), reterr_error);
     if (!port->end)
         return wagi_post_nowhere(message, transfer, transfer_count, reterr_error);
     return wagi_channel_post_transfer(port->end->channel, port->end->side, message, transfer, transfer_count,

@@ -142,7 +142,7 @@ wag_err wag_scope_post_transfer(wag_worker_scope *self, wag_value message, const
                                 size_t transfer_count, wag_error **reterr_error)
 {
     if (!is_mine(self))
-        return wagi_fail(wagi_error_new(not_mine(self), NULL), reterr_error);
+        return wagi_fail(wagi_error_handle(self, "worker's scope"), reterr_error);
     return wagi_channel_post_transfer(self->worker->channel, WAGI_SIDE_WORKER, message, transfer, transfer_count,
                                       reterr_error);
 }

@@ -158,8 +158,6 @@ wag_err wag_worker_new(const wag_worker_options *options, wag_worker **ret_worke
 {
     if (!options || !options->entry || !ret_worker)
         return wagi_fail(wagi_error_new(WAG_TYPE, "a worker needs an entry, and somebody who keeps it"), reterr_error);
-    if ((unsigned)options->queue_policy > WAG_QUEUE_DROP_OLDEST)
-        return wagi_fail(wagi_error_new(WAG_TYPE, "unknown queue policy"), reterr_error);
     wag_agent *parent = wag_agent_current();
     wag_worker *worker = parent ? WAGI_NEW(wag_worker) : NULL;
     if (!worker)
@@ -219,7 +217,7 @@ wag_err wag_worker_post_transfer(wag_worker *worker, wag_value message, const wa
                                  size_t transfer_count, wag_error **reterr_error)
 {
     if (!is_mine(worker))
-        return wagi_fail(wagi_error_new(not_mine(worker), NULL), reterr_error);
+        return wagi_fail(wagi_error_handle(worker, "worker"), reterr_error);
     return wagi_channel_post_transfer(worker->channel, WAGI_SIDE_PARENT, message, transfer, transfer_count,
                                       reterr_error);
 }

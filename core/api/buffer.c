@@ -216,9 +216,9 @@ static bool grow_pages(wag_buffer *buffer, uint64_t length)
 
 wag_err wag_buffer_resize(wag_buffer *buffer, uint64_t new_length, wag_error **reterr_error)
 {
-    wag_err err = wagi_mine_err((const wagi_object *)buffer);
-    if (err == WAG_OK)
-        err = !buffer->resizable ? WAG_TYPE : wagi_buffer_is_detached(buffer) ? WAG_DETACHED : WAG_OK;
+    if (!wagi_mine((const wagi_object *)buffer))
+        return wagi_fail(wagi_error_handle(buffer, "buffer"), reterr_error);
+    wag_err err = !buffer->resizable ? WAG_TYPE : wagi_buffer_is_detached(buffer) ? WAG_DETACHED : WAG_OK;
     if (err != WAG_OK)
         return wagi_fail(wagi_error_new(err, err == WAG_TYPE ? "the buffer's length is fixed" : NULL), reterr_error);
     uint64_t most = wagi_buffer_max_size(buffer), now = wagi_buffer_size(buffer);
@@ -232,13 +232,14 @@ wag_err wag_buffer_resize(wag_buffer *buffer, uint64_t new_length, wag_error **r
 
 wag_err wag_buffer_transfer(wag_buffer *buffer, wag_buffer **ret_buffer, wag_error **reterr_error)
 {
-    wag_err err = wagi_mine_err((const wagi_object *)buffer);
-    if (err == WAG_OK)
-        err = wagi_buffer_is_detached(buffer) ? WAG_DETACHED : !buffer->backing || !ret_buffer ? WAG_TYPE : WAG_OK;
-    if (err != WAG_OK)
-        return wagi_fail(wagi_error_new(err, err != WAG_TYPE            ? NULL
-                                             : buffer && buffer->shared ? "a shared buffer cannot be transferred"
-                                                                        : "the buffer of a memory cannot be detached"),
+    if (!wagi_mine((const wagi_object *)buffer))
+        return wagi_fail(wagi_error_handle(buffer, "buffer"), reterr_error);
+    if (wagi_buffer_is_detached(buffer))
+        return wagi_fail(wagi_error_new(WAG_DETACHED, NULL), reterr_error);
+    if (!buffer->backing || !ret_buffer)
+        return wagi_fail(wagi_error_new(WAG_TYPE, buffer->shared     ? "a shared buffer cannot be transferred"
+                                                  : !buffer->backing ? "the buffer of a memory cannot be detached"
+                                                                     : "a buffer needs somebody who keeps it"),
                          reterr_error);
     wag_buffer *moved = wagi_buffer_new(buffer->object.unit->agent, buffer->backing);
     if (moved)
@@ -255,9 +256,8 @@ wag_buffer *wag_memory_buffer(wag_memory *memory)
 
 static wag_err other_kind(wag_memory *memory, bool resizable, wag_buffer **ret_buffer, wag_error **reterr_error)
 {
-    wag_err err = wagi_mine_err((const wagi_object *)memory);
-    if (err != WAG_OK)
-        return wagi_fail(wagi_error_new(err, NULL), reterr_error);
+    if (!wagi_mine((const wagi_object *)memory))
+        return wagi_fail(wagi_error_handle(memory, "memory"), reterr_error);
     if (resizable && !memory->type.limits.has_maximum)
         return wagi_fail(wagi_error_new(WAG_TYPE, "a resizable buffer needs a memory with a maximum"), reterr_error);
     return give(wagi_memory_make_buffer(memory, resizable), ret_buffer, reterr_error);

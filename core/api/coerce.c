@@ -95,9 +95,10 @@ static bool never_crosses(const wagi_registry *registry, const wagi_type *type)
 wag_err wag_call_value(wag_func *func, const wag_value *args, size_t arg_count, wag_value *ret_value,
                        wag_error **reterr_error)
 {
-    wag_err err = wagi_mine_err((const wagi_object *)func);
-    if (err != WAG_OK || (arg_count && !args))
-        return fail_with(err == WAG_OK ? WAG_TYPE : err, reterr_error);
+    if (!wagi_mine((const wagi_object *)func))
+        return wagi_fail(wagi_error_handle(func, "function"), reterr_error);
+    if (arg_count && !args)
+        return wagi_fail(wagi_error_new(WAG_TYPE, "the array of arguments is NULL"), reterr_error);
     const wagi_type *type = func->type;
     if (!type)
         return wagi_fail(wagi_error_new(WAG_TYPE, "the function has no type before it is imported"), reterr_error);
@@ -181,16 +182,15 @@ wag_err wag_global_get_value(const wag_global *global, wag_value *ret_value, wag
 
 wag_err wag_global_set_value(wag_global *global, wag_value value, wag_error **reterr_error)
 {
-    wag_err err = wagi_mine_err((const wagi_object *)global);
-    if (err != WAG_OK)
-        return fail_with(err, reterr_error);
+    if (!wagi_mine((const wagi_object *)global))
+        return wagi_fail(wagi_error_handle(global, "global"), reterr_error);
     if (!global->type.is_mutable)
         return wagi_fail(wagi_error_new(WAG_TYPE, "the global is constant"), reterr_error);
     wag_val val;
     wag_error *error = wagi_to_wasm_value(global->object.unit->agent, global->type.content, value, &val);
     if (error)
         return wagi_fail(error, reterr_error);
-    err = wag_global_set(global, val);
+    wag_err err = wag_global_set(global, val);
     wag_val_unref(val);
     return fail_with(err, reterr_error);
 }
@@ -221,14 +221,13 @@ static wag_error *element_of(const wag_table *table, wag_value value, wag_val *r
 
 wag_err wag_table_set_value(wag_table *table, uint64_t index, wag_value value, wag_error **reterr_error)
 {
-    wag_err err = wagi_mine_err((const wagi_object *)table);
-    if (err != WAG_OK)
-        return fail_with(err, reterr_error);
+    if (!wagi_mine((const wagi_object *)table))
+        return wagi_fail(wagi_error_handle(table, "table"), reterr_error);
     wag_val val;
     wag_error *error = element_of(table, value, &val);
     if (error)
         return wagi_fail(error, reterr_error);
-    err = wag_table_set(table, index, val);
+    wag_err err = wag_table_set(table, index, val);
     wag_val_unref(val);
     return fail_with(err, reterr_error);
 }
@@ -236,14 +235,13 @@ wag_err wag_table_set_value(wag_table *table, uint64_t index, wag_value value, w
 wag_err wag_table_grow_value(wag_table *table, uint64_t delta, wag_value value, uint64_t *ret_old_size,
                              wag_error **reterr_error)
 {
-    wag_err err = wagi_mine_err((const wagi_object *)table);
-    if (err != WAG_OK)
-        return fail_with(err, reterr_error);
+    if (!wagi_mine((const wagi_object *)table))
+        return wagi_fail(wagi_error_handle(table, "table"), reterr_error);
     wag_val val;
     wag_error *error = element_of(table, value, &val);
     if (error)
         return wagi_fail(error, reterr_error);
-    err = wag_table_grow(table, delta, val, ret_old_size);
+    wag_err err = wag_table_grow(table, delta, val, ret_old_size);
     wag_val_unref(val);
     return fail_with(err, reterr_error);
 }
@@ -253,9 +251,8 @@ wag_err wag_table_grow_value(wag_table *table, uint64_t delta, wag_value value, 
 wag_err wag_exception_new_value(wag_tag *tag, wag_value payload, wag_exception **ret_exception,
                                 wag_error **reterr_error)
 {
-    wag_err err = wagi_mine_err((const wagi_object *)tag);
-    if (err != WAG_OK)
-        return fail_with(err, reterr_error);
+    if (!wagi_mine((const wagi_object *)tag))
+        return wagi_fail(wagi_error_handle(tag, "tag"), reterr_error);
     size_t size = wag_value_size(payload);
     if (payload.kind != WAG_VALUE_ARRAY && payload.kind != WAG_VALUE_UNDEFINED)
         return wagi_fail(wagi_error_new(WAG_TYPE, "the payload is %s, not an array", wag_value_kind_name(payload.kind)),
@@ -272,10 +269,8 @@ wag_err wag_exception_new_value(wag_tag *tag, wag_value payload, wag_exception *
         error = wagi_misfit_at(wagi_to_wasm_value(tag->object.unit->agent, tag->type->params[done],
                                                   wag_array_at(payload, done), &vals[done]),
                                "argument", done);
-    if (error)
-        err = wagi_fail(error, reterr_error);
-    else
-        err = wag_exception_new(tag, vals, count, ret_exception, reterr_error);
+    wag_err err =
+        error ? wagi_fail(error, reterr_error) : wag_exception_new(tag, vals, count, ret_exception, reterr_error);
     drop_vals(vals, done);
     wagi_free(vals);
     return err;

@@ -40,9 +40,10 @@ static wag_error *make(wag_tag *tag, const wag_val *args, wag_exception **ret_ex
 wag_err wag_exception_new(wag_tag *tag, const wag_val *args, size_t arg_count, wag_exception **ret_exception,
                           wag_error **reterr_error)
 {
-    wag_err err = wagi_mine_err((const wagi_object *)tag);
-    if (err != WAG_OK || !ret_exception)
-        return wagi_fail(wagi_error_new(err == WAG_OK ? WAG_TYPE : err, NULL), reterr_error);
+    if (!wagi_mine((const wagi_object *)tag))
+        return wagi_fail(wagi_error_handle(tag, "tag"), reterr_error);
+    if (!ret_exception)
+        return wagi_fail(wagi_error_new(WAG_TYPE, "an exception needs somebody who keeps it"), reterr_error);
     if (tag == tag->object.unit->agent->js_tag)
         return wagi_fail(wagi_error_new(WAG_TYPE, "an exception cannot be made of the JSTag"), reterr_error);
     if (arg_count != tag->type->param_count || (arg_count && !args))
@@ -98,9 +99,8 @@ wag_err wag_exception_arg(const wag_exception *exception, const wag_tag *tag, si
 
 wag_error *wag_exception_error(wag_exception *exception)
 {
-    wag_err err = wagi_mine_err((const wagi_object *)exception);
-    if (err != WAG_OK)
-        return wagi_error_new(err, NULL);
+    if (!wagi_mine((const wagi_object *)exception))
+        return wagi_error_handle(exception, "exception");
     return wagi_exception_error(exception->object.unit->agent, exception->slot);
 }
 

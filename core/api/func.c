@@ -84,7 +84,7 @@ wag_val_kind wag_func_result_kind(const wag_func *func, size_t index)
 /* Out of line, so that wag_call needs no frame. */
 static WAGI_COLD wag_err not_mine(const wag_func *func, wag_error **reterr_error)
 {
-    return wagi_fail(wagi_error_new(wagi_mine_err((const wagi_object *)func), NULL), reterr_error);
+    return wagi_fail(wagi_error_handle(func, "function"), reterr_error);
 }
 
 wag_err wag_call(wag_func *func, const wag_val *args, size_t arg_count, wag_val *results, size_t result_count,

@@ -49,16 +49,15 @@ wag_err wag_linked_new(wag_module *module, wag_imports *imports, wag_linked **re
 
 wag_err wag_linked_instantiate(wag_linked *linked, wag_instance **ret_instance, wag_error **reterr_error)
 {
-    wag_err err = wagi_mine_err((const wagi_object *)linked);
-    if (err != WAG_OK)
-        return wagi_fail(wagi_error_new(err, NULL), reterr_error);
+    if (!wagi_mine((const wagi_object *)linked))
+        return wagi_fail(wagi_error_handle(linked, "link"), reterr_error);
     wag_instance *instance = wagi_pool_instantiate(linked);
     if (instance) {
         WAGI_GIVE(instance, ret_instance);
         return WAG_OK;
     }
     wagi_linked_hold(linked); /* start may drop the caller's */
-    err = wagi_instantiate(linked, &instance, reterr_error);
+    wag_err err = wagi_instantiate(linked, &instance, reterr_error);
     wagi_linked_drop(linked);
     if (err == WAG_OK)
         WAGI_GIVE(instance, ret_instance);
@@ -155,4 +154,10 @@ wag_global *wag_exports_global(const wag_exports *exports, const char *name)
 {
     wag_value value = wag_exports_get(exports, name);
     return value.kind == WAG_VALUE_GLOBAL ? value.of.global : NULL;
+}
+
+wag_tag *wag_exports_tag(const wag_exports *exports, const char *name)
+{
+    wag_value value = wag_exports_get(exports, name);
+    return value.kind == WAG_VALUE_TAG ? value.of.tag : NULL;
 }

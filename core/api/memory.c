@@ -22,10 +22,9 @@ wag_err wag_memory_create(const wag_memory_descriptor *descriptor, wag_memory **
     uint64_t limit = most_pages(&agent->cluster->limits, descriptor);
     if (descriptor->shared && maximum == UINT64_MAX)
         return wagi_fail(wagi_error_new(WAG_TYPE, "a shared memory must have a maximum"), reterr_error);
-    if (initial > limit || (maximum != UINT64_MAX && (maximum > limit || maximum < initial)))
-        return wagi_fail(wagi_error_new(WAG_RANGE, "a memory cannot have %llu pages now and %llu at the most",
-                                        (unsigned long long)initial, (unsigned long long)maximum),
-                         reterr_error);
+    wag_error *error = wagi_sizes_check("memory", "pages", initial, maximum, limit, limit);
+    if (error)
+        return wagi_fail(error, reterr_error);
     wagi_memory_type type = {.limits = {.minimum = initial,
                                         .maximum = maximum,
                                         .has_maximum = maximum != UINT64_MAX,
@@ -56,8 +55,9 @@ wag_err wag_memory_of_shared(wag_shared_memory *shared, wag_memory **ret_memory,
     if (!agent)
         return wagi_fail(wagi_error_nomem(), reterr_error);
     if (!shared || shared->cluster != agent->cluster)
-        return wagi_fail(wagi_error_new(WAG_TYPE, shared ? "the memory belongs to another cluster" : NULL),
-                         reterr_error);
+        return wagi_fail(
+            wagi_error_new(WAG_TYPE, shared ? "the memory belongs to another cluster" : "the shared memory is NULL"),
+            reterr_error);
     wag_memory *memory = wagi_memory_new_alias(agent, shared);
     if (!memory)
         return wagi_fail(wagi_error_nomem(), reterr_error);
@@ -125,9 +125,8 @@ bool wag_memory_is_shared(const wag_memory *memory)
 
 wag_err wag_memory_grow(wag_memory *memory, uint64_t delta_pages, uint64_t *ret_old_pages, wag_error **reterr_error)
 {
-    wag_err err = wagi_mine_err((const wagi_object *)memory);
-    if (err != WAG_OK)
-        return wagi_fail(wagi_error_new(err, NULL), reterr_error);
+    if (!wagi_mine((const wagi_object *)memory))
+        return wagi_fail(wagi_error_handle(memory, "memory"), reterr_error);
     /* Its buffer object may be all that holds it, and gives it up now. */
     wagi_unit_hold(memory->object.unit);
     uint64_t old_pages = wagi_memory_grow(memory, delta_pages), pages = wagi_memory_pages(memory);

@@ -104,7 +104,7 @@ static wag_err not_mine(const wagi_promise *promise)
                                     wag_error **reterr_error)                                                          \
     {                                                                                                                  \
         if (!is_mine((const wagi_promise *)promise))                                                                   \
-            return wagi_fail(wagi_error_new(not_mine((const wagi_promise *)promise), NULL), reterr_error);             \
+            return wagi_fail(wagi_error_handle(promise, "promise"), reterr_error);                                     \
         return wagi_promise_await(&promise->core, timeout_ms, ret_result, reterr_error);                               \
     }                                                                                                                  \
     wag_promise_##T *wag_promise_##T##_ref(wag_promise_##T *promise)                                                   \

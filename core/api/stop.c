@@ -96,19 +96,30 @@ wag_err wag_fuel_set(uint64_t units)
     return err;
 }
 
+/* INT64_MAX at most. fuel: may be a debt. */
+static int64_t sum_of(int64_t fuel, uint64_t units)
+{
+    uint64_t debt = fuel < 0 ? -(uint64_t)fuel : 0;
+    if (units < debt)
+        return fuel + (int64_t)units;
+    units -= debt;
+    fuel += (int64_t)debt;
+    return units < (uint64_t)(INT64_MAX - fuel) ? fuel + (int64_t)units : INT64_MAX;
+}
+
 wag_err wag_fuel_add(uint64_t units)
 {
     wag_agent *agent;
     wag_err err = fuelled_agent(&agent);
     if (err == WAG_OK)
-        *agent->fuel = units < (uint64_t)(INT64_MAX - *agent->fuel) ? *agent->fuel + (int64_t)units : INT64_MAX;
+        *agent->fuel = sum_of(*agent->fuel, units);
     return err;
 }
 
 uint64_t wag_fuel_left(void)
 {
     const wag_agent *agent = wagi_agent_peek();
-    return agent && agent->cluster->fuel ? (uint64_t)*agent->fuel : 0;
+    return agent && agent->cluster->fuel && *agent->fuel > 0 ? (uint64_t)*agent->fuel : 0;
 }
 
 wag_err wag_fuel_charge(uint64_t units, wag_error **reterr_error)
@@ -117,7 +128,10 @@ wag_err wag_fuel_charge(uint64_t units, wag_error **reterr_error)
     wag_err err = fuelled_agent(&agent);
     if (err == WAG_OK)
         err = wagi_fuel_charge(agent, units);
-    return err == WAG_OK ? err : wagi_fail(wagi_error_new(err, NULL), reterr_error);
+    if (err == WAG_OK)
+        return err;
+    return wagi_fail(wagi_error_new(err, err == WAG_UNSUPPORTED ? "the agent's cluster has no fuel" : NULL),
+                     reterr_error);
 }
 
 /* ---- waits ---- */

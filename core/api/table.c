@@ -16,10 +16,10 @@ wag_err wag_table_new(wag_val_kind kind, uint64_t initial, uint64_t maximum, wag
     if (kind != WAG_FUNCREF && kind != WAG_EXTERNREF)
         return wagi_fail(wagi_error_new(WAG_TYPE, "a table holds funcref or externref"), reterr_error);
     bool has_maximum = maximum != UINT64_MAX;
-    if (initial > agent->cluster->limits.table_entries || (has_maximum && (maximum > UINT32_MAX || maximum < initial)))
-        return wagi_fail(wagi_error_new(WAG_RANGE, "a table cannot have %llu elements now and %llu at the most",
-                                        (unsigned long long)initial, (unsigned long long)maximum),
-                         reterr_error);
+    wag_error *error =
+        wagi_sizes_check("table", "elements", initial, maximum, agent->cluster->limits.table_entries, UINT32_MAX);
+    if (error)
+        return wagi_fail(error, reterr_error);
     wagi_table_type type = {.element = kind == WAG_FUNCREF ? WAGI_FUNCREF : WAGI_EXTERNREF,
                             .limits = {.minimum = initial, .maximum = maximum, .has_maximum = has_maximum}};
     wagi_slot slot = 0;

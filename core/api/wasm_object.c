@@ -29,9 +29,26 @@ static void callback_free(void *context)
     wagi_free(here);
 }
 
-static wag_error *type_error(wag_err err, const char *what, size_t index)
+static const char *kind_name(wasm_valkind_t kind)
 {
-    return err == WAG_TYPE ? wagi_error_new(err, "%s %zu has another type", what, index) : wagi_error_new(err, NULL);
+    for (int i = WAG_I32; i <= WAG_EXNREF; i++)
+        if (wagi_wasm_kind((wag_val_kind)i) == kind)
+            return wag_val_kind_name((wag_val_kind)i);
+    return "?";
+}
+
+/* The words of wag_call's own errors. */
+static wag_error *type_error(wag_err err, const char *what, size_t index, wag_val_kind wanted, const wasm_val_t *given)
+{
+    if (err != WAG_TYPE)
+        return wagi_error_new(err, NULL);
+    if (!wagi_wasm_can_pass(wanted))
+        return wagi_error_new(err, "wasm.h has no value for %s %zu", what, index);
+    if (wanted == WAG_FUNCREF && wasm_valkind_is_ref(given->kind))
+        return wagi_error_new(err, "%s %zu must be %s: the reference does not match", what, index,
+                              wag_val_kind_name(wanted));
+    return wagi_error_new(err, "%s %zu must be %s, not %s", what, index, wag_val_kind_name(wanted),
+                          kind_name(given->kind));
 }
 
 /* vals: own, their kinds stand in results; each is given up, also when there is an error (own) already. */
@@ -40,6 +57,8 @@ static wag_error *take_results(wag_agent *agent, wasm_val_t *vals, wag_val *resu
     for (size_t i = 0; i < count; i++) {
         wag_val val;
         wag_err err = error ? WAG_TYPE : wagi_wasm_val_in(agent, &vals[i], results[i].kind, &val);
+        if (err != WAG_OK && !error)
+            error = type_error(err, "result", i, results[i].kind, &vals[i]);
         wasm_val_delete(&vals[i]);
         if (err == WAG_OK) {
             results[i] = val;
@@ -47,8 +66,6 @@ static wag_error *take_results(wag_agent *agent, wasm_val_t *vals, wag_val *resu
             if (wagi_val_unit(&val))
                 wagi_unit_escape(wagi_val_unit(&val));
             wag_val_unref(val);
-        } else if (!error) {
-            error = type_error(err, "result", i);
         }
     }
     return error;
@@ -173,10 +190,10 @@ static wag_error *args_in(const wag_func *func, const wasm_val_vec_t *args, wag_
 {
     const wagi_type *type = func->type;
     for (size_t i = 0; i < type->param_count; i++, ++*ret_made) {
-        wag_err err = wagi_wasm_val_in(func->object.unit->agent, &args->data[i],
-                                       wagi_val_kind_of(registry_of(func), type->params[i]), &ret_vals[i]);
+        wag_val_kind kind = wagi_val_kind_of(registry_of(func), type->params[i]);
+        wag_err err = wagi_wasm_val_in(func->object.unit->agent, &args->data[i], kind, &ret_vals[i]);
         if (err != WAG_OK)
-            return type_error(err, "argument", i);
+            return type_error(err, "argument", i, kind, &args->data[i]);
     }
     return NULL;
 }
@@ -219,10 +236,9 @@ static wag_error *call(wag_func *func, const wasm_val_vec_t *args, wasm_val_vec_
 wasm_trap_t *wasm_func_call(const wasm_func_t *handle, const wasm_val_vec_t *args, wasm_val_vec_t *results)
 {
     wag_func *func = (wag_func *)(uintptr_t)handle;
-    wag_err err = wagi_mine_err((const wagi_object *)handle);
-    wag_error *error = err != WAG_OK ? wagi_error_new(err, NULL)
-                       : !func->type ? wagi_error_new(WAG_TYPE, "the function has no type")
-                                     : call(func, args, results);
+    wag_error *error = !wagi_mine((const wagi_object *)handle) ? wagi_error_handle(handle, "function")
+                       : !func->type                           ? wagi_error_new(WAG_TYPE, "the function has no type")
+                                                               : call(func, args, results);
     return error ? wagi_wasm_trap(error) : NULL;
 }
 
@@ -239,7 +255,9 @@ wasm_global_t *wasm_global_new(wasm_store_t *store, const wasm_globaltype_t *typ
                       ? WAG_TYPE
                       : wagi_wasm_val_in(agent, init, wagi_val_kind_of(agent->cluster->registry, content), &val);
     if (err != WAG_OK)
-        return wagi_wasm_fail(store, wagi_error_new(err, err == WAG_TYPE ? "the value is not of the type" : NULL));
+        return wagi_wasm_fail(store,
+                              wagi_error_new(err, err == WAG_TYPE ? "the value is %s, which is not of the type" : NULL,
+                                             kind_name(init->kind)));
     wag_global *global = NULL;
     wag_error *error = NULL;
     wag_global_new(val, wasm_globaltype_mutability(type) == WASM_VAR, &global, &error);

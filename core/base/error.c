@@ -38,6 +38,8 @@ static const struct {
 
 static char nomem_text[] = "out of memory";
 static wag_error nomem_error = {.code = WAG_NOMEM, .error_class = WAG_CLASS_RANGE_ERROR, .message = nomem_text};
+static char no_text[] = "no error";
+static const wag_error no_error = {.code = WAG_OK, .error_class = WAG_CLASS_ERROR, .message = no_text};
 
 static size_t err_row(wag_err err)
 {
@@ -273,9 +275,15 @@ void wagi_origin_unref(wagi_origin *origin)
         wagi_free(origin);
 }
 
+/* What a host asks of an error that it has not got (a function failed that gives a code only). */
+static const wag_error *or_none(const wag_error *error)
+{
+    return error ? error : &no_error;
+}
+
 wagi_origin *wagi_error_origin(const wag_error *error, size_t index)
 {
-    return index < error->frame_count ? error->origins[index] : NULL;
+    return index < or_none(error)->frame_count ? error->origins[index] : NULL;
 }
 
 wagi_error_info *wagi_error_host_info(const wag_error *error)
@@ -332,6 +340,11 @@ void *wagi_error_attachment(const wag_error *error)
     return error->attachment;
 }
 
+wag_error *wagi_error_handle(const void *handle, const char *what)
+{
+    return handle ? wagi_error_new(WAG_WRONG_AGENT, NULL) : wagi_error_new(WAG_TYPE, "the %s is NULL", what);
+}
+
 wag_err wagi_fail(wag_error *error, wag_error **reterr_error)
 {
     wag_err code = error->code;
@@ -344,22 +357,22 @@ wag_err wagi_fail(wag_error *error, wag_error **reterr_error)
 
 wag_err wag_error_code(const wag_error *error)
 {
-    return error->code;
+    return or_none(error)->code;
 }
 
 wag_error_class wag_error_get_class(const wag_error *error)
 {
-    return error->error_class;
+    return or_none(error)->error_class;
 }
 
 const char *wag_error_message(const wag_error *error)
 {
-    return error->message;
+    return or_none(error)->message;
 }
 
 bool wag_error_import(const wag_error *error, size_t *ret_index, wag_name *ret_module, wag_name *ret_field)
 {
-    if (!error->has_import)
+    if (!error || !error->has_import)
         return false;
     if (ret_index)
         *ret_index = error->import_index;
@@ -372,37 +385,81 @@ bool wag_error_import(const wag_error *error, size_t *ret_index, wag_name *ret_m
 
 const char *wag_error_wanted(const wag_error *error)
 {
-    return error->wanted;
+    return or_none(error)->wanted;
 }
 
 const char *wag_error_given(const wag_error *error)
 {
-    return error->given;
+    return or_none(error)->given;
 }
 
 bool wag_error_offset(const wag_error *error, size_t *ret_offset)
 {
-    if (error->has_offset && ret_offset)
+    if (!error || !error->has_offset)
+        return false;
+    if (ret_offset)
         *ret_offset = error->offset;
-    return error->has_offset;
+    return true;
 }
 
 bool wag_error_func_index(const wag_error *error, uint32_t *ret_func_index)
 {
-    if (error->has_func_index && ret_func_index)
+    if (!error || !error->has_func_index)
+        return false;
+    if (ret_func_index)
         *ret_func_index = error->func_index;
-    return error->has_func_index;
+    return true;
 }
 
 size_t wag_error_frame_count(const wag_error *error)
 {
-    return error->frame_count;
+    return or_none(error)->frame_count;
 }
 
 bool wag_error_frame(const wag_error *error, size_t index, wag_frame *ret_frame)
 {
-    if (index >= error->frame_count)
+    if (!error || index >= error->frame_count)
         return false;
-    *ret_frame = error->frames[index];
+    if (ret_frame)
+        *ret_frame = error->frames[index];
     return true;
+}
+
+/* ---- as text ---- */
+
+/* Appends, or only counts when there is no room; a name of a module must not end a line of the host's log. */
+static size_t put_name(char *text, size_t at, wag_name name)
+{
+    for (size_t i = 0; text && i < name.size; i++)
+        text[at + i] = (unsigned char)name.data[i] < ' ' || name.data[i] == 127 ? '?' : name.data[i];
+    return at + name.size;
+}
+
+static size_t put_frame(char *text, size_t size, size_t at, const wag_frame *frame)
+{
+    at += (size_t)snprintf(text ? text + at : NULL, text ? size - at : 0, "\n    at ");
+    at = put_name(text, at, frame->func_name);
+    at += (size_t)snprintf(text ? text + at : NULL, text ? size - at : 0, "%swasm-function[%u]:0x%zx%s",
+                           frame->func_name.size ? " (" : "", (unsigned)frame->func_index, frame->module_offset,
+                           frame->func_name.size ? ")" : "");
+    return at;
+}
+
+/* Its length; text: NULL, or room for it and a terminator. */
+static size_t put_stack(char *text, size_t size, const wag_error *error)
+{
+    size_t at = (size_t)snprintf(text, size, "%s: %s", wag_error_class_name(error->error_class), error->message);
+    for (size_t i = 0; i < error->frame_count; i++)
+        at = put_frame(text, size, at, &error->frames[i]);
+    return at;
+}
+
+char *wag_error_stack(const wag_error *error)
+{
+    error = or_none(error);
+    size_t size = put_stack(NULL, 0, error) + 1;
+    char *text = wagi_alloc(size);
+    if (text)
+        put_stack(text, size, error);
+    return text;
 }

@@ -47,6 +47,8 @@ wagi_error_info *wagi_error_host_info(const wag_error *error);
 bool wagi_error_attach(wag_error *error, void *attachment, void (*release)(void *attachment));
 void *wagi_error_attachment(const wag_error *error); /* NULL when there is none */
 
+/* Why the API cannot use a handle: it is NULL ("the function is NULL"), or another agent's. */
+wag_error *wagi_error_handle(const void *handle, const char *what);
 /* The usual last line of a function that fails: give `error` (own) to *reterr_error (or release it when NULL) and
  * return its code. */
 wag_err wagi_fail(wag_error *error, wag_error **reterr_error);

@@ -117,16 +117,32 @@ static wag_err (*const section_decoders[WAGI_SECTION_COUNT])(wagi_decoder *decod
     [WAGI_SECTION_TAG] = wagi_decode_tag_section,
 };
 
+/* What people give to a runtime by mistake, by its first bytes. */
+static const char *wrong_magic(const uint8_t *magic)
+{
+    if (magic[0] == '(' || (magic[0] == ';' && magic[1] == ';'))
+        return "magic header not detected: this looks like the text format";
+    if (magic[0] == '<')
+        return "magic header not detected: this looks like HTML";
+    return "magic header not detected";
+}
+
+static const char *wrong_version(const uint8_t *version)
+{
+    return version[2] == 1 && version[3] == 0 ? "unknown binary version: this is a component, not a module"
+                                              : "unknown binary version";
+}
+
 static wag_err decode_preamble(wagi_decoder *decoder)
 {
     wagi_reader *reader = &decoder->reader;
     *reader = decoder->module;
     const uint8_t *magic = wagi_read_bytes(reader, 4);
     if (magic && memcmp(magic, "\0asm", 4) != 0)
-        wagi_reader_fail_at(reader, magic, "magic header not detected");
+        wagi_reader_fail_at(reader, magic, wrong_magic(magic));
     const uint8_t *version = wagi_read_bytes(reader, 4);
     if (version && memcmp(version, "\1\0\0\0", 4) != 0)
-        wagi_reader_fail_at(reader, version, "unknown binary version");
+        wagi_reader_fail_at(reader, version, wrong_version(version));
     decoder->module.pos = reader->pos;
     decoder->in_sections = true;
     return wagi_decode_check(decoder);

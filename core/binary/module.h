@@ -203,7 +203,7 @@ typedef struct wagi_module_data {
      * section is ignored, as the specification asks. */
     const wag_name *func_names;
 
-    const struct wagi_fuel_cost *fuel; /* by own function: what its code charges (binary/fuel.h); NULL: nothing */
+    bool fuel; /* its code charges fuel (binary/fuel.h) */
 
     uint64_t features;                         /* bits of wagi_feature that the module uses */
     uint32_t feature_func[WAGI_FEATURE_COUNT]; /* a function that uses it, or WAGI_NO_INDEX */

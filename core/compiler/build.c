@@ -123,8 +123,8 @@ static void set_local(wagi_builder *b, uint32_t x, bool keep)
     }
     if (ir->failed)
         return;
-    if (x < b->not_null.n)
-        b->not_null.p[x] = 0;
+    if (b->not_null.n)
+        wagi_build_copy_note(b, x, &value);
     wagi_build_move(b, x, value, may_define(b, &value, x));
     if (!keep)
         return;
@@ -240,11 +240,24 @@ static void skip_unreachable(wagi_builder *b)
     }
 }
 
-void wagi_build_fuel(wagi_builder *b, uint32_t cost)
+void wagi_build_fuel_check(wagi_builder *b)
 {
+    if (b->data->fuel)
+        wagi_build_emit(b, ins_1(WAGI_IR_FUEL_CHECK, WAGI_TY_I64, WAGI_NIL, WAGI_NIL));
+}
+
+void wagi_build_fuel_run(wagi_builder *b)
+{
+    if (!b->data->fuel)
+        return;
+    b->run_end = wagi_reader_offset(&b->in);
+    if (!b->control.n || !b->control.p[b->control.n - 1].live)
+        return;
+    wagi_fuel_run run = wagi_fuel_run_at(b->data, b->in.pos, b->in.end);
     wagi_ins ins = ins_1(WAGI_IR_FUEL, WAGI_TY_I64, WAGI_NIL, WAGI_NIL);
-    ins.imm = cost;
-    if (cost)
+    ins.imm = run.units;
+    b->run_end = (size_t)(run.end - b->data->bytes.data);
+    if (run.units)
         wagi_build_emit(b, ins);
 }
 
@@ -387,6 +400,7 @@ static void build_straight(wagi_builder *b)
         }
         if (!known && (op == WAGI_OP_NONE || !build_op(b, op)))
             ir->failed = true;
+        wagi_build_next_run(b);
         if (!goes_on(b))
             return;
     }
@@ -450,8 +464,9 @@ bool wagi_build(wagi_builder *b, wagi_ir *ir, const wagi_machine *machine, const
         return false;
     wagi_build_start_block(b, true);
     wagi_build_push_function(b);
-    if (data->fuel)
-        wagi_build_fuel(b, wagi_fuel_of_entry(data, body));
+    b->run_end = SIZE_MAX;
+    wagi_build_fuel_check(b);
+    wagi_build_fuel_run(b);
     build_ops(b);
     return !ir->failed && !b->in.error && b->control.n == 0;
 }

@@ -42,6 +42,7 @@ typedef struct wagi_control {
     bool live;                  /* the end of what has been built can be reached */
     uint32_t label;             /* of a branch to it */
     uint32_t else_label;        /* IF */
+    uint32_t not_null_else;     /* IF: a vreg that is not null in its else, or NONE */
     uint32_t loop;              /* LOOP: index */
     uint32_t height;            /* stack below its parameters */
     uint32_t merge;             /* first vreg of results (LOOP: parameters), NONE until needed */
@@ -59,6 +60,7 @@ typedef struct wagi_test {
     uint8_t type, flags;
     uint8_t cast;  /* WAGI_CAST_*: a type test on a, for NE; EQ is the opposite */
     uint32_t a, b; /* vregs; b unused with WAGI_INS_IMM and cast */
+    bool is_null;  /* a, which is a reference, against null: EQ or NE */
     int64_t imm;
 } wagi_test;
 
@@ -88,6 +90,7 @@ typedef struct wagi_builder {
     wagi_reader in;
     uint32_t source; /* module offset of the op at hand */
     bool poll;       /* make POLL at loop heads */
+    size_t run_end;  /* module offset: of the run at hand (binary/fuel.h); SIZE_MAX where code charges nothing */
 
     WAGI_VEC(wagi_entry) stack;
     uint32_t references; /* entries that refer to locals */
@@ -119,8 +122,16 @@ bool wagi_build(wagi_builder *builder, wagi_ir *ir, const wagi_machine *machine,
                 const wagi_func_body *body, bool poll);
 /* ---- build.c: instructions, stack, locals (and build_inline.h) ---- */
 wagi_entry *wagi_build_top(wagi_builder *b);
-/* Charge for what the op at hand begins (binary/fuel.h). */
-void wagi_build_fuel(wagi_builder *b, uint32_t cost);
+/* Where code charges fuel (binary/fuel.h): ask for some; charge for the run that begins with the next op, if it can be
+ * reached. */
+void wagi_build_fuel_check(wagi_builder *b);
+void wagi_build_fuel_run(wagi_builder *b);
+/* The same when the run at hand is over. */
+static inline void wagi_build_next_run(wagi_builder *b)
+{
+    if (wagi_reader_offset(&b->in) >= b->run_end)
+        wagi_build_fuel_run(b);
+}
 wagi_entry wagi_build_load_const(wagi_builder *b, unsigned type, uint64_t bits);
 void wagi_build_sync(wagi_builder *b);
 void wagi_build_drop_to(wagi_builder *b, uint32_t height);
@@ -142,6 +153,8 @@ void wagi_build_truth(wagi_builder *b, unsigned type, wagi_ir_cond cond);
 
 /* ---- build_control.c ---- */
 bool wagi_build_control(wagi_builder *b, wagi_op op);
+/* Is the topmost value, a reference, null? Then whatever uses the condition. */
+void wagi_build_is_null(wagi_builder *b);
 /* Use a condition: in the branch, if or select that follows, else as a value. The test is used up. */
 void wagi_build_condition(wagi_builder *b, wagi_test *test);
 void wagi_build_return(wagi_builder *b);
@@ -161,7 +174,11 @@ void wagi_build_branch_to(wagi_builder *b, wagi_test *test, uint32_t depth);
 bool wagi_build_gc(wagi_builder *b, wagi_op op);
 /* Trap when the entry is null, unless it is known not to be; afterwards it is known. */
 void wagi_build_null_check(wagi_builder *b, wagi_entry *entry, wag_err trap);
-void wagi_build_note_not_null(wagi_builder *b, const wagi_entry *entry);
+void wagi_build_note_not_null(wagi_builder *b, uint32_t vreg); /* NONE is a no-op */
+/* The topmost value is of this type. */
+void wagi_build_note_type(wagi_builder *b, wagi_valtype type);
+/* Local x becomes what the entry is. */
+void wagi_build_copy_note(wagi_builder *b, uint32_t x, const wagi_entry *entry);
 
 /* ---- build_exception.c ---- */
 bool wagi_build_exception(wagi_builder *b, wagi_op op);

@@ -11,7 +11,6 @@
  */
 #include <string.h>
 
-#include "binary/fuel.h"
 #include "compiler/build.h"
 #include "compiler/build_entry.h"
 
@@ -249,11 +248,10 @@ bool wagi_build_inline(wagi_builder *b, uint32_t index)
     bind_locals(b, callee, facts);
     if (!ir->failed)
         wagi_build_push_callee(b, callee);
-    if (b->data->fuel) {
-        b->source = (uint32_t)(callee->code - b->data->bytes.data);
-        wagi_build_fuel(b, wagi_fuel_of_entry(b->data, callee));
-    }
     b->in = wagi_reader_make(b->data->bytes.data, callee->code, callee->end);
+    b->source = (uint32_t)wagi_reader_offset(&b->in);
+    wagi_build_fuel_check(b);
+    wagi_build_fuel_run(b);
     return true;
 }
 
@@ -264,6 +262,7 @@ void wagi_build_leave_callee(wagi_builder *b)
     b->in = frame.in;
     b->bindings.n = b->bindings_at;
     b->bindings_at = frame.bindings;
+    wagi_build_fuel_run(b);
 }
 
 void wagi_build_callee_get(wagi_builder *b, uint32_t x)

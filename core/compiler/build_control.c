@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#include "binary/fuel.h"
 #include "compiler/build_entry.h"
 
 /* Inlined into the switch over ops, each would make it save the registers that one of them needs. */
@@ -79,6 +78,8 @@ static void branch_if(wagi_builder *b, const wagi_test *test, uint32_t label)
         return;
     wagi_build_refer(b, label);
     wagi_build_start_block(b, true);
+    if (test->is_null && test->cond == WAGI_EQ)
+        wagi_build_note_not_null(b, test->a);
 }
 
 void wagi_build_jump_label(wagi_builder *b, uint32_t label)
@@ -332,10 +333,8 @@ static OWN_FRAME void begin_loop(wagi_builder *b, wagi_block_type type)
     ir->labels.p[c->label].block = (uint32_t)ir->blocks.n - 1;
     if (b->poll)
         wagi_build_emit(b, ins_1(WAGI_IR_POLL, WAGI_TY_I32, WAGI_NIL, WAGI_NIL));
-    if (b->data->fuel) {
-        uint32_t begin = (uint32_t)(b->body->code - b->data->bytes.data);
-        wagi_build_fuel(b, wagi_fuel_of_loop(b->data, b->body, b->source - begin));
-    }
+    wagi_build_fuel_check(b);
+    wagi_build_next_run(b);
 }
 
 static void begin_if(wagi_builder *b, wagi_test *test, wagi_block_type type)
@@ -344,6 +343,7 @@ static void begin_if(wagi_builder *b, wagi_test *test, wagi_block_type type)
     if (!c || b->ir->failed)
         return;
     c->else_label = wagi_ir_new_label(b->ir);
+    c->not_null_else = test->is_null && test->cond == WAGI_EQ ? test->a : WAGI_NIL;
     if (b->saved.n + c->param_count > WAGI_IR_MAX_POOL || !WAGI_VEC_RESERVE(&b->saved, c->param_count))
         b->ir->failed = true;
     if (b->ir->failed)
@@ -364,6 +364,7 @@ static OWN_FRAME void begin_else(wagi_builder *b)
     }
     wagi_build_drop_to(b, c->height);
     wagi_build_place(b, c->else_label);
+    wagi_build_note_not_null(b, c->not_null_else);
     for (uint32_t i = 0; i < c->param_count && !b->ir->failed; i++)
         wagi_build_push(b, b->saved.p[c->saved + i]);
     b->saved.n = c->saved;
@@ -373,8 +374,10 @@ static OWN_FRAME void begin_else(wagi_builder *b)
 
 void wagi_build_push_merges(wagi_builder *b, wagi_control *c)
 {
-    for (uint32_t i = 0; i < c->result_count; i++)
+    for (uint32_t i = 0; i < c->result_count; i++) {
         wagi_build_push_vreg(b, wagi_ir_type_of(results_of(c)[i]), merge_of(b, c) + i);
+        wagi_build_note_type(b, results_of(c)[i]);
+    }
 }
 
 static void end_function(wagi_builder *b)
@@ -526,11 +529,13 @@ void wagi_build_condition(wagi_builder *b, wagi_test *test)
     if (next == wagi_ops[WAGI_OP_br_if].code) {
         in->pos++;
         wagi_build_branch_to(b, test, wagi_read_u32(in));
+        wagi_build_next_run(b);
     } else if (next == wagi_ops[WAGI_OP_if_].code) {
         in->pos++;
         wagi_block_type type = wagi_build_read_block_type(b);
         wagi_build_sync(b);
         begin_if(b, test, type);
+        wagi_build_next_run(b);
     } else if (next == wagi_ops[WAGI_OP_select].code) {
         in->pos++;
         select_values(b, test);
@@ -547,7 +552,15 @@ void wagi_build_condition(wagi_builder *b, wagi_test *test)
 
 static wagi_test null_test(uint32_t value, uint8_t cond)
 {
-    return (wagi_test){.cond = cond, .type = WAGI_TY_I64, .flags = WAGI_INS_IMM, .a = value};
+    return (wagi_test){.cond = cond, .type = WAGI_TY_I64, .flags = WAGI_INS_IMM, .is_null = true, .a = value};
+}
+
+void wagi_build_is_null(wagi_builder *b)
+{
+    wagi_entry value = wagi_build_pop(b);
+    wagi_build_materialize(b, &value);
+    wagi_test test = null_test(value.vreg, WAGI_EQ);
+    wagi_build_condition(b, &test);
 }
 
 static OWN_FRAME void branch_on_null(wagi_builder *b)
@@ -557,7 +570,7 @@ static OWN_FRAME void branch_on_null(wagi_builder *b)
     wagi_build_materialize(b, &value);
     wagi_test test = null_test(value.vreg, WAGI_EQ);
     wagi_build_branch_to(b, &test, depth);
-    wagi_build_note_not_null(b, &value);
+    wagi_build_note_not_null(b, value.vreg); /* where the branch jumps around another one, too */
     wagi_build_push(b, value);
 }
 

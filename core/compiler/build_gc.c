@@ -4,6 +4,7 @@
  * known that they pass: a fact about a vreg holds on the straight path that it was found on (builder.epoch), or always,
  * when the vreg's type says so. Small objects are allocated in place (NEW) and then filled; what is rare goes to a
  * helper, whose first operand is the type. */
+#include "binary/fuel.h"
 #include "binary/validate.h"
 #include "compiler/build.h"
 #include "compiler/build_entry.h"
@@ -25,10 +26,10 @@ static void set_fact(wagi_builder *b, uint32_t vreg, uint32_t epoch)
     b->not_null.p[vreg] = epoch;
 }
 
-void wagi_build_note_not_null(wagi_builder *b, const wagi_entry *entry)
+void wagi_build_note_not_null(wagi_builder *b, uint32_t vreg)
 {
-    if (entry->kind != WAGI_ENTRY_CONST)
-        set_fact(b, entry->vreg, b->epoch);
+    if (vreg != WAGI_NIL)
+        set_fact(b, vreg, b->epoch);
 }
 
 static bool is_not_null(const wagi_builder *b, const wagi_entry *entry)
@@ -41,8 +42,16 @@ static bool is_not_null(const wagi_builder *b, const wagi_entry *entry)
     return entry->vreg < b->ir->local_count && !wagi_is_defaultable(wagi_local_type(b->body, entry->vreg));
 }
 
-/* The topmost value, a reference of this type. */
-static void note_type(wagi_builder *b, wagi_valtype type)
+void wagi_build_copy_note(wagi_builder *b, uint32_t x, const wagi_entry *entry)
+{
+    uint32_t fact = entry->vreg < b->not_null.n ? b->not_null.p[entry->vreg] : 0; /* a constant has no vreg */
+    if (fact == b->epoch || fact == ALWAYS)
+        set_fact(b, x, b->epoch);
+    else if (x < b->not_null.n)
+        b->not_null.p[x] = 0;
+}
+
+void wagi_build_note_type(wagi_builder *b, wagi_valtype type)
 {
     if (!b->ir->failed && !wagi_is_defaultable(type))
         set_fact(b, wagi_build_top(b)->vreg, ALWAYS);
@@ -64,7 +73,7 @@ void wagi_build_null_check(wagi_builder *b, wagi_entry *entry, wag_err trap)
     ins.imm = trap;
     wagi_build_emit(b, ins);
     keep_definition(entry);
-    wagi_build_note_not_null(b, entry);
+    wagi_build_note_not_null(b, entry->vreg);
 }
 
 /* ---- places in objects ---- */
@@ -241,7 +250,7 @@ static void struct_get(wagi_builder *b, bool sign_extend)
     wagi_build_materialize(b, &object);
     get(b, place_of(kind_of(type->layout[field]), sign_extend), object.vreg, WAGI_NIL,
         type->layout[field] >> WAGI_LAYOUT_KIND_BITS);
-    note_type(b, type->fields[field].storage);
+    wagi_build_note_type(b, type->fields[field].storage);
 }
 
 static void struct_set(wagi_builder *b)
@@ -262,7 +271,8 @@ static void array_new(wagi_builder *b, bool is_default)
     const wagi_entry *length = wagi_build_top(b);
     uint32_t count = length && length->kind == WAGI_ENTRY_CONST ? (uint32_t)length->bits : UINT32_MAX;
     uint64_t constants[] = {type_bits(type)};
-    if (count > MAX_ELEMENTS) {
+    /* One that charges for what it writes is the helper's. */
+    if (count > MAX_ELEMENTS || (b->data->fuel && (uint64_t)count * type->element_size >= WAGI_FUEL_BYTES)) {
         helper_first(b, is_default ? WAGI_HELPER_array_new_default : WAGI_HELPER_array_new, constants, 1,
                      is_default ? 1 : 2);
         return;
@@ -367,7 +377,7 @@ static void array_get(wagi_builder *b, bool sign_extend)
         at = WAGI_NIL;
     }
     get(b, place_of(kind_of(type->layout[0]), sign_extend), object, at, offset);
-    note_type(b, type->fields[0].storage);
+    wagi_build_note_type(b, type->fields[0].storage);
 }
 
 static void array_set(wagi_builder *b)
@@ -527,7 +537,7 @@ static void ref_cast(wagi_builder *b, bool null_too)
     wagi_build_emit(b, ins);
     keep_definition(top);
     if (!null_too)
-        wagi_build_note_not_null(b, wagi_build_top(b));
+        wagi_build_note_not_null(b, wagi_build_top(b)->vreg);
 }
 
 static void branch_on_cast(wagi_builder *b, bool on_failure)
@@ -547,7 +557,7 @@ static void branch_on_cast(wagi_builder *b, bool on_failure)
         test.flags = WAGI_INS_SAFE;
     wagi_build_branch_to(b, &test, depth);
     if (on_failure && !(flags & 2))
-        wagi_build_note_not_null(b, wagi_build_top(b));
+        wagi_build_note_not_null(b, wagi_build_top(b)->vreg);
 }
 
 bool wagi_build_gc(wagi_builder *b, wagi_op op)

@@ -371,6 +371,6 @@ bool wagi_build_num(wagi_builder *b, wagi_op op)
     }
     if (op != WAGI_OP_ref_is_null)
         return false;
-    wagi_build_truth(b, WAGI_TY_I64, WAGI_EQ);
+    wagi_build_is_null(b);
     return true;
 }

@@ -17,7 +17,8 @@
  *   - a call with a handler ends its block; control goes on to the next block or to the handler's label
  *   - CMP is followed at once by the SELECT that uses it
  *   - an i32 value is zero-extended to 64 bits wherever it is held; so i64.extend_i32_u is no instruction
- * After liveness: each vreg has [start, end] that covers every position where its value is needed; end 0: never read.
+ * After liveness: each vreg has [start, end] that covers every position where its value is needed; end 0 and start
+ *   NONE: never read.
  * After allocation: each vreg that is read has a home: a register or a frame slot (regalloc.h).
  *
  * Failure. Functions that append set `failed` when memory or a cap (WAGI_IR_MAX_*) is exhausted; the object stays

@@ -479,6 +479,7 @@ static void finish_locals(walk *w)
     ir->live_vregs = 0;
     for (uint32_t i = 0; i < ir->vregs.n; i++) {
         wagi_vreg *v = &ir->vregs.p[i];
+        v->start |= v->read - 1u;
         v->end &= 0u - v->read;
         ir->live_vregs += v->read;
     }

@@ -120,7 +120,7 @@ static bool take_calls(wagi_homes *homes)
     return true;
 }
 
-/* Intervals start at the entry or where an instruction writes their vreg. */
+/* Intervals start at the entry or where an instruction writes their vreg; those that nobody reads start nowhere. */
 static bool take_order(wagi_homes *homes)
 {
     const wagi_ir *ir = homes->ir;
@@ -131,13 +131,13 @@ static bool take_order(wagi_homes *homes)
     uint32_t *at = homes->order.p, *end = at + ir->vregs.n;
     for (uint32_t x = 0, count = ir->local_count; x < count; x++) {
         *at = x;
-        at += (vregs[x].start == 0) & (vregs[x].end != 0);
+        at += vregs[x].start == 0;
     }
     for (const wagi_ir_def *first = ir->defs.p, *def = first + ir->defs.n; def != first && at < end;) {
         def--;
         const wagi_vreg *v = &vregs[def->vreg];
         *at = def->vreg;
-        at += (v->start == def->pos) & (v->end != 0);
+        at += v->start == def->pos;
     }
     homes->order.n = (size_t)(at - homes->order.p);
     return true;
@@ -278,16 +278,20 @@ static bool place_vreg(scan *s, uint32_t vreg)
     return true;
 }
 
-static void begin_class(scan *s, reg_class *c, const uint8_t *regs, uint32_t count)
+static uint32_t begin_class(reg_class *c, const wagi_machine *machine, const uint8_t *regs, uint32_t count)
 {
-    c->regs = regs;
-    c->all = (1u << count) - 1;
+    uint32_t all = 0, saved = 0, kept = machine->callee_saved;
     memset(c->occupant, 0xff, sizeof c->occupant);
     for (uint32_t i = 0; i < count; i++) {
-        s->homes->classes[c == &s->classes[1]] |= 1u << regs[i];
-        c->bit_of[2 + regs[i]] = (uint16_t)(1u << i);
-        c->saved |= (uint32_t)wagi_reg_is_saved(s->machine, regs[i]) << i;
+        int reg = regs[i];
+        c->bit_of[2 + reg] = (uint16_t)(1u << i);
+        saved |= (kept >> reg & 1) << i;
+        all |= 1u << reg;
     }
+    c->regs = regs;
+    c->all = (1u << count) - 1;
+    c->saved = saved;
+    return all;
 }
 
 static void note_used_saved(wagi_homes *homes, const reg_class *c)
@@ -387,12 +391,12 @@ bool wagi_homes_run(wagi_homes *homes, wagi_ir *ir, const wagi_machine *machine)
 {
     homes->ir = ir;
     homes->machine = machine;
-    homes->classes[0] = homes->classes[1] = homes->used_saved = homes->slot_count = 0;
+    homes->used_saved = homes->slot_count = 0;
     homes->wide_slots = homes->keeps_across_calls = false;
     homes->spills.n = homes->caches.n = homes->edits.n = homes->loop_caches.n = 0;
     scan s = {.homes = homes, .ir = ir, .machine = machine};
-    begin_class(&s, &s.classes[0], machine->int_regs, machine->int_count);
-    begin_class(&s, &s.classes[1], machine->float_regs, machine->float_count);
+    homes->classes[0] = begin_class(&s.classes[0], machine, machine->int_regs, machine->int_count);
+    homes->classes[1] = begin_class(&s.classes[1], machine, machine->float_regs, machine->float_count);
     if (!take_calls(homes) || !take_order(homes) || (homes->order.n != ir->live_vregs && !sort_by_start(homes)))
         return false;
     s.next_call = homes->call_pos.p;

@@ -107,8 +107,8 @@ wag_err wagi_compile_decoded(wag_module *module, wag_cluster *cluster, wag_tier 
 {
     wag_cluster_ref(cluster);
     wag_err err = wagi_compile_allowed(module->data, cluster, reterr_error);
-    if (err == WAG_OK && cluster->fuel && !wagi_fuel_make(module))
-        err = wagi_fail(wagi_error_nomem(), reterr_error);
+    if (cluster->fuel)
+        wagi_fuel_turn_on(module);
     if (err == WAG_OK)
         err = compile_as(module, tier, draft, reterr_error);
     if (err != WAG_OK)

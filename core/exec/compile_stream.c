@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "binary/fuel.h"
 #include "binary/stream.h"
 #include "exec/compile.h"
 #include "runtime/compile_pool.h"
@@ -25,8 +26,7 @@ wagi_compile_stream *wagi_compile_stream_new(const wagi_growing *bytes, wag_clus
     stream->cluster = cluster;
     stream->tier = tier;
     stream->parallel = wagi_compile_pool_parallel(cluster);
-    /* What code charges is counted when all bodies are there. */
-    stream->no_draft = tier == WAG_TIER_INTERP || !wagi_native_available() || cluster->fuel;
+    stream->no_draft = tier == WAG_TIER_INTERP || !wagi_native_available();
     stream->decoder = wagi_decoder_new(bytes->base ? bytes->base : &none, bytes->mapped, cluster, cluster->registry,
                                        &cluster->limits, &stream->parallel);
     if (stream->decoder)
@@ -63,6 +63,8 @@ static void feed_draft(wagi_compile_stream *stream)
         return;
     }
     if (!stream->draft) {
+        if (stream->cluster->fuel)
+            wagi_fuel_turn_on(module);
         bool guarded =
             stream->tier != WAG_TIER_NATIVE_CHECKED && wagi_native_may_guard(module->data, stream->cluster->signals);
         stream->draft = wagi_native_draft_new(module, guarded);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/fault.h"
+#include "binary/fuel.h"
 #include "exec/native.h"
 #include "runtime/slot.h"
 
@@ -92,6 +93,20 @@ static void add_frames(wag_instance *instance, uintptr_t pc, const void *sp, boo
     wagi_free(frames);
 }
 
+/* The run whose instruction has trapped was paid for as a whole. */
+static void give_back_fuel(wag_instance *instance, uintptr_t pc, const void *sp, bool is_fault)
+{
+    wagi_native_walker w = {.sp = sp, .instance = instance};
+    wagi_site site;
+    wagi_site_rest rest;
+    if (!wagi_native_walk_begin(&w, pc, is_fault) || !wagi_native_walk_site(&w, is_fault, &site, &rest) ||
+        site.kind == WAGI_SITE_PROLOGUE) /* nothing was paid for */
+        return;
+    const wagi_module_data *data = w.code->data;
+    const wagi_func_body *body = wagi_module_body(data, wagi_code_func_index(data, site.source));
+    *instance->unit.agent->fuel += wagi_fuel_behind(data, data->bytes.data + site.source, body->end);
+}
+
 /* The walk needs to know whether pc is a faulting instruction or a return address: the fault handler's mark. */
 #define FAULT_MARK 0x10000u
 
@@ -107,8 +122,8 @@ void wagi_native_trap(wag_instance *instance, const void *pc, const void *sp, wa
     }
     if (trap == WAG_OUT_OF_HEAP)
         trap = wagi_heap_failure(agent);
-    if (trap == WAG_OUT_OF_FUEL)
-        *agent->fuel = 0; /* the code has taken more than there was */
+    if (instance->data->fuel && trap != WAG_OUT_OF_FUEL)
+        give_back_fuel(instance, (uintptr_t)pc, sp, is_fault);
     wag_error *error = wagi_error_new(trap, NULL);
     add_frames(instance, (uintptr_t)pc, sp, is_fault, error);
     agent->trap_error = error;

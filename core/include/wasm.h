@@ -184,6 +184,7 @@ static const uint32_t wasm_limits_max_default = 0xffffffff;
 WASM_DECLARE_TYPE(valtype)
 typedef uint8_t wasm_valkind_t;
 enum wasm_valkind_enum { WASM_I32, WASM_I64, WASM_F32, WASM_F64, WASM_EXTERNREF = 128, WASM_FUNCREF };
+#define WASM_ANYREF WASM_EXTERNREF /* its name in the standard's older versions */
 
 WASM_API_EXTERN own wasm_valtype_t *wasm_valtype_new(wasm_valkind_t); /* NULL for a kind that does not exist */
 WASM_API_EXTERN wasm_valkind_t wasm_valtype_kind(const wasm_valtype_t *);
@@ -476,6 +477,11 @@ static inline own wasm_valtype_t *wasm_valtype_new_f64(void)
     return wasm_valtype_new(WASM_F64);
 }
 static inline own wasm_valtype_t *wasm_valtype_new_externref(void)
+{
+    return wasm_valtype_new(WASM_EXTERNREF);
+}
+/* The older name of wasm_valtype_new_externref. */
+static inline own wasm_valtype_t *wasm_valtype_new_anyref(void)
 {
     return wasm_valtype_new(WASM_EXTERNREF);
 }

@@ -71,10 +71,7 @@ typedef struct wagi_interp_state {
     const wagi_func_body *body;
     wag_instance *instance;
     wag_agent *agent;
-    /* What entries and loops poll, for a value of at least WAGI_STOP: the agent's stop limit; where code charges fuel
-     * `always`, so that the driver is asked each time. */
-    atomic_uintptr_t *stop;
-    atomic_uintptr_t always; /* WAGI_STOP */
+    atomic_uintptr_t *stop; /* the agent's stop limit: what entries and loops poll */
     /* What the loop came back for. */
     wag_func *func;               /* CALL, TAIL_CALL: the callee; its arguments are the topmost operands */
     const wagi_func_body *target; /* CALL_OTHER, TAIL_CALL_OTHER: the callee's body */
@@ -102,6 +99,8 @@ wagi_interp_exit wagi_interp_loop(wagi_interp_state *state);
 wagi_interp_exit wagi_interp_loop_wide(wagi_interp_state *state);
 /* The same for an instance that has a shared memory. */
 wagi_interp_exit wagi_interp_loop_shared(wagi_interp_state *state);
+/* The same for every function whose code charges fuel. */
+wagi_interp_exit wagi_interp_loop_fuel(wagi_interp_state *state);
 /* An op that the loop leaves to others: memory.grow, those behind prefixes 0xFC and 0xFE, most behind 0xFB, and stores
  * of references while the collector marks. Moves ip behind it. */
 wag_err wagi_interp_slow_op(wagi_interp_state *state);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "binary/fuel.h"
 #include "binary/skip.h"
 #include "interp/frame.h"
 
@@ -130,28 +129,28 @@ static ptrdiff_t high_of(const wag_agent *agent)
     return agent->stack_end - agent->stack;
 }
 
-static wag_error *go_on_or_stop(wag_agent *agent, wag_err trap)
+/* Constant expressions cost nothing. */
+static bool charges_fuel(const wagi_interp_state *state)
 {
-    if (wagi_agent_poll(agent))
-        trap = wagi_agent_stop(agent);
-    return trap == WAG_OK ? NULL : wagi_error_new(trap, NULL);
+    return state->instance->data->fuel && state->body && state->body->func_index != WAGI_NO_INDEX;
 }
 
-/* The function that runs has begun. */
-static wag_error *enter_function(wagi_interp_state *state)
+/* The function that runs, or a pass of its loop, has begun. */
+static wag_error *go_on_or_stop(const wagi_interp_state *state)
 {
-    const wagi_module_data *data = state->instance->data;
-    return go_on_or_stop(state->agent,
-                         data->fuel ? wagi_fuel_charge(state->agent, wagi_fuel_of_entry(data, state->body)) : WAG_OK);
+    wag_err trap = WAG_OK;
+    if (wagi_agent_poll(state->agent))
+        trap = wagi_agent_stop(state->agent);
+    else if (charges_fuel(state) && *state->agent->fuel <= 0)
+        trap = WAG_OUT_OF_FUEL;
+    return trap == WAG_OK ? NULL : wagi_error_new(trap, NULL);
 }
 
 /* Pass the start of the loop at ip. */
 static wag_error *enter_loop(wagi_interp_state *state)
 {
     const wagi_module_data *data = state->instance->data;
-    uint32_t at = (uint32_t)(state->ip - state->body->code);
-    wag_error *error = go_on_or_stop(
-        state->agent, data->fuel ? wagi_fuel_charge(state->agent, wagi_fuel_of_loop(data, state->body, at)) : WAG_OK);
+    wag_error *error = go_on_or_stop(state);
     if (error)
         return error;
     wagi_reader in = wagi_reader_make(data->bytes.data, state->ip + 1, state->body->end);
@@ -174,7 +173,7 @@ static wag_error *begin(wagi_interp_state *state, wag_instance *instance, const 
     state->ip = body->code;
     state->stp = body->side;
     state->sp = (wagi_slot *)(void *)(wagi_interp_record_of(locals, body) + 1);
-    return enter_function(state);
+    return go_on_or_stop(state);
 }
 
 static wag_error *call_body(wagi_interp_state *state, wag_instance *instance, const wagi_func_body *body)
@@ -293,7 +292,9 @@ static wag_error *do_tail_call(wagi_interp_state *state)
 
 static wagi_interp_exit run(wagi_interp_state *state)
 {
-    state->stop = state->instance->data->fuel ? &state->always : state->agent->stop_limit;
+    state->stop = state->agent->stop_limit;
+    if (charges_fuel(state))
+        return wagi_interp_loop_fuel(state);
     if (state->body && state->body->uses_v128) /* without a body there is only the exit left to run */
         return wagi_interp_loop_wide(state);
     return state->instance->data->has_shared_memory ? wagi_interp_loop_shared(state) : wagi_interp_loop(state);
@@ -311,7 +312,7 @@ static wag_error *drive(wagi_interp_state *state)
             error = wagi_error_new(state->trap, NULL);
             break;
         case WAGI_INTERP_ENTERED:
-            error = enter_function(state);
+            error = go_on_or_stop(state);
             break;
         case WAGI_INTERP_LOOP:
             error = enter_loop(state);
@@ -362,7 +363,6 @@ static wag_error *enter(wag_agent *agent, wag_instance *instance, const wagi_fun
     else if (body->param_count)
         memcpy(base, slots, body->param_count * sizeof *slots);
     wagi_interp_state state = {.agent = agent};
-    atomic_init(&state.always, WAGI_STOP);
     wagi_interp_record record = {.ip = exit_code, .instance = (uintptr_t)instance};
     wag_error *error = begin(&state, instance, body, base, record);
     error = error ? unwind(&state, error) : drive(&state);

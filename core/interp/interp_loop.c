@@ -22,6 +22,8 @@
  * v128 has its low half where other values are and its high half at a constant distance from there (frame.h), so only
  * the ops that move values of any type differ; they are in ops_wide.inc, with the vector ops. a and b never hold a v128
  * there, so what leaves one leaves it in state 0.
+ *
+ * Code that charges fuel runs in a third one (interp_loop_fuel.c), which counts each instruction as it begins (SPEND).
  */
 #include "binary/op.h"
 #include "interp/frame.h"
@@ -42,6 +44,13 @@
 #define THREADED 0
 #endif
 
+#if defined(WAGI_INTERP_FUEL)
+#define FUEL 1
+#include "binary/fuel.h"
+#else
+#define FUEL 0
+#endif
+
 #if defined(WAGI_INTERP_WIDE)
 #define WIDE 1
 #include "interp/wide.h"
@@ -59,7 +68,9 @@
 #define INLINE inline
 #endif
 
-#if WIDE
+#if FUEL
+#define LOOP_NAME wagi_interp_loop_fuel
+#elif WIDE
 #define LOOP_NAME wagi_interp_loop_wide
 #elif defined(WAGI_INTERP_SHARED)
 #define LOOP_NAME wagi_interp_loop_shared
@@ -80,7 +91,16 @@
 #endif
 
 /* May a function or a loop not begin before the driver has been asked? */
-#define MUST_ASK() (atomic_load_explicit(state->stop, memory_order_relaxed) >= WAGI_STOP)
+#define IS_STOPPED() (atomic_load_explicit(state->stop, memory_order_relaxed) >= WAGI_STOP)
+#if FUEL
+#define MUST_ASK() (fuel <= 0 || IS_STOPPED())
+#define SPEND_UNITS(n) (fuel -= (int64_t)(n))
+#define SPEND() SPEND_UNITS(units[*ip]) /* for the instruction that is about to begin */
+#else
+#define MUST_ASK() IS_STOPPED()
+#define SPEND_UNITS(n) ((void)0)
+#define SPEND() ((void)0)
+#endif
 
 /* Opcodes by name; for prefixed ones the number behind the prefix. */
 enum {
@@ -178,10 +198,16 @@ static INLINE address memarg(const wag_instance *instance, const uint8_t *at, ui
 #endif
 
 /* A function that cannot begin here: there is no room for it, or it runs in the other loop. */
-#if WIDE
+#if FUEL
+#define NEEDS_MORE_THAN(target, room) ((size_t)(room) < wagi_interp_need(target))
+#define RUNS_HERE(target) true
+#elif WIDE
 #define NEEDS_MORE_THAN(target, room) (!(target)->uses_v128 || (size_t)(room) < wagi_interp_need(target))
 #else
 #define NEEDS_MORE_THAN(target, room) ((size_t)(room) < (size_t)(target)->scalar_slots + WAGI_INTERP_RECORD_SLOTS)
+#endif
+#if !FUEL
+#define RUNS_HERE(target) ((target)->uses_v128 == WIDE)
 #endif
 
 /* Move the `keep` topmost values down over `drop` others. */
@@ -214,7 +240,11 @@ static inline callee find_indirect(const wag_instance *instance, uint64_t type, 
 #define STATE0(op) S0_##op:
 #define STATE1(op) S1_##op:
 #define STATE2(op) S2_##op:
-#define JUMP(state) goto *targets[(state)*256 + *ip]
+#define JUMP(state)                                                                                                    \
+    do {                                                                                                               \
+        SPEND();                                                                                                       \
+        goto *targets[(state)*256 + *ip];                                                                              \
+    } while (0)
 #define RUN_INTO (void)0
 #else
 #define STATE0(op) case CODE_##op:
@@ -222,6 +252,7 @@ static inline callee find_indirect(const wag_instance *instance, uint64_t type, 
 #define STATE2(op) case 2 * 256 + CODE_##op:
 #define JUMP(state)                                                                                                    \
     do {                                                                                                               \
+        SPEND();                                                                                                       \
         dispatch = (state)*256 + *ip;                                                                                  \
         goto next;                                                                                                     \
     } while (0)
@@ -283,10 +314,14 @@ static inline callee find_indirect(const wag_instance *instance, uint64_t type, 
 /* NEXT(1) when a is a condition. */
 #define NEXT_CONDITION()                                                                                               \
     do {                                                                                                               \
-        if (ip[0] == CODE_br_if)                                                                                       \
+        if (ip[0] == CODE_br_if) {                                                                                     \
+            SPEND();                                                                                                   \
             goto br_if_a;                                                                                              \
-        if (ip[0] == CODE_if_)                                                                                         \
+        }                                                                                                              \
+        if (ip[0] == CODE_if_) {                                                                                       \
+            SPEND();                                                                                                   \
             goto if_a;                                                                                                 \
+        }                                                                                                              \
         JOIN(1);                                                                                                       \
     } while (0)
 
@@ -391,6 +426,23 @@ wagi_interp_exit LOOP_NAME(wagi_interp_state *state)
     unsigned dispatch;
 #endif
 
+#if FUEL
+#define UNITS_0(name, code) [code] = WAGI_FUEL_UNITS(WAGI_OP_##name),
+#define UNITS_0xFB(name, code)
+#define UNITS_0xFC(name, code)
+#define UNITS_0xFD(name, code)
+#define UNITS_0xFE(name, code)
+    static const uint8_t units[256] = {/* by the first byte; the pseudo-op costs nothing */
+#define OP(name, text, prefix, code, imm, signature, align, feature, effects) UNITS_##prefix(name, code)
+#include "binary/op.def"
+#undef OP
+                                       [CODE_prefix_gc] = 1,
+                                       [CODE_prefix_misc] = 1,
+                                       [CODE_prefix_simd] = 1,
+                                       [CODE_prefix_threads] = 1};
+    int64_t fuel = *state->agent->fuel;
+#endif
+
     const uint8_t *ip = state->ip, *next_ip;
     const wagi_side_entry *stp = state->stp;
     wagi_slot *sp = state->sp, *locals = state->locals;
@@ -430,7 +482,7 @@ call_body : /* target, a function of this instance; next_ip, mark; arguments in 
 {
     wagi_slot *target_locals = sp - target->param_count;
     if (UNLIKELY(NEEDS_MORE_THAN(target, state->agent->stack_end - target_locals))) {
-        if (target->uses_v128 == WIDE)
+        if (RUNS_HERE(target))
             TRAP(WAG_STACK_OVERFLOW);
         state->target = target;
         state->next_ip = next_ip;
@@ -463,7 +515,7 @@ tail_call_func: /* func; arguments in memory */
 tail_call_body : /* target, a function of this instance; arguments in memory */
 {
     if (UNLIKELY(NEEDS_MORE_THAN(target, state->agent->stack_end - locals))) {
-        if (target->uses_v128 == WIDE)
+        if (RUNS_HERE(target))
             TRAP(WAG_STACK_OVERFLOW);
         state->target = target;
         LEAVE(WAGI_INTERP_TAIL_CALL_OTHER);
@@ -563,6 +615,9 @@ trapped:
     state->trap = trap;
     leave = WAGI_INTERP_TRAP;
 left:
+#if FUEL
+    *state->agent->fuel = fuel;
+#endif
     state->ip = ip;
     state->stp = stp;
     state->sp = sp;

@@ -107,8 +107,8 @@ struct wag_agent {
     atomic_bool notified;   /* wag_agent_notify: the next wag_agent_wait ends */
     wagi_deadline deadline; /* runtime/deadline.c */
 
-    /* This thread's fuel; never negative but while a trap of native code is on its way. Only code of a cluster with
-     * `fuel` touches it. */
+    /* This thread's fuel; negative when code has overdrawn it (binary/fuel.h). Only code of a cluster with `fuel`
+     * touches it. */
     int64_t *fuel;
 
     /* ---- native code (exec/native.c); offsets are known to generated code ---- */
@@ -126,6 +126,8 @@ struct wag_agent {
         struct wagi_pool *last; /* looked up */
         size_t ready_bytes;
         uint32_t ready_guarded;
+        uint64_t ready_memory;             /* linear memory of what is ready, as quotas count it */
+        struct wagi_memory_pool *memories; /* of host-made ones, by type (runtime/pool_memory.c); last used first */
     } pools;
     uint64_t linked_serial; /* of the last link */
     wagi_quota quotas[WAGI_QUOTA_COUNT];
@@ -256,11 +258,14 @@ static inline wag_err wagi_heap_failure(const wag_agent *agent)
     return stop == WAG_OK ? WAG_OUT_OF_HEAP : stop;
 }
 
-/* Take fuel. WAG_OUT_OF_FUEL when there is less; then there is none any more. Owner thread. */
+/* Take fuel for work to be done. WAG_OUT_OF_FUEL when there is less; then there is none any more. Owner thread. */
 static inline wag_err wagi_fuel_charge(wag_agent *agent, uint64_t units)
 {
-    bool enough = (uint64_t)*agent->fuel >= units;
-    *agent->fuel = enough ? *agent->fuel - (int64_t)units : 0;
+    int64_t left = *agent->fuel;
+    if (units == 0)
+        return WAG_OK;
+    bool enough = left > 0 && (uint64_t)left >= units;
+    *agent->fuel = enough ? left - (int64_t)units : left < 0 ? left : 0;
     return enough ? WAG_OK : WAG_OUT_OF_FUEL;
 }
 

@@ -416,7 +416,7 @@ static wag_error *check_arrays(const wagi_type *type, const wag_val *args, size_
         return wagi_error_new(WAG_TYPE, "the function takes %u arguments and gives %u results, not %zu and %zu",
                               (unsigned)type->param_count, (unsigned)type->result_count, arg_count, result_count);
     if ((arg_count && !args) || (result_count && !results))
-        return wagi_error_new(WAG_TYPE, "no array given");
+        return wagi_error_new(WAG_TYPE, "the array of %s is NULL", arg_count && !args ? "arguments" : "results");
     return NULL;
 }
 

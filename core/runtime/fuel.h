@@ -2,10 +2,8 @@
 #ifndef WAGI_RUNTIME_FUEL_H
 #define WAGI_RUNTIME_FUEL_H
 
+#include "binary/fuel.h"
 #include "runtime/agent.h"
-
-/* Bytes that are moved for one unit. */
-#define WAGI_FUEL_BYTES 64
 
 /* For an instruction of the instance that writes so many bytes, before it does or fails to. WAG_OUT_OF_FUEL. */
 static inline wag_err wagi_fuel_work(const wag_instance *instance, uint64_t bytes)

@@ -274,11 +274,23 @@ static void empty_block(wagi_gc *gc, block *b)
 
 /* ---- sweeping ---- */
 
+static bool is_all_dead(const wagi_gc *gc, const block *b)
+{
+    for (uint32_t at = BLOCK_HEADER; at < b->fresh; at += b->cell_size)
+        if (is_live(gc, block_cell((block *)(uintptr_t)b, at)))
+            return false;
+    return true;
+}
+
 /* Thread what is dead; the block goes to the list where it belongs then. */
 static void sweep_block(wagi_gc *gc, block *b)
 {
     wagi_gc_cell *first = NULL, **last = &first;
     uint32_t count = 0, live = 0;
+    if (!gc->stress && is_all_dead(gc, b)) { /* cells are threaded anew when an empty block is used again */
+        empty_block(gc, b);
+        return;
+    }
     for (uint32_t at = BLOCK_HEADER; at < b->fresh; at += b->cell_size) {
         wagi_gc_object *object = block_cell(b, at);
         if (is_live(gc, object)) {

@@ -446,7 +446,8 @@ wag_err wagi_loop_wait(wagi_loop *loop, uint64_t deadline_ns)
             err = WAG_TIMEOUT;
             break;
         }
-        bool may_trim = loop->agent->pools.count && (timeout_ns < 0 || timeout_ns > TRIM_AFTER_NS);
+        bool may_trim = (loop->agent->pools.count || loop->agent->pools.ready_bytes) &&
+                        (timeout_ns < 0 || timeout_ns > TRIM_AFTER_NS);
         if (wagi_wakeup_wait(loop->mailbox->wakeup, may_trim ? TRIM_AFTER_NS : timeout_ns))
             mailbox_clear(loop->mailbox);
         else if (may_trim && wagi_pools_trim(loop->agent))

@@ -136,17 +136,6 @@ static wag_err open_shared(wag_memory *memory, wagi_memory_type type, bool guard
     return WAG_OK;
 }
 
-/* Take it from the quota, if need be after what is kept for later has gone. */
-static bool has_room(wagi_unit *unit, uint64_t size)
-{
-    if (wagi_quota_take_for(unit, WAGI_QUOTA_MEMORY, size) == WAG_OK)
-        return true;
-    if (!unit->agent->pools.ready_bytes || wagi_quota_is_own(unit, WAGI_QUOTA_MEMORY, size))
-        return false;
-    wagi_pools_trim(unit->agent);
-    return wagi_quota_take_for(unit, WAGI_QUOTA_MEMORY, size) == WAG_OK;
-}
-
 wag_err wagi_memory_open(wag_memory *memory, wagi_memory_type type, bool guarded, wag_error **reterr_error)
 {
     if (type.limits.is_shared)
@@ -158,7 +147,7 @@ wag_err wagi_memory_open(wag_memory *memory, wagi_memory_type type, bool guarded
     bool is_mapped = false;
     if (pages <= limit) {
         size = pages << type.page_size_log2;
-        if (!has_room(memory->object.unit, size))
+        if (wagi_pools_take_memory(memory->object.unit, size) != WAG_OK)
             return wagi_fail(wagi_quota_error_for(memory->object.unit, WAGI_QUOTA_MEMORY, size), reterr_error);
         is_mapped = size > HEAP_BYTES || guarded;
         base = guarded     ? reserve(agent, size)
@@ -204,15 +193,24 @@ void wagi_memory_close(wag_memory *memory)
 
 wag_err wagi_memory_new(wag_agent *agent, wagi_memory_type type, wag_memory **ret_memory, wag_error **reterr_error)
 {
-    wag_memory *memory = wagi_object_new(agent, WAGI_OBJECT_MEMORY, sizeof *memory);
+    uint64_t limit = page_limit(&agent->cluster->limits, type);
+    wag_memory *memory = type.limits.minimum <= limit ? wagi_memory_pool_take(agent, type) : NULL;
+    if (memory) {
+        memory->max_pages = limit; /* it may have been lowered */
+        *ret_memory = memory;
+        return WAG_OK;
+    }
+    memory = wagi_object_new(agent, WAGI_OBJECT_MEMORY, sizeof *memory);
     if (!memory)
         return wagi_fail(wagi_error_nomem(), reterr_error);
     wag_err err = wagi_memory_open(memory, type, false, reterr_error);
-    if (err != WAG_OK)
+    if (err != WAG_OK) {
         wagi_unit_drop(memory->object.unit);
-    else
-        *ret_memory = memory;
-    return err;
+        return err;
+    }
+    wagi_memory_pool_join(memory);
+    *ret_memory = memory;
+    return WAG_OK;
 }
 
 static bool grow_to(wag_memory *memory, size_t old_size, size_t size)
@@ -249,7 +247,7 @@ static uint64_t grow_unshared(wag_memory *memory, uint64_t delta_pages)
         return old_pages;
     uint64_t pages = old_pages + delta_pages;
     size_t size = (size_t)(pages << memory->type.page_size_log2), old_size = (size_t)memory->size;
-    if (!has_room(memory->object.unit, size - old_size))
+    if (wagi_pools_take_memory(memory->object.unit, size - old_size) != WAG_OK)
         return UINT64_MAX;
     if (!grow_to(memory, old_size, size)) {
         wagi_quota_give_for(memory->object.unit, WAGI_QUOTA_MEMORY, size - old_size);
@@ -284,6 +282,7 @@ bool wagi_memory_guard(wag_memory *memory)
     memory->base = base;
     memory->is_mapped = memory->is_guarded = true;
     memory->generation++;
+    wagi_memory_pool_guarded(memory);
     return true;
 }
 
@@ -292,11 +291,19 @@ static bool inside(uint64_t offset, uint64_t count, uint64_t size)
     return offset <= size && count <= size - offset;
 }
 
+/* So few are written as stores would: a page that is not writable costs a fault, which is rare, and asking each time
+ * would not be. */
+enum { SMALL_BULK = 1024 };
+
 wag_err wagi_memory_fill(wag_memory *memory, uint64_t offset, uint8_t value, uint64_t size)
 {
     wag_err err;
     if (!inside(offset, size, wagi_memory_size(memory)))
         return WAG_MEMORY_BOUNDS;
+    if (size <= SMALL_BULK && !memory->shared) {
+        memset(memory->base + offset, value, (size_t)size);
+        return WAG_OK;
+    }
     do {
         uint64_t step = wagi_bulk_step(size, 1);
         wagi_slot_make_writable(memory, offset, step);
@@ -332,6 +339,10 @@ wag_err wagi_memory_copy(wag_memory *destination, uint64_t to, wag_memory *sourc
 {
     if (!inside(to, size, wagi_memory_size(destination)) || !inside(from, size, wagi_memory_size(source)))
         return WAG_MEMORY_BOUNDS;
+    if (size <= SMALL_BULK && !destination->shared && !source->shared) {
+        memmove(destination->base + to, source->base + from, (size_t)size);
+        return WAG_OK;
+    }
     bool shared = destination->shared || source->shared, upward = destination->base + to <= source->base + from;
     wag_err err;
     do { /* from the end that is not in the way of the other one */

@@ -130,9 +130,10 @@ struct wag_memory {
     bool is_mapped;            /* pages of the system's, else (small) a heap block or nothing */
     bool is_guarded;           /* WAGI_GUARD_BYTES are reserved at base, which never moves; what is not memory faults */
     wagi_slot_state slot;
-    uint64_t generation;       /* changes when pointers into it may have become wrong */
-    wag_shared_memory *shared; /* what a shared memory aliases, one reference; else NULL */
-    struct wag_buffer *buffer; /* its buffer object while there is one (buffer.h); that holds the memory */
+    struct wagi_memory_pool *pool; /* of a host-made one: where it goes when it dies (pool.h); NULL: it is freed */
+    uint64_t generation;           /* changes when pointers into it may have become wrong */
+    wag_shared_memory *shared;     /* what a shared memory aliases, one reference; else NULL */
+    struct wag_buffer *buffer;     /* its buffer object while there is one (buffer.h); that holds the memory */
 };
 
 /* What a guarded memory reserves: every 32-bit index plus every 32-bit offset plus an access. */

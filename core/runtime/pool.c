@@ -9,8 +9,7 @@
 #include "runtime/store.h"
 
 enum {
-    READY_MAX = 1024,  /* instances that a pool keeps */
-    GUARDED_MAX = 256, /* guarded memories that an agent keeps: each is 8 GiB of addresses */
+    READY_MAX = 1024, /* instances that a pool keeps */
     TABLE_FIRST = 8
 };
 
@@ -185,39 +184,61 @@ wag_instance *wagi_pool_take(wagi_pool *pool)
     return instance;
 }
 
-static bool is_full(const wag_agent *agent)
+/* What there may be too much of. */
+typedef enum measure { BYTES, GUARDED, MEMORY } measure;
+
+static uint64_t amount(measure what, size_t bytes, uint32_t guarded, uint64_t memory)
 {
-    return agent->pools.ready_guarded > GUARDED_MAX || agent->pools.ready_bytes > agent->cluster->limits.ready_bytes;
+    return what == BYTES ? bytes : what == GUARDED ? guarded : memory;
 }
 
-/* The pool that keeps most of what there is too much of. */
-static wagi_pool *largest(const wag_agent *agent)
+/* Of all that the agent keeps ready, free one: the coldest of the pool that keeps most. False when there is none. */
+static bool free_one(wag_agent *agent, measure what)
 {
-    bool by_count = agent->pools.ready_guarded > GUARDED_MAX;
-    wagi_pool *largest = NULL;
-    size_t most = 0;
+    wagi_pool *pool = NULL;
+    wagi_memory_pool *memories = NULL;
+    uint64_t most = 0, size;
     for (size_t i = 0; i < agent->pools.size; i++)
-        for (wagi_pool *pool = agent->pools.table[i]; pool; pool = pool->next) {
-            size_t size = by_count ? pool->ready_guarded : pool->ready_bytes;
-            if (size > most) {
+        for (wagi_pool *p = agent->pools.table[i]; p; p = p->next)
+            if ((size = amount(what, p->ready_bytes, p->ready_guarded, p->ready.n * p->memory_bytes)) > most) {
                 most = size;
-                largest = pool;
+                pool = p;
             }
+    for (wagi_memory_pool *p = agent->pools.memories; p; p = p->next)
+        if ((size = amount(what, p->ready_bytes, p->ready_guarded,
+                           p->ready.n * (p->type.limits.minimum << p->type.page_size_log2))) > most) {
+            most = size;
+            memories = p;
         }
-    return largest;
-}
-
-/* Free ready instances, the coldest first, until what is kept is within the limits. */
-static void make_room(wag_agent *agent)
-{
-    wagi_pool *pool;
-    while (is_full(agent) && (pool = largest(agent)) != NULL) {
+    if (memories) {
+        wagi_memory_pool_free_coldest(memories);
+    } else if (pool) {
         wag_instance *instance = pool->ready.p[0];
         wagi_instance_wake(instance);
         wagi_pool_account(pool, instance, false);
         memmove(pool->ready.p, pool->ready.p + 1, --pool->ready.n * sizeof *pool->ready.p);
         free_instance(instance);
     }
+    return most > 0;
+}
+
+void wagi_pools_fit(wag_agent *agent)
+{
+    while (wagi_pools_are_full(agent) &&
+           free_one(agent, agent->pools.ready_guarded > WAGI_READY_GUARDED ? GUARDED : BYTES)) {
+    }
+}
+
+wag_err wagi_pools_take_memory(wagi_unit *unit, uint64_t size)
+{
+    wag_agent *agent = unit->agent;
+    wag_err err = wagi_quota_take_for(unit, WAGI_QUOTA_MEMORY, size);
+    if (err == WAG_OK || !agent->pools.ready_memory || wagi_quota_is_own(unit, WAGI_QUOTA_MEMORY, size) ||
+        !wagi_quota_could_take(agent, WAGI_QUOTA_MEMORY, size, agent->pools.ready_memory))
+        return err;
+    while (err != WAG_OK && free_one(agent, MEMORY))
+        err = wagi_quota_take_for(unit, WAGI_QUOTA_MEMORY, size);
+    return err;
 }
 
 /* Reset and put away. */
@@ -233,8 +254,8 @@ static bool keep(wagi_pool *pool, wag_instance *instance)
     wagi_pool_account(pool, instance, true);
     pool->ready.p[pool->ready.n++] = instance;
     wagi_instance_sleep(instance);
-    if (is_full(agent))
-        make_room(agent);
+    if (wagi_pools_are_full(agent))
+        wagi_pools_fit(agent);
     return true;
 }
 
@@ -260,6 +281,9 @@ bool wagi_pools_trim(wag_agent *agent)
             freed += pool->ready.n;
             free_ready(pool);
         }
+    for (wagi_memory_pool *pool = agent->pools.memories; pool; pool = pool->next)
+        for (; pool->ready.n; freed++)
+            wagi_memory_pool_free_coldest(pool);
     return freed || agent->pools.count < before;
 }
 
@@ -271,6 +295,7 @@ void wagi_pools_free(wag_agent *agent)
             wagi_links_leave(pool);
             pool_free(pool);
         }
+    wagi_memory_pools_free(agent);
     wagi_free(agent->pools.table);
     agent->pools.table = NULL;
     agent->pools.size = agent->pools.count = 0;

@@ -1,6 +1,6 @@
-/* The pool: what an agent keeps for one module. It holds the Module (one atomic count for all instances of the agent,
- * which it counts plainly), the links that import objects keep, and instances that are ready to be used again: blocks
- * that are reset, each with its memories. Owner thread.
+/* The pool: what an agent keeps for one module, or for one type of memory (pool_memory.c). It holds the Module (one
+ * atomic count for all instances of the agent, which it counts plainly), the links that import objects keep, and
+ * instances that are ready to be used again: blocks that are reset, each with its memories. Owner thread.
  *
  * A Module must not live on because pools hold it: a pool goes when nothing of the agent uses it and only pools hold
  * the Module. The agent that drops the last instance, link or handle of its own sees that at once; other agents when
@@ -19,6 +19,8 @@ typedef struct wagi_first_value {
     wagi_slot bits[2];
 } wagi_first_value;
 
+enum { WAGI_READY_GUARDED = 256 }; /* guarded memories that an agent keeps ready: each is 8 GiB of addresses */
+
 typedef struct wagi_pool {
     struct wagi_pool *next; /* of the same place in the agent's table */
     wag_agent *agent;
@@ -31,6 +33,7 @@ typedef struct wagi_pool {
 
     size_t ready_bytes;
     uint32_t ready_guarded;
+    uint64_t memory_bytes;          /* linear memory of a ready instance */
     WAGI_VEC(wag_instance *) ready; /* last in, first out: the warmest is taken */
     bool recyclable;                /* an instance can be made as good as new */
     bool linked_contents;           /* tables or passive segments begin with something of the imports */
@@ -90,6 +93,7 @@ static inline void wagi_pool_account(wagi_pool *pool, const wag_instance *instan
 {
     size_t bytes = comes ? instance->ready_weight : (size_t)0 - instance->ready_weight;
     pool->agent->pools.ready_bytes += bytes;
+    pool->agent->pools.ready_memory += comes ? pool->memory_bytes : 0 - pool->memory_bytes;
     pool->ready_bytes += bytes;
     if (instance->ready_guarded) {
         uint32_t guarded = comes ? instance->ready_guarded : 0u - instance->ready_guarded;
@@ -101,8 +105,42 @@ static inline void wagi_pool_account(wagi_pool *pool, const wag_instance *instan
 void wagi_pool_give(wag_instance *instance);
 /* Free what is ready in all pools; and pools that nobody needs. False when there was nothing. */
 bool wagi_pools_trim(wag_agent *agent);
+/* The agent keeps more than its limits say: free what has not been used for longest. */
+void wagi_pools_fit(wag_agent *agent);
+static inline bool wagi_pools_are_full(const wag_agent *agent)
+{
+    return agent->pools.ready_guarded > WAGI_READY_GUARDED ||
+           agent->pools.ready_bytes > agent->cluster->limits.ready_bytes;
+}
+/* Take linear memory from the quota. What is ready counts, too, and goes, as far as need be, if that is enough: so a
+ * request that is refused costs those who ask again and again, and the pools, nothing. WAG_OK, WAG_QUOTA. */
+wag_err wagi_pools_take_memory(wagi_unit *unit, uint64_t size);
 /* The agent ends: nothing of it is alive. */
 void wagi_pools_free(wag_agent *agent);
+
+/* ---- host-made memories (pool_memory.c) ---- */
+/* What an agent keeps for the memories of one type that its host makes. */
+typedef struct wagi_memory_pool {
+    struct wagi_memory_pool *next;
+    wag_agent *agent;
+    wagi_memory_type type;
+    size_t alive;
+    size_t ready_bytes;
+    uint32_t ready_guarded;
+    WAGI_VEC(wag_memory *) ready;   /* last in, first out; each a unit, reset, with or without guard pages */
+    struct wagi_memory_plan *plans; /* [is_guarded] */
+} wagi_memory_pool;
+/* A memory of this type that is as new, with one handle, or NULL. */
+wag_memory *wagi_memory_pool_take(wag_agent *agent, wagi_memory_type type);
+/* A memory has been made: keep it when it dies, if its type is one to be kept. */
+void wagi_memory_pool_join(wag_memory *memory);
+/* It has got guard pages. */
+void wagi_memory_pool_guarded(wag_memory *memory);
+/* It has died: reset and keep it, or return false: then it must be closed and freed. */
+bool wagi_memory_pool_give(wag_memory *memory);
+/* Free the one that has been ready for longest. */
+void wagi_memory_pool_free_coldest(wagi_memory_pool *pool);
+void wagi_memory_pools_free(wag_agent *agent);
 
 /* ---- links (linked.c) ---- */
 /* What wagi_link would find. borrow. */

@@ -63,6 +63,7 @@ static bool learn_memories(wagi_pool *pool)
     pool->plans = own ? wagi_alloc_zero(own, sizeof *pool->plans) : NULL;
     for (uint32_t i = 0; pool->plans && i < own; i++) {
         wagi_memory_type type = data->memories[first + i];
+        pool->memory_bytes += type.limits.minimum << type.page_size_log2;
         wagi_plan_init(&pool->plans[i], pool->agent->cluster, type, wagi_memory_image_of(pool->module, first + i),
                        pool->module->guarded && wagi_memory_can_be_guarded(type));
     }

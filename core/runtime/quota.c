@@ -59,6 +59,17 @@ wag_err wagi_quota_take(wag_agent *agent, wagi_quota_kind kind, uint64_t amount)
     return WAG_OK;
 }
 
+bool wagi_quota_could_take(const wag_agent *agent, wagi_quota_kind kind, uint64_t amount, uint64_t given)
+{
+    uint64_t used = agent->quotas[kind].used - given, limit = agent_limit(agent, kind);
+    if (used > limit || amount > limit - used)
+        return false;
+    uint64_t in_hand = agent->quotas[kind].granted - used, whole = cluster_limit(agent, kind);
+    /* relaxed: a sum that publishes nothing */
+    uint64_t taken = atomic_load_explicit(&agent->cluster->taken[kind], memory_order_relaxed);
+    return amount <= in_hand || (taken <= whole && amount - in_hand <= whole - taken);
+}
+
 static void give_to_cluster(wag_agent *agent, wagi_quota_kind kind, uint64_t amount)
 {
     agent->quotas[kind].granted -= amount;

@@ -12,6 +12,8 @@
 /* WAG_OK, or WAG_QUOTA and then nothing was taken. */
 wag_err wagi_quota_take(wag_agent *agent, wagi_quota_kind kind, uint64_t amount);
 void wagi_quota_give(wag_agent *agent, wagi_quota_kind kind, uint64_t amount);
+/* Would taking `amount` do, after `given` had been given back? Changes nothing. */
+bool wagi_quota_could_take(const wag_agent *agent, wagi_quota_kind kind, uint64_t amount, uint64_t given);
 /* The same of memory or table entries, for what belongs to this unit: an instance has a limit, too. */
 wag_err wagi_quota_take_for(wagi_unit *unit, wagi_quota_kind kind, uint64_t amount);
 void wagi_quota_give_for(wagi_unit *unit, wagi_quota_kind kind, uint64_t amount);

@@ -11,6 +11,7 @@
 enum {
     FULL_BYTES = 2 * 65536, /* an open memory up to this size is restored whole: as fast as asking what was written */
     CLEAR_GROWN = 8 << 20,  /* what a memory has grown by is discarded when it is more */
+    CLEAR_PAGES = 2048,     /* and zeros of an open memory, as soon as more pages of it have been written */
     DISCARD_EVERY = 64,     /* resets of an open slot: the pages that one instance wrote are asked for ever after */
     UNSEAL_STEP = 4         /* a cold write next to the last one makes this many times as many pages writable */
 };
@@ -260,7 +261,11 @@ static void restore_run(void *context, uint64_t first, uint64_t count)
 {
     restoring *r = context;
     r->found += count;
-    wagi_memory_image_restore(r->plan->image, r->memory->base, first, count);
+    if (r->found > CLEAR_PAGES && !r->plan->image &&
+        wagi_pages_discard(r->memory->base + first * WAGI_IMAGE_PAGE, (size_t)count * WAGI_IMAGE_PAGE))
+        r->found -= count;
+    else
+        wagi_memory_image_restore(r->plan->image, r->memory->base, first, count);
 }
 
 /* The same while learning: pages that are as they were have not been written. */

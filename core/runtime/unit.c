@@ -309,6 +309,8 @@ static void unit_free(wagi_unit *unit)
         wagi_table_close((wag_table *)object);
         break;
     case WAGI_OBJECT_MEMORY:
+        if (wagi_memory_pool_give((wag_memory *)object))
+            return;
         wagi_memory_close((wag_memory *)object);
         break;
     case WAGI_OBJECT_GLOBAL: {

@@ -5,13 +5,6 @@
 
 #include "tests/support/check.h"
 
-static wag_func *export_of(const wag_instance *instance, const char *name)
-{
-    wag_func *func = wag_exports_func(wag_instance_exports(instance), name);
-    assert_non_null(func);
-    return func;
-}
-
 static wag_value call_1(wag_func *func, wag_value arg)
 {
     wag_value result = WAG_UNDEFINED;

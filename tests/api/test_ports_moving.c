@@ -1,9 +1,7 @@
 /* Ports that move between workers: nothing is lost or overtaken on the way, and when workers are terminated at random
  * nothing is left over. P-05, P-08. */
-#include "tests/support/check.h"
+#include "tests/support/loop.h"
 
-#include <dirent.h>
-#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -19,23 +17,6 @@ static uint32_t next_random(uint32_t *state)
 {
     *state = *state * 1664525u + 1013904223u;
     return *state >> 8;
-}
-
-static wag_worker *worker_of(wag_worker_entry entry, void *context)
-{
-    wag_worker *worker = NULL;
-    wag_error *error = NULL;
-    if (wag_worker_new(&(wag_worker_options){.entry = entry, .context = context}, &worker, &error) != WAG_OK)
-        fail_msg("%s", wag_error_message(error));
-    return worker;
-}
-
-/* One turn, waiting for something to do. */
-static void turn(void)
-{
-    struct pollfd item = {.fd = wag_agent_fd(), .events = POLLIN};
-    assert_int_equal(poll(&item, 1, 60000), 1);
-    wag_agent_turn();
 }
 
 /* ---- streams: a port is handed round while its channel is in use ---- */
@@ -298,17 +279,6 @@ static void link_workers(wag_worker *from, wag_worker *to, wag_module *module, u
         wag_value_unref(message);
         wag_port_unref(ports[i]);
     }
-}
-
-static int count_fds(void)
-{
-    int count = 0;
-    DIR *folder = opendir("/proc/self/fd");
-    assert_non_null(folder);
-    while (readdir(folder))
-        count++;
-    closedir(folder);
-    return count;
 }
 
 static void test_P_08_workers_with_moving_ports_are_terminated_at_random_and_nothing_is_left(void **state)

@@ -76,14 +76,17 @@ static wag_err stream(wag_response *response, wag_module **ret_module, wag_error
     return err;
 }
 
-/* It is refused by a TypeError before anything is read. */
+/* It is refused by a TypeError before anything is read, and the body is left to whoever has the response. */
 static void assert_refused(wag_response *response, const body *body)
 {
     wag_error *error = NULL;
     wag_module *module = NULL;
+    wag_response_ref(response);
     assert_int_not_equal(stream(response, &module, &error), WAG_OK);
     assert_class(error, WAG_CLASS_TYPE_ERROR);
     assert_int_equal(body->reads, 0);
+    assert_int_equal(body->closed, 0);
+    wag_response_unref(response);
     assert_int_equal(body->closed, 1);
 }
 

@@ -45,13 +45,6 @@ static wag_instance *instance_in(const char *text, wag_tier tier, wag_imports *i
     return instance;
 }
 
-static wag_func *export_of(const wag_instance *instance, const char *name)
-{
-    wag_func *func = wag_exports_func(wag_instance_exports(instance), name);
-    assert_non_null(func);
-    return func;
-}
-
 /* ---- calls ---- */
 
 static wag_error *turn_around(void *context, const wag_val *args, wag_val *results)

@@ -27,13 +27,6 @@ static void port_entry(wag_worker_scope *self, void *context)
     wag_scope_on_message_event(self, first_message, self);
 }
 
-static wag_worker *worker_of(wag_worker_entry entry, void *context)
-{
-    wag_worker *worker = NULL;
-    ASSERT_OK(wag_worker_new(&(wag_worker_options){.entry = entry, .context = context}, &worker, NULL));
-    return worker;
-}
-
 static void test_P_07_the_parent_may_post_before_the_worker_runs_and_a_port_makes_its_own_way(void **state)
 {
     (void)state;
@@ -169,16 +162,6 @@ static void close_entry(wag_worker_scope *self, void *context)
 static void log_number(void *context, wag_value message)
 {
     on_event(context, &(wag_message_event){.data = message});
-}
-
-static wag_exit exit_of(wag_worker *worker)
-{
-    wag_exit result;
-    wag_promise_exit *exited = wag_worker_exited(worker);
-    ASSERT_OK(wag_await(exited, &result, NULL));
-    wag_promise_exit_unref(exited);
-    wag_worker_free(worker);
-    return result;
 }
 
 static void test_P_10_after_close_from_inside_no_further_message_is_handled(void **state)

@@ -145,7 +145,7 @@ static things made_here(wag_module *module)
     x.table = wag_exports_table(x.exports, "table");
     x.global = wag_exports_global(x.exports, "global");
     x.ref_global = wag_exports_global(x.exports, "ref");
-    x.tag = wag_exports_get(x.exports, "tag").of.tag;
+    x.tag = wag_exports_tag(x.exports, "tag");
     x.ext = wag_extern_new(&x, NULL);
     x.any = wag_any_new_i31(7);
     wag_exception_new(x.tag, &WAG_VAL_I32(3), 1, &x.exception, NULL);

@@ -4,14 +4,14 @@
  *
  *   bench_instances [--tier NAME] [--rounds N] [--json FILE]
  *
- * Shapes: without memory; one page, of which an instance writes two pages of 4 KiB; 17 pages with 100 KB of data, of
- * which it reads three and writes seven. Each has eight imports, four globals, a table of 16 functions; the call adds
- * to a global and touches the memory. Medians of interleaved rounds. "of mock-up" compares "linked" with "mock-up",
- * which copies the same bytes (mock_instance.h). "2 threads": CPU time for each instance when two threads make and
- * drop instances of one module at once, as "linked" is for one thread; "of 1 thread" is their ratio, and "mock-up's"
- * the ratio for the mock-up, which shares nothing: what is above 1 there is the machine's. "RSS growth": resident
- * memory from after the second round to the end of the last, for all the shape's instances together; anything that
- * grows with the rounds is a leak.
+ * Shapes (shapes.h): without memory; one page, of which an instance writes two pages of 4 KiB; 17 pages with 100 KB of
+ * data, of which it reads three and writes seven. Each has eight imports, four globals, a table of 16 functions; the
+ * call adds to a global and touches the memory. Medians of interleaved rounds. "of mock-up" compares "linked" with
+ * "mock-up", which copies the same bytes (mock_instance.h). "2 threads": CPU time for each instance when two threads
+ * make and drop instances of one module at once, as "linked" is for one thread; "of 1 thread" is their ratio, and
+ * "mock-up's" the ratio for the mock-up, which shares nothing: what is above 1 there is the machine's. "RSS growth":
+ * resident memory from after the second round to the end of the last, for all the shape's instances together; anything
+ * that grows with the rounds is a leak.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
@@ -23,140 +23,15 @@
 
 #include "measure.h"
 #include "mock_instance.h"
+#include "shapes.h"
 
-enum { BATCH = 2000, ALIVE = 1000, WARM = 100, LINKED = 20000, DATA = 100000, MODULE_MAX = DATA + 1024, SHAPES = 3 };
-enum { IMPORTS = 8, GLOBALS = 4, ENTRIES = 16, PAGE = 4096 };
-
-/* ---- the modules, put together byte by byte: 100 KB of data have no place in a text ---- */
-
-typedef struct writer {
-    uint8_t *data;
-    size_t size;
-} writer;
-
-static void put(writer *w, const void *bytes, size_t size)
-{
-    memcpy(w->data + w->size, bytes, size);
-    w->size += size;
-}
-
-/* Unsigned LEB128, always four bytes long, so that a size can be filled in later. */
-static void put_leb4(uint8_t *at, uint32_t value)
-{
-    for (int i = 0; i < 4; i++) {
-        at[i] = (uint8_t)((value >> 7 * i & 0x7f) | (i < 3 ? 0x80 : 0));
-    }
-}
-
-#define PUT(w, ...) put(w, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
-
-static void put_section(writer *w, uint8_t id, const void *contents, size_t size)
-{
-    PUT(w, id, 0, 0, 0, 0);
-    put_leb4(w->data + w->size - 4, (uint32_t)size);
-    put(w, contents, size);
-}
-
-#define SECTION(w, id, ...) put_section(w, id, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
-
-/* An instance's accesses, as pages of 4 KiB; -1 ends a list. */
-typedef struct touches {
-    int reads[8], writes[8];
-    int written_data; /* how many of the written pages have data */
-} touches;
-
-static const touches none = {{-1}, {-1}, 0};
-static const touches few = {{-1}, {0, 8, -1}, 0};
-static const touches several = {{10, 11, 60, -1}, {2, 3, 4, 40, 48, 100, 108, -1}, 3};
-
-/* i32.const at a page */
-static void put_address(writer *w, int page)
-{
-    PUT(w, 0x41, 0, 0, 0, 0);
-    put_leb4(w->data + w->size - 4, (uint32_t)page * PAGE + 128);
-}
-
-/* The function: counts in global 0, touches, returns the count. */
-static void put_code(writer *w, const touches *t)
-{
-    size_t section = w->size + 1;
-    PUT(w, 10, 0, 0, 0, 0, 1);
-    size_t body = w->size;
-    PUT(w, 0, 0, 0, 0, 0, 0x23, 0, 0x41, 1, 0x6a, 0x24, 0); /* global 0 += 1 */
-    for (const int *page = t->reads; *page >= 0; page++) {
-        put_address(w, *page);
-        PUT(w, 0x28, 2, 0, 0x1a); /* i32.load, drop */
-    }
-    for (const int *page = t->writes; *page >= 0; page++) {
-        put_address(w, *page);
-        PUT(w, 0x23, 0, 0x36, 2, 0); /* i32.store <- global 0 */
-    }
-    PUT(w, 0x23, 0, 0x0b);
-    put_leb4(w->data + body, (uint32_t)(w->size - body - 4));
-    put_leb4(w->data + section, (uint32_t)(w->size - section - 4));
-}
-
-/* A section of `count` equal entries. */
-static void put_repeated(writer *w, uint8_t id, uint8_t count, const void *entry, size_t size)
-{
-    uint8_t contents[128] = {count};
-    for (size_t i = 0; i < count; i++) {
-        memcpy(contents + 1 + i * size, entry, size);
-    }
-    put_section(w, id, contents, 1 + count * size);
-}
-
-#define REPEATED(w, id, count, ...)                                                                                    \
-    put_repeated(w, id, count, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
-
-static void put_data(writer *w, uint32_t size)
-{
-    static const uint8_t head[] = {1, 0, 0x41, 0xc0, 0, 0x0b}; /* one active segment at 64 */
-    uint8_t *data = calloc(1, DATA + 16);
-    if (data == NULL) {
-        fail("out of memory");
-    }
-    memcpy(data, head, sizeof head);
-    put_leb4(data + sizeof head, size);
-    for (uint32_t i = 0; i < size; i++) {
-        data[sizeof head + 4 + i] = (uint8_t)(i * 7 + 1);
-    }
-    put_section(w, 11, data, sizeof head + 4 + size);
-    free(data);
-}
-
-/* pages == 0: no memory */
-static wag_bytes make_module(uint8_t pages, uint32_t data_size, const touches *t)
-{
-    writer w = {malloc(MODULE_MAX), 0};
-    if (w.data == NULL) {
-        fail("out of memory");
-    }
-    PUT(&w, 0, 'a', 's', 'm', 1, 0, 0, 0);
-    SECTION(&w, 1, 2, 0x60, 1, 0x7f, 1, 0x7f, 0x60, 0, 1, 0x7f); /* 0: (i32) -> (i32), 1: () -> (i32) */
-    REPEATED(&w, 2, IMPORTS, 3, 'e', 'n', 'v', 1, 'f', 0, 0);    /* env.f: type 0 */
-    SECTION(&w, 3, 1, 1);                                        /* one function of type 1 */
-    SECTION(&w, 4, 1, 0x70, 0, ENTRIES);                         /* a table of funcref */
-    if (pages > 0) {
-        SECTION(&w, 5, 1, 0, pages);
-    }
-    REPEATED(&w, 6, GLOBALS, 0x7f, 1, 0x41, 7, 0x0b); /* (mut i32) = 7 */
-    SECTION(&w, 7, 1, 3, 'r', 'u', 'n', 0, IMPORTS);  /* export our function */
-    SECTION(&w, 9, 1, 0, 0x41, 0, 0x0b, ENTRIES, 8, 8, 0, 8, 8, 8, 1, 8, 8, 8, 2, 8, 8, 8, 3, 8);
-    put_code(&w, t);
-    if (data_size > 0) {
-        put_data(&w, data_size);
-    }
-    return (wag_bytes){w.data, w.size};
-}
+enum { BATCH = 2000, ALIVE = 1000, WARM = 100, LINKED = 20000, SHAPES = 3 };
 
 /* ---- measuring ---- */
 
 typedef struct shape {
     const char *name;
-    uint8_t pages;
-    uint32_t data_size;
-    const touches *touches;
+    char letter; /* of shapes.h */
     wag_module *module;
     double *plain, *called, *alive; /* one each round */
     double *linked[2], *mock_up[2]; /* in one thread, in two */
@@ -182,8 +57,8 @@ static void call(const shape *s, wag_instance *instance)
 {
     wag_val result;
     must(wag_call(wag_exports_func(wag_instance_exports(instance), "run"), NULL, 0, &result, 1, NULL), NULL, s->name);
-    if (result.of.i32 != 8) {
-        fail("%s: a new instance has %d in its global, not 7", s->name, (int)result.of.i32 - 1);
+    if (result.of.i32 != shape_result(s->letter)) {
+        fail("%s: a new instance says %d", s->name, (int)result.of.i32);
     }
 }
 
@@ -256,11 +131,8 @@ static double live_linked(const shape *s, wag_linked *linked, pthread_barrier_t 
 
 static double live_mock(const shape *s, pthread_barrier_t *barrier)
 {
-    int written = 0;
-    while (s->touches->writes[written] >= 0) {
-        written++;
-    }
-    mock *m = mock_new(written - s->touches->written_data, s->touches->written_data);
+    int with_data = shape_written(s->letter, true);
+    mock *m = mock_new(shape_written(s->letter, false) - with_data, with_data);
     mock_live(m, WARM);
     pthread_barrier_wait(barrier);
     double start = thread_seconds();
@@ -322,7 +194,7 @@ static void measure_threads(shape *shapes, int threads, int round)
 
 static void prepare(shape *s, const options *o)
 {
-    wag_bytes bytes = make_module(s->pages, s->data_size, s->touches);
+    wag_bytes bytes = shape_module(s->letter);
     wag_error *error = NULL;
     s->module = module_compile(o, bytes, &error);
     if (s->module == NULL) {
@@ -380,9 +252,9 @@ int main(int argc, char **argv)
         fail("there is no option \"%s\"", o.rest[0]);
     }
     shape shapes[SHAPES] = {
-        {.name = "no memory", .touches = &none},
-        {.name = "1 page", .pages = 1, .touches = &few},
-        {.name = "17 pages, 100 KB of data", .pages = 17, .data_size = DATA, .touches = &several},
+        {.name = "no memory", .letter = 'a'},
+        {.name = "1 page", .letter = 'b'},
+        {.name = "17 pages, 100 KB of data", .letter = 'c'},
     };
     for (int i = 0; i < SHAPES; i++) {
         prepare(&shapes[i], &o);

@@ -10,11 +10,15 @@
 
 enum { MAX_CALLS = 256, MAX_VALUES = 16, MAX_STATE = 40, MAX_FRAMES = 8, ROUNDS = 2, LIVES = 2, FUEL = 3000 };
 
+/* Of the library's fuel: more than any call takes, and what many calls do not come to their end with. */
+enum { PLENTY = INT32_MAX, LITTLE = 700 };
+
 typedef struct outcome {
     wag_err err;
     uint64_t results[MAX_VALUES];
     uint64_t
         state[MAX_STATE]; /* one number for each export that is no function; the last one: what imports were given */
+    uint64_t fuel;        /* left */
     size_t frames;
     uint32_t frame_func[MAX_FRAMES];
     size_t frame_offset[MAX_FRAMES];
@@ -26,6 +30,7 @@ typedef struct form {
     wagi_compiler_switches switches;
     wag_tier library; /* WAG_TIER_DEFAULT: as the module */
     bool stress;      /* a collection at every allocation */
+    uint64_t fuel;    /* for each call; 0: code charges none */
 } form;
 
 #define GUARD .tier = WAG_TIER_NATIVE_GUARD, .switches.check = true
@@ -46,6 +51,10 @@ static const form forms[] = {
     {.name = "guard, library interp", GUARD, .library = WAG_TIER_INTERP},
     {.name = "guard, library checked", GUARD, .library = WAG_TIER_NATIVE_CHECKED},
     {.name = "interp, library guard", .tier = WAG_TIER_INTERP, .library = WAG_TIER_NATIVE_GUARD},
+    {.name = "interp, plenty of fuel", .tier = WAG_TIER_INTERP, .fuel = PLENTY},
+    {.name = "guard, 3 registers, plenty of fuel", GUARD, REGISTERS(3), .fuel = PLENTY},
+    {.name = "interp, little fuel", .tier = WAG_TIER_INTERP, .fuel = LITTLE},
+    {.name = "checked, little fuel", CHECKED, .fuel = LITTLE},
 };
 
 static void mix(uint64_t *hash, uint64_t value)
@@ -251,7 +260,7 @@ static void exception_state(const wag_error *error, outcome *o)
     }
 }
 
-static void call(wag_func *func, unsigned salt, outcome *o)
+static void call(wag_func *func, unsigned salt, uint64_t fuel, outcome *o)
 {
     enum { ROOM = 1000 };
     static wag_val args[ROOM], results[ROOM];
@@ -260,7 +269,10 @@ static void call(wag_func *func, unsigned salt, outcome *o)
     for (size_t i = 0; i < params; i++)
         args[i] = argument(wag_func_param_kind(func, i), salt + (unsigned)i);
     memset(results, 0, sizeof *results * count);
+    (void)wag_fuel_set(fuel); /* where code charges it */
     o->err = wag_call(func, args, params, results, count, &error);
+    o->fuel = wag_fuel_left();
+    (void)wag_fuel_set(PLENTY);
     if (o->err == WAG_OK) {
         for (size_t i = 0; i < count; i++) {
             if (i < MAX_VALUES - 1)
@@ -296,7 +308,7 @@ typedef struct loaded {
 } loaded;
 
 /* Calls made until the end or a stack overflow: how deep a stack is depends on the tier. */
-static unsigned run_calls(const loaded *l, outcome *outcomes)
+static unsigned run_calls(const loaded *l, uint64_t fuel, outcome *outcomes)
 {
     const wag_exports *exports = wag_instance_exports(l->instance);
     unsigned calls = 0;
@@ -309,7 +321,7 @@ static unsigned run_calls(const loaded *l, outcome *outcomes)
             outcome *o = &outcomes[calls];
             memset(o, 0, sizeof *o);
             fill_up(exports);
-            call(value.of.func, round + (unsigned)i, o);
+            call(value.of.func, round + (unsigned)i, fuel, o);
             if (o->err == WAG_STACK_OVERFLOW)
                 return calls;
             unsigned n = look(exports, o, 0);
@@ -379,13 +391,15 @@ static bool load(const subject *what, const form *how, loaded *l)
 static bool run(const subject *what, const form *how, outcome *outcomes, unsigned *ret_calls)
 {
     loaded l;
+    wag_cluster_default()->fuel = how->fuel != 0;
+    (void)wag_fuel_set(PLENTY);
     if (!load(what, how, &l))
         return false;
     for (int life = 0; life < LIVES; life++) { /* the last one counts */
         begin_life(&l);
         wagi_gc_stress(wag_agent_current(), how->stress);
         if (l.err == WAG_OK) {
-            *ret_calls = run_calls(&l, outcomes);
+            *ret_calls = run_calls(&l, how->fuel, outcomes);
         } else {
             memset(outcomes, 0, sizeof *outcomes);
             outcomes[0].err = l.err;
@@ -419,6 +433,8 @@ static void complain(const subject *what, const form *how, unsigned call, const 
         if (want->state[i] != got->state[i])
             fprintf(stderr, "  state %d: want 0x%llx got 0x%llx\n", i, (unsigned long long)want->state[i],
                     (unsigned long long)got->state[i]);
+    if (want->fuel != got->fuel)
+        fprintf(stderr, "  fuel: want %llu got %llu\n", (unsigned long long)want->fuel, (unsigned long long)got->fuel);
     fprintf(stderr, "  frames: want %zu got %zu\n", want->frames, got->frames);
     for (size_t i = 0; i < MAX_FRAMES && (i < want->frames || i < got->frames); i++)
         fprintf(stderr, "  frame: want %u@0x%zx got %u@0x%zx\n", want->frame_func[i], want->frame_offset[i],
@@ -431,7 +447,8 @@ static void complain(const subject *what, const form *how, unsigned call, const 
 /* A tail call into another tier keeps its caller's frame: there, backtraces differ. */
 static bool same(const outcome *want, const outcome *got, bool with_frames)
 {
-    return want->err == got->err && memcmp(want->results, got->results, sizeof want->results) == 0 &&
+    return want->err == got->err && want->fuel == got->fuel &&
+           memcmp(want->results, got->results, sizeof want->results) == 0 &&
            memcmp(want->state, got->state, sizeof want->state) == 0 &&
            (!with_frames ||
             (want->frames == got->frames && memcmp(want->frame_func, got->frame_func, sizeof want->frame_func) == 0 &&
@@ -452,6 +469,15 @@ static bool compare(const subject *what)
             continue;
         if (!run(what, &forms[i], got, &calls))
             complain(what, &forms[i], 0, &(outcome){0}, &(outcome){.err = WAG_UNSUPPORTED});
+        if (forms[i].fuel != forms[i - 1].fuel) { /* from here on the fuel that is left is as here, */
+            bool is_little = forms[i].fuel == LITTLE;
+            wanted = is_little || calls < wanted ? calls : wanted;
+            for (unsigned k = 0; k < wanted; k++)
+                if (is_little) /* and so is all else */
+                    want[k] = got[k];
+                else
+                    want[k].fuel = got[k].fuel;
+        }
         for (unsigned k = 0; k < wanted && k < calls; k++)
             if (!same(&want[k], &got[k], forms[i].library == WAG_TIER_DEFAULT))
                 complain(what, &forms[i], k, &want[k], &got[k]);

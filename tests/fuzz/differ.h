@@ -1,6 +1,7 @@
 /* One module in every tier: all exported functions are called with the same arguments, and results, traps with their
  * backtraces, memories, globals and tables must be the same bits everywhere. What an import function is given counts,
- * too. The first difference is printed, the module is written to differ.wasm, and the process aborts.
+ * too. Once more it runs with code that charges fuel, with plenty and with little of it: then what is left must be the
+ * same. The first difference is printed, the module is written to differ.wasm, and the process aborts.
  *
  * An exported mutable i32 global "fuel" is filled up before each call; an exported function "hangLimitInitializer"
  * (binaryen's) is called instead when there is one.

@@ -7,7 +7,8 @@ set logscale xy
 set format y "10^{%L}"
 set grid lc rgb "#dddddd"
 set xtics ("50%%" 2, "90%%" 10, "99%%" 100, "99.9%%" 1000, "99.99%%" 10000, "99.999%%" 100000) rotate by -30
-set key top left
+set key below
+set rmargin 7
 array colors[3] = ["#1f6feb", "#d1495b", "#3a7d44"]
 do for [s in subjects] {
     set title s

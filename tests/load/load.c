@@ -4,14 +4,15 @@
  *        [--tier NAME] [--json FILE] [--line FILE] SUBJECT...
  *   load --write FOLDER SUBJECT...
  *
- * A SUBJECT is a, b or c (harness/shapes.h: no memory; a page; 17 pages with 100 KB of data), own (load.wat: imports of
- * each worker's own), a module that tests/bench/fetch_modules.sh has fetched, or a C program of tests/bench/programs.
- * Each is measured with 1, 2, 4 ... N workers (--only: N alone) that run for S seconds, or for M lives each. Reported:
- * lives a second of the wall clock and of CPU time; percentiles of a life; the median of making and dropping alone
- * (one life of 16 is measured in parts); of K instances alive at once, resident kilobytes each; the 4 KiB pages that
- * instances usually write (they stay writable), and in the note, how many of 400 lives wrote others. With --posts also
- * how long a Module takes to a worker and back. --check: the library compares every memory with its image after each
- * reset. --line: a run's numbers and its percentiles, and --write: the modules, for load.sh, where the peers come in.
+ * A SUBJECT is a, b or c (tests/bench/shapes.h: no memory; a page; 17 pages with 100 KB of data), own (load.wat:
+ * imports of each worker's own), a module that tests/bench/fetch_modules.sh has fetched, or a C program of
+ * tests/bench/programs. Each is measured with 1, 2, 4 ... N workers (--only: N alone) that run for S seconds, or for M
+ * lives each. Reported: lives a second of the wall clock and of CPU time; percentiles of a life; the median of making
+ * and dropping alone (one life of 16 is measured in parts); of K instances alive at once, resident kilobytes each; the
+ * 4 KiB pages that instances usually write (they stay writable), and in the note, how many of 400 lives wrote others.
+ * With --posts also how long a Module takes to a worker and back. --check: the library compares every memory with its
+ * image after each reset. --line: a run's numbers and its percentiles, and --write: the modules, for load.sh, where the
+ * peers come in.
  *
  * Exit status 1 when a value was wrong or something is left over: objects, modules, descriptors, threads.
  */
@@ -153,19 +154,24 @@ static void keep_alive(load_worker *w)
 static void look(load_worker *w)
 {
     study *s = &w->study;
+    const wagi_memory_plan *plan = NULL; /* of the module's own memory, or of the type that the host makes for it */
     for (uint32_t i = 0; i < STUDIED; i++) {
         life l;
         life_begin(&l, &w->guest);
         w->wrong += !life_use(&l, &w->guest, i % SCRIPT_LIVES);
         s->cold += l.memory != NULL && l.memory->slot.seal != NULL && l.memory->slot.cold_count > 0;
+        plan = l.memory != NULL ? l.memory->slot.plan : NULL;
         life_end(&l, &w->guest);
     }
     const wagi_pool *pool = wagi_pool_find(wag_agent_current(), w->run->module);
-    if (pool != NULL && pool->plans != NULL && pool->plans[0].seal != NULL) {
+    if (plan == NULL && pool != NULL) {
+        plan = pool->plans;
+    }
+    if (plan != NULL && plan->seal != NULL) {
         s->sealed = true;
-        s->hot = pool->plans[0].seal->pages;
-        s->runs = pool->plans[0].seal->run_count;
-        s->revisions = pool->plans[0].revisions;
+        s->hot = plan->seal->pages;
+        s->runs = plan->seal->run_count;
+        s->revisions = plan->revisions;
     }
     keep_alive(w);
 }

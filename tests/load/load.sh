@@ -94,7 +94,7 @@ if command -v strace >/dev/null 2>&1 && strace -o /dev/null true 2>/dev/null; th
     for subject in $SUBJECTS; do
         for engine in $engines; do
             # What the threads of a process say to each other at its beginning and end must drown in the lives.
-            case $engine,$subject in waggle,? | waggle,llhttp) lives=200000 ;; *,? | *,llhttp) lives=4000 ;; waggle,*) lives=1000 ;; *) lives=100 ;; esac
+            case $engine,$subject in waggle,? | waggle,llhttp) lives=200000 ;; *,? | *,llhttp) lives=4000 ;; waggle,*) lives=10000 ;; *) lives=100 ;; esac
             made=''
             for times in 1 2; do
                 run "$engine" "$subject" 1 $((lives * times)) 0 strace -f -c -o "$out/strace" || continue 2

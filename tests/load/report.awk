@@ -10,8 +10,11 @@ function median(list,    n, i, j, v, t, count) {
     return (v[int((count + 1) / 2)] + v[int(count / 2) + 1]) / 2
 }
 function shown(x, format) { return x == "" ? "-" : sprintf(format, x) }
+# What the threads of a process say to each other at its beginning and end differs: the difference of two runs can be
+# a little less than nothing.
+function per_life(lives, once, twice) { return twice > once ? (twice - once) / lives : 0 }
 function value(x) { return x == "" ? "null" : sprintf("%.4f", x) }
-FILENAME ~ /calls$/ { calls[$1, $2] = ($5 - $4) / $3; next }
+FILENAME ~ /calls$/ { calls[$1, $2] = per_life($3, $4, $5); next }
 FILENAME ~ /raw$/ {
     key = $2 " " $3 " " $1
     if (!(key in seen)) { seen[key] = 1; order[++count] = key }

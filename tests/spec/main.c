@@ -1,9 +1,10 @@
 /* The runner of the official test suites.
  *
  *   spec [FOLDER] [--filter GLOB] [--tier interp|guard|checked|no-signals] [--json FILE] [--expected FOLDER]
- *        [--no-expected] [--update] [--no-fork] [--timeout SECONDS] [--verbose] [--gc-stress]
+ *        [--no-expected] [--update] [--no-fork] [--timeout SECONDS] [--verbose] [--gc-stress] [--fuel]
  *
  * no-signals: native code in clusters without signals; a script fails when the process catches any afterwards.
+ * fuel: code charges fuel, of which there is plenty.
  * FOLDER and its subfolders are searched for scripts (default ../shared/spec; when that is not there, all is skipped).
  * Each script runs in a process of its own, so that a crash or a loop without end is one failure and the rest still
  * runs. The last line is "N passed, N failed, N skipped"; the exit status is 0 when nothing failed.
@@ -26,7 +27,7 @@ static const char default_folder[] = "../shared/spec";
 
 typedef struct options {
     const char *folder, *filter, *json, *expected;
-    bool no_expected, update, no_fork, verbose, gc_stress, no_signals;
+    bool no_expected, update, no_fork, verbose, gc_stress, no_signals, fuel;
     unsigned timeout;
     wag_tier tier;
 } options;
@@ -122,6 +123,7 @@ static void run_script(const options *o, const script *s, spec_tally *tally)
     const char *proposal = strncmp(s->suite, "proposals/", 10) == 0 ? s->suite + 10 : "";
     wag_cluster_options options = {.custom_page_sizes = strcmp(proposal, "custom-page-sizes") == 0,
                                    .wide_arithmetic = strcmp(proposal, "wide-arithmetic") == 0,
+                                   .fuel = o->fuel,
                                    .signals = o->no_signals ? WAG_SIGNALS_NONE : WAG_SIGNALS_CHAIN};
     unsigned long long caught = caught_signals();
     if (wag_cluster_new(&options, &run.cluster) != WAG_OK ||
@@ -252,6 +254,7 @@ static bool parse(options *o, int argc, char **argv)
                      : strcmp(argv[i], "--few-registers") == 0
                          ? (wagi_compiler_test.registers = 3, &wagi_compiler_test.few_registers)
                      : strcmp(argv[i], "--gc-stress") == 0 ? &o->gc_stress
+                     : strcmp(argv[i], "--fuel") == 0      ? &o->fuel
                                                            : NULL;
         bool more = i + 1 < argc;
         if (flag)

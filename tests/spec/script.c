@@ -515,6 +515,7 @@ static void run_in_agent(spec_env *env, const spec_run *run, spec_tally *tally, 
     env->imports = agent ? wag_imports_new() : NULL;
     if (run->gc_stress && agent)
         wagi_gc_stress(agent, true);
+    (void)wag_fuel_set(INT64_MAX); /* if code charges any */
     if (env->imports && spec_spectest_add(env->imports, run)) {
         run_commands(env, commands);
     } else {

@@ -59,14 +59,20 @@ static inline wag_instance *instance_of(const char *text, wag_imports *imports)
     return instance;
 }
 
-/* Call an export that takes nothing and gives one i32. */
-static inline int32_t call_i32(const wag_instance *instance, const char *name)
+/* An export that is a function. borrow */
+static inline wag_func *export_of(const wag_instance *instance, const char *name)
 {
     wag_func *func = wag_exports_func(wag_instance_exports(instance), name);
     assert_non_null(func);
+    return func;
+}
+
+/* Call an export that takes nothing and gives one i32. */
+static inline int32_t call_i32(const wag_instance *instance, const char *name)
+{
     wag_val result;
     wag_error *error = NULL;
-    if (wag_call(func, NULL, 0, &result, 1, &error) != WAG_OK)
+    if (wag_call(export_of(instance, name), NULL, 0, &result, 1, &error) != WAG_OK)
         fail_msg("%s: %s", name, wag_error_message(error));
     assert_int_equal(result.kind, WAG_I32);
     return result.of.i32;

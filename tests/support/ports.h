@@ -2,9 +2,7 @@
 #ifndef TESTS_SUPPORT_PORTS_H
 #define TESTS_SUPPORT_PORTS_H
 
-#include "tests/support/check.h"
-
-#include <poll.h>
+#include "tests/support/loop.h"
 
 /* One end as a test sees it: what arrived, as a text. */
 typedef struct inbox {
@@ -104,14 +102,6 @@ static inline void post_port(wag_port *through, const char *text, wag_port *port
     wag_value value = wag_string(text), item = WAG_PORT(port);
     ASSERT_OK(wag_port_post_transfer(through, value, &item, 1, NULL));
     wag_value_unref(value);
-}
-
-/* One turn, waiting for something to do. */
-static inline void turn(void)
-{
-    struct pollfd item = {.fd = wag_agent_fd(), .events = POLLIN};
-    assert_int_equal(poll(&item, 1, 60000), 1);
-    wag_agent_turn();
 }
 
 static inline void until(const inbox *box, const char *log)

@@ -15,13 +15,6 @@ static inline int store_is_empty(void **state)
     return 0;
 }
 
-static inline wag_func *export_of(const wag_instance *instance, const char *name)
-{
-    wag_func *func = wag_exports_func(wag_instance_exports(instance), name);
-    assert_non_null(func);
-    return func;
-}
-
 static inline wag_table *table_of(const wag_instance *instance, const char *name)
 {
     wag_table *table = wag_exports_table(wag_instance_exports(instance), name);

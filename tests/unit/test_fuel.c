@@ -10,6 +10,16 @@ static const wag_tier tiers[] = {WAG_TIER_INTERP, WAG_TIER_NATIVE_GUARD, WAG_TIE
 /* ---- programs; each has an export `run` (i32) -> (i32), and may count in the global "g" how far it has come ---- */
 
 #define COUNT "(global.set $g (i32.add (global.get $g) (i32.const 1)))"
+#define RECURSION                                                                                                      \
+    "(module " GLOBAL " (func $fib (export \"run\") (param i32) (result i32) " COUNT                                   \
+    " (if (result i32) (i32.lt_s (local.get 0) (i32.const 2)) (then (local.get 0)) (else"                              \
+    "  (i32.add (call $fib (i32.sub (local.get 0) (i32.const 1)))"                                                     \
+    "           (call $fib (i32.sub (local.get 0) (i32.const 2))))))))"
+#define SWITCH                                                                                                         \
+    "(module (func (export \"run\") (param i32) (result i32)"                                                          \
+    " (block $out (block $c (block $b (block $a (br_table $a $b $c (local.get 0)))"                                    \
+    "  (local.set 0 (i32.const 10)) (br $out))" /* 3: the branch, too */                                               \
+    "  (local.set 0 (i32.add (i32.const 10) (i32.const 1))) (br $out)) (return (i32.const 12))) (local.get 0)))"
 #define GLOBAL "(global $g (export \"g\") (mut i32) (i32.const 0))"
 
 typedef struct program {
@@ -24,21 +34,70 @@ static const program programs[] = {
      "(module (func (export \"run\") (param i32) (result i32) nop (block (loop (nop))) (if (local.get 0) (then) (else))"
      " (i32.const 1)))",
      0, 3},
-    {"all of a region", /* both arms */
+    {"the arm that runs",
      "(module (func (export \"run\") (param i32) (result i32)"
      " (if (result i32) (local.get 0) (then (i32.const 1)) (else (i32.add (i32.const 1) (i32.const 2))))))",
-     1, 6},
+     1, 3},
+    {"the other arm",
+     "(module (func (export \"run\") (param i32) (result i32)"
+     " (if (result i32) (local.get 0) (then (i32.const 1)) (else (i32.add (i32.const 1) (i32.const 2))))))",
+     0, 5},
+    {"an arm alone", /* and what follows */
+     "(module (func (export \"run\") (param i32) (result i32)"
+     " (if (i32.eqz (local.get 0)) (then (local.set 0 (i32.const 9)))) (local.get 0)))",
+     0, 3 + 2 + 1},
+    {"an arm alone that does not run",
+     "(module (func (export \"run\") (param i32) (result i32)"
+     " (if (i32.eqz (local.get 0)) (then (local.set 0 (i32.const 9)))) (local.get 0)))",
+     1, 3 + 1},
+    {"a branch that is taken", /* from inside a block, over code */
+     "(module (func (export \"run\") (param i32) (result i32)"
+     " (block $b (br_if $b (i32.lt_u (local.get 0) (i32.const 5))) (local.set 0 (i32.const 1)) nop) (local.get 0)))",
+     3, 4 + 1},
+    {"a branch that is not taken",
+     "(module (func (export \"run\") (param i32) (result i32)"
+     " (block $b (br_if $b (i32.lt_u (local.get 0) (i32.const 5))) (local.set 0 (i32.const 1)) nop) (local.get 0)))",
+     7, 4 + 2 + 1},
+    {"a switch", SWITCH, 0, 2 + 3 + 1},
+    {"its second case", SWITCH, 1, 2 + 5 + 1},
+    {"its default, which returns", SWITCH, 77, 2 + 2},
+    {"calls", /* 5 here; 3 there, or 2 + 3 */
+     "(module (func $f (param i32) (result i32) (if (local.get 0) (then (return (i32.const 8))))"
+     "  (i32.mul (i32.const 2) (i32.const 3)))"
+     " (func (export \"run\") (param i32) (result i32) (i32.add (call $f (local.get 0)) (call $f (i32.const 0)))))",
+     1, 5 + 4 + 5},
+    {"a trap in the middle", /* what is behind it is not paid for */
+     "(module (memory 1) (func (export \"run\") (param i32) (result i32)"
+     " (i32.add (i32.load (i32.shl (local.get 0) (i32.const 16))) (i32.mul (local.get 0) (i32.const 3)))))",
+     1, 4},
+    {"a trap in a loop, in a callee",
+     "(module (func $f (param i32) (result i32) (i32.add (i32.div_u (i32.const 9) (local.get 0)) (i32.const 1)))"
+     " (func (export \"run\") (param i32) (result i32)"
+     "  (loop $l (drop (call $f (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))) nop (br $l)) (unreachable)))",
+     3, 3 * (5 + 3) + 2 * (2 + 2)},
+    {"unreachable", "(module (func (export \"run\") (param i32) (result i32) nop (unreachable)))", 0, 1},
+    {"a trap of a table in the middle",
+     "(module (table 1 funcref) (type $t (func)) (func (export \"run\") (param i32) (result i32)"
+     " (table.set 0 (local.get 0) (ref.null func)) (call_indirect (type $t) (i32.const 0)) (i32.const 4)))",
+     0, 3 + 2},
+    {"its other trap",
+     "(module (table 1 funcref) (type $t (func)) (func (export \"run\") (param i32) (result i32)"
+     " (table.set 0 (local.get 0) (ref.null func)) (call_indirect (type $t) (i32.const 0)) (i32.const 4)))",
+     1, 3},
+    {"a trap of an instruction that moves much",
+     "(module (memory 1) (func (export \"run\") (param i32) (result i32)"
+     " (memory.fill (i32.const 1) (i32.const 2) (i32.const 65536)) (i32.const 4)))",
+     0, 4 + 1024},
+    {"floats that are truncated, and what follows",
+     "(module (func (export \"run\") (param i32) (result i32)"
+     " (i32.trunc_f64_u (f64.convert_i32_s (local.get 0))) (i32.const 3) (i32.div_s (i32.const 0)) (drop)))",
+     -1, 3},
     {"a loop", /* 1 outside, then 9 for each pass */
      "(module (func (export \"run\") (param i32) (result i32) (local i32)"
      " (loop $l (local.set 1 (i32.add (local.get 1) (local.get 0)))"
      "  (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))) (local.get 1)))",
      1000, 1 + 9 * 1000},
-    {"recursion",
-     "(module " GLOBAL " (func $fib (export \"run\") (param i32) (result i32) " COUNT
-     " (if (result i32) (i32.lt_s (local.get 0) (i32.const 2)) (then (local.get 0)) (else"
-     "  (i32.add (call $fib (i32.sub (local.get 0) (i32.const 1)))"
-     "           (call $fib (i32.sub (local.get 0) (i32.const 2))))))))",
-     7, 0},
+    {"recursion", RECURSION, 7, 0},
     {"loops in loops",
      "(module " GLOBAL " (func (export \"run\") (param i32) (result i32) (local i32 i32)"
      " (loop $a (local.set 1 (local.get 0))"
@@ -195,15 +254,15 @@ static uint64_t assert_equal_in_all_tiers(const char *name, wag_bytes bytes, wag
     uint64_t cost = plenty - all.left;
     for (size_t t = 1; t < TIERS; t++)
         assert_same(name, plenty, all, run(modules[t], imports, export, argument, plenty));
+    bool suffices = false;
     for (uint64_t fuel = 0; fuel <= cost + 1; fuel += fuel > 300 && fuel + 400 < cost ? cost / 50 : 1) {
         outcome wanted = run(modules[0], imports, export, argument, fuel);
-        if (fuel < cost) {
-            ASSERT_ERR(wanted.err, WAG_OUT_OF_FUEL);
-            assert_true(wanted.left == 0);
-        } else {
-            ASSERT_ERR(wanted.err, all.err);
-            assert_true(wanted.left == fuel - cost);
-        }
+        bool enough = wanted.err == all.err; /* it may have overdrawn */
+        if (enough ? fuel == 0 : fuel > cost || suffices || wanted.err != WAG_OUT_OF_FUEL)
+            fail_msg("%s, which costs %llu, ends with %s when it has %llu", name, (unsigned long long)cost,
+                     wag_err_name(wanted.err), (unsigned long long)fuel);
+        assert_true(wanted.left == (enough && fuel > cost ? fuel - cost : 0));
+        suffices = enough;
         for (size_t t = 1; t < TIERS; t++)
             assert_same(name, fuel, wanted, run(modules[t], imports, export, argument, fuel));
     }
@@ -338,8 +397,8 @@ static void test_host_functions_see_fuel_and_charge_it(void **state)
         outcome o = run(module, imports, "run", 0, 12);
         ASSERT_OK(o.err);
         assert_int_equal(o.result, 3);
-        assert_true(o.left == 0 && h.seen == 10);
-        o = run(module, imports, "run", 0, 11);
+        assert_true(o.left == 0 && h.seen == 11);
+        o = run(module, imports, "run", 0, 10);
         ASSERT_ERR(o.err, WAG_OUT_OF_FUEL);
         assert_true(o.left == 0 && h.seen == 9);
         wag_imports_unref(imports);
@@ -353,7 +412,7 @@ static void test_an_agent_that_ran_out_goes_on_when_it_gets_more(void **state)
 {
     (void)state;
     wag_cluster *cluster = open_cluster();
-    wag_bytes bytes = wat(programs[4].text);
+    wag_bytes bytes = wat(RECURSION);
     for (size_t t = 0; t < TIERS; t++) {
         wag_module *module = module_in(tiers[t], bytes, cluster);
         wag_instance *instance;
@@ -370,6 +429,67 @@ static void test_an_agent_that_ran_out_goes_on_when_it_gets_more(void **state)
         wag_module_unref(module);
     }
     wat_free(bytes);
+    close_cluster(cluster);
+}
+
+/* What is executed between two looks is executed whole, and owed. */
+static void test_what_was_overdrawn_is_paid_first(void **state)
+{
+    (void)state;
+    wag_cluster *cluster = open_cluster();
+    wag_bytes bytes = wat("(module (func (export \"run\") (param i32) (result i32) (i32.add (i32.mul (local.get 0)"
+                          " (i32.const 3)) (i32.const 4))))");
+    for (size_t t = 0; t < TIERS; t++) {
+        wag_module *module = module_in(tiers[t], bytes, cluster);
+        wag_instance *instance;
+        wag_val arg = WAG_VAL_I32(7), result;
+        ASSERT_OK(wag_instance_new(module, NULL, &instance, NULL));
+        wag_func *func = wag_exports_func(wag_instance_exports(instance), "run");
+        ASSERT_OK(wag_fuel_set(2));
+        ASSERT_OK(wag_call(func, &arg, 1, &result, 1, NULL)); /* 5 */
+        assert_int_equal(result.of.i32, 25);
+        assert_true(wag_fuel_left() == 0);
+        ASSERT_OK(wag_fuel_add(2));
+        assert_true(wag_fuel_left() == 0);
+        ASSERT_ERR(wag_call(func, &arg, 1, &result, 1, NULL), WAG_OUT_OF_FUEL);
+        ASSERT_ERR(wag_fuel_charge(1, NULL), WAG_OUT_OF_FUEL);
+        ASSERT_OK(wag_fuel_charge(0, NULL));
+        ASSERT_OK(wag_fuel_add(3));
+        assert_true(wag_fuel_left() == 2);
+        ASSERT_OK(wag_call(func, &arg, 1, &result, 1, NULL));
+        ASSERT_OK(wag_fuel_add(UINT64_MAX));
+        assert_true(wag_fuel_left() == INT64_MAX);
+        ASSERT_OK(wag_fuel_set(0)); /* forgives */
+        ASSERT_OK(wag_fuel_add(1));
+        assert_true(wag_fuel_left() == 1);
+        wag_instance_unref(instance);
+        wag_module_unref(module);
+    }
+    wat_free(bytes);
+    close_cluster(cluster);
+}
+
+/* Making an array of a length that is known takes no call in native code. */
+static void test_short_arrays_cost_the_same_in_every_tier(void **state)
+{
+    (void)state;
+    static const char bodies[][2] = {{4, 2}, {8, 3}, {9, 3}, {16, 4}, {32, 6}}; /* length of an array of i64; cost */
+    wag_cluster *cluster = open_cluster();
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        build b = {0};
+        build_preamble(&b);
+        BUILD_WHOLE(&b, 1, "\x02\x5E\x7E\x01\x60\x01\x7F\x01\x7F");
+        BUILD_WHOLE(&b, 3, "\x01\x01");
+        BUILD_WHOLE(&b, 7, "\x01\x03run\x00\x00");
+        size_t code = build_section(&b, 10);
+        build_raw(&b, "\x01\x09\x00\x41", 4); /* i32.const length, array.new_default 0, array.len */
+        build_u8(&b, (uint8_t)bodies[i][0]);
+        build_raw(&b, "\xFB\x07\x00\xFB\x0F\x0B", 6);
+        build_end(&b, code);
+        uint64_t cost = assert_equal_in_all_tiers("array", build_bytes(&b), cluster, NULL, "run", 0);
+        assert_int_equal(cost, 1 + bodies[i][1]);
+        build_free(&b);
+    }
     close_cluster(cluster);
 }
 
@@ -394,7 +514,7 @@ static void test_a_module_that_came_in_pieces_charges_fuel(void **state)
 {
     (void)state;
     wag_cluster *cluster = open_cluster();
-    wag_bytes bytes = wat(programs[4].text);
+    wag_bytes bytes = wat(RECURSION);
     wag_module *whole = module_in(WAG_TIER_DEFAULT, bytes, cluster), *module = NULL;
     wag_compile_options options = {.cluster = cluster};
     wag_module_stream *stream;
@@ -447,6 +567,8 @@ int main(void)
         cmocka_unit_test(test_objects_cost_the_same_in_every_tier),
         cmocka_unit_test(test_host_functions_see_fuel_and_charge_it),
         cmocka_unit_test(test_an_agent_that_ran_out_goes_on_when_it_gets_more),
+        cmocka_unit_test(test_what_was_overdrawn_is_paid_first),
+        cmocka_unit_test(test_short_arrays_cost_the_same_in_every_tier),
         cmocka_unit_test(test_a_start_function_runs_out_of_fuel),
         cmocka_unit_test(test_a_module_that_came_in_pieces_charges_fuel),
         cmocka_unit_test(test_fuel_is_bounded_and_an_option),

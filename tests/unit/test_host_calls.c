@@ -29,13 +29,6 @@ static wag_instance *instance_of_text(wag_tier tier, const char *text, wag_impor
     return instance;
 }
 
-static wag_func *func_of(const wag_instance *instance, const char *name)
-{
-    wag_func *func = wag_exports_func(wag_instance_exports(instance), name);
-    assert_non_null(func);
-    return func;
-}
-
 /* ---- signatures ---- */
 
 /* Parameters and results of a function: kinds and values, made from a seed. */
@@ -197,7 +190,7 @@ static void try_signatures(wag_tier tier, signature *list, uint32_t count)
         memset(results, 0x5A, sizeof results);
         s->was_right = false;
         for (int again = 0; again < 2; again++) {
-            ASSERT_OK(wag_call(func_of(instance, name), s->params, s->param_count, results, s->result_count, NULL));
+            ASSERT_OK(wag_call(export_of(instance, name), s->params, s->param_count, results, s->result_count, NULL));
             assert_true(s->was_right);
         }
         for (uint32_t j = 0; j < s->result_count; j++)
@@ -267,7 +260,7 @@ static void test_arguments_of_another_kind_and_other_counts_are_type_errors_and_
         wag_imports *imports = wag_imports_new();
         ASSERT_OK(wag_imports_set_func(imports, "h", "f", NULL, count_calls, &calls, NULL));
         wag_instance *instance = instance_of_text(tiers[t], many, imports);
-        wag_func *func = func_of(instance, "f");
+        wag_func *func = export_of(instance, "f");
         wag_val good[8], results[2];
         for (int i = 0; i < 8; i++)
             good[i] = number((wag_val_kind)(i % 4), (uint32_t)i);
@@ -333,7 +326,7 @@ static void test_results_of_another_kind_are_type_errors(void **state)
                 wag_val results[4];
                 wag_error *error = NULL;
                 wag_err wanted = kind == here.index ? WAG_OK : WAG_TYPE;
-                ASSERT_ERR(wag_call(func_of(instance, "f"), NULL, 0, results, 4, &error), wanted);
+                ASSERT_ERR(wag_call(export_of(instance, "f"), NULL, 0, results, 4, &error), wanted);
                 if (wanted == WAG_OK)
                     continue;
                 char text[32];
@@ -379,7 +372,7 @@ static void test_an_instance_whose_last_handle_goes_during_a_call_ends_with_it(v
                                          "  (func (export \"t\") (result i32) (drop (call $f)) unreachable))",
                                          imports);
         wag_val arg = WAG_VAL_I32(22), result;
-        wag_func *func = func_of(here.instance, "f");
+        wag_func *func = export_of(here.instance, "f");
         ASSERT_OK(wag_call(func, &arg, 1, &result, 1, NULL));
         assert_int_equal(result.of.i32, 42);
         assert_true(wag_agent_current()->unit_count <= before + 1); /* the function that the import has made may stay */
@@ -411,7 +404,7 @@ static void test_a_trap_under_nested_calls_names_every_frame_and_gives_everythin
         wag_imports *imports = wag_imports_new();
         ASSERT_OK(wag_imports_set_func(imports, "h", "g", NULL, call_inner, &here, NULL));
         wag_instance *instance = instance_of_text(tiers[t], nesting, imports);
-        here.inner = func_of(instance, "f");
+        here.inner = export_of(instance, "f");
         size_t handles = here.inner->object.unit->handles;
         wag_val arg = WAG_VAL_I32(9), result;
         wag_error *error = NULL;
@@ -459,7 +452,7 @@ static void test_an_interrupt_from_a_host_function_ends_the_call_when_it_returns
                                                   "                       (call $f (f32.const 2))))",
                                                   imports);
         for (int i = 1; i <= 3; i++) {
-            ASSERT_ERR(wag_call(func_of(instance, "f"), NULL, 0, NULL, 0, NULL), WAG_INTERRUPTED);
+            ASSERT_ERR(wag_call(export_of(instance, "f"), NULL, 0, NULL, 0, NULL), WAG_INTERRUPTED);
             assert_int_equal(calls, i);
             assert_false(wag_agent_interrupted());
         }
@@ -484,7 +477,7 @@ static void test_the_end_of_a_call_collects_what_is_due(void **state)
         wag_instance *instance =
             instance_of_text(tiers[t], "(module (table (export \"t\") 1 externref) (func (export \"f\")))", NULL);
         wag_table *table = wag_exports_table(wag_instance_exports(instance), "t");
-        wag_func *func = func_of(instance, "f");
+        wag_func *func = export_of(instance, "f");
         wagi_store_stress(wag_agent_current(), true);
         finalized = 0;
         wag_extern *ext = wag_extern_new(&finalized, count_final);
@@ -545,9 +538,9 @@ static relay_pair relay_of(const char *text, wag_tier first, wag_tier second, bo
         ASSERT_OK(wag_imports_set(imports, "h", "other", WAG_GLOBAL(other)));
         wag_global_unref(other);
         pair.instances[i] = instance_of_text(by[i], text, imports);
-        ASSERT_OK(wag_table_set(pair.table, i, WAG_VAL_FUNC(func_of(pair.instances[i], "f"))));
+        ASSERT_OK(wag_table_set(pair.table, i, WAG_VAL_FUNC(export_of(pair.instances[i], "f"))));
         if (has_traps)
-            ASSERT_OK(wag_table_set(pair.table, 2 + i, WAG_VAL_FUNC(func_of(pair.instances[i], "trap"))));
+            ASSERT_OK(wag_table_set(pair.table, 2 + i, WAG_VAL_FUNC(export_of(pair.instances[i], "trap"))));
     }
     wag_imports_unref(imports);
     return pair;
@@ -582,10 +575,10 @@ static void test_a_million_tail_calls_between_tiers_take_no_stack(void **state)
         for (int b = 0; b < TIERS; b++) {
             relay_pair pair = relay_of(relay, tiers[a], tiers[b], true);
             for (int i = 0; i < 2; i++) {
-                assert_relays(func_of(pair.instances[i], "f"), 1000000);
-                assert_relays(func_of(pair.instances[i], "start"), 100001);
+                assert_relays(export_of(pair.instances[i], "f"), 1000000);
+                assert_relays(export_of(pair.instances[i], "start"), 100001);
                 for (int32_t count = 0; count < 4; count++)
-                    assert_relays(func_of(pair.instances[i], "f"), count);
+                    assert_relays(export_of(pair.instances[i], "f"), count);
             }
             relay_free(&pair);
         }
@@ -618,7 +611,7 @@ static void test_vectors_travel_with_tail_calls_between_tiers(void **state)
             relay_pair pair = relay_of(text, tiers[a], tiers[b], false);
             wag_val arg = WAG_VAL_I32(100000), results[4];
             wag_error *error = NULL;
-            if (wag_call(func_of(pair.instances[0], "g"), &arg, 1, results, 4, &error) != WAG_OK)
+            if (wag_call(export_of(pair.instances[0], "g"), &arg, 1, results, 4, &error) != WAG_OK)
                 fail_msg("%s", wag_error_message(error));
             for (int i = 0; i < 4; i++)
                 assert_int_equal(results[i].of.i64, (i < 2 ? 1 : -1) * (i + 1) * 100000);
@@ -634,10 +627,10 @@ static void test_a_trap_behind_tail_calls_between_tiers_has_the_last_frame_only(
             relay_pair pair = relay_of(relay, tiers[a], tiers[b], true);
             wag_val args[] = {WAG_VAL_I32(101), WAG_VAL_I64(5), WAG_VAL_F64(0.5)}, results[2];
             wag_error *error = NULL;
-            ASSERT_ERR(wag_call(func_of(pair.instances[0], "trap"), args, 3, results, 2, &error), WAG_UNREACHABLE);
+            ASSERT_ERR(wag_call(export_of(pair.instances[0], "trap"), args, 3, results, 2, &error), WAG_UNREACHABLE);
             assert_int_equal(wag_error_frame_count(error), 1);
             wag_error_unref(error);
-            assert_relays(func_of(pair.instances[0], "f"), 10);
+            assert_relays(export_of(pair.instances[0], "f"), 10);
             relay_free(&pair);
         }
 }
@@ -672,7 +665,7 @@ static void test_tail_calls_of_host_functions_give_their_results(void **state)
                 "    (if (f32.ne (local.get 17) (f32.const 18)) (then unreachable))"
                 "    (return_call $f)))",
                 imports);
-            ASSERT_OK(wag_imports_set(imports, "h", "g", WAG_FUNC(func_of(inner, "g"))));
+            ASSERT_OK(wag_imports_set(imports, "h", "g", WAG_FUNC(export_of(inner, "g"))));
             wag_instance *outer = instance_of_text(
                 tiers[b],
                 "(module (import \"h\" \"g\" (func $g"
@@ -684,7 +677,7 @@ static void test_tail_calls_of_host_functions_give_their_results(void **state)
                 "    (f32.const 14) (f32.const 15) (f32.const 16) (f32.const 17) (f32.const 18))))",
                 imports);
             wag_val results[3];
-            ASSERT_OK(wag_call(func_of(outer, "f"), NULL, 0, results, 3, NULL));
+            ASSERT_OK(wag_call(export_of(outer, "f"), NULL, 0, results, 3, NULL));
             for (int i = 0; i < 3; i++)
                 assert_true(same(&results[i], &s.results[i]));
             wag_instance_unref(outer);

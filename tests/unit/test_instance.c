@@ -13,13 +13,6 @@ static int store_is_empty(void **state)
     return 0;
 }
 
-static wag_func *export_of(const wag_instance *instance, const char *name)
-{
-    wag_func *func = wag_exports_func(wag_instance_exports(instance), name);
-    assert_non_null(func);
-    return func;
-}
-
 /* ---- set-up ---- */
 
 static void test_globals_tables_and_segments_are_initialised_in_order(void **state)

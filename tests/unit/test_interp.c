@@ -8,13 +8,6 @@
 
 /* ---- help ---- */
 
-static wag_func *export_of(const wag_instance *instance, const char *name)
-{
-    wag_func *func = wag_exports_func(wag_instance_exports(instance), name);
-    assert_non_null(func);
-    return func;
-}
-
 /* Call an export of type (i32) -> (i32). */
 static int32_t call_1(const wag_instance *instance, const char *name, int32_t argument)
 {

@@ -24,13 +24,6 @@ static void assert_vector(const wag_val *got, unsigned seed)
     assert_memory_equal(got->of.v128, wanted.of.v128, 16);
 }
 
-static wag_func *export_of(const wag_instance *instance, const char *name)
-{
-    wag_func *func = wag_exports_func(wag_instance_exports(instance), name);
-    assert_non_null(func);
-    return func;
-}
-
 static void call(const wag_instance *instance, const char *name, const wag_val *args, size_t arg_count,
                  wag_val *results, size_t result_count)
 {

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/os.h"
+#include "runtime/pool.h"
 #include "runtime/store.h"
 
 enum { PAGE = 65536 };
@@ -225,6 +226,7 @@ static void test_making_one_without_memory_fails_cleanly(void **state)
     (void)state;
     for (uint64_t n = 0; n < 6; n++) {
         wag_memory *memory = NULL;
+        wagi_pools_trim(wag_agent_current());
         wagi_alloc_fail_after(n);
         wag_err err = wag_memory_new(1, UINT64_MAX, &memory, NULL);
         wagi_alloc_fail_after(UINT64_MAX);
@@ -232,6 +234,7 @@ static void test_making_one_without_memory_fails_cleanly(void **state)
         wag_memory_unref(memory);
         assert_int_equal(wag_agent_live_objects(), 0);
     }
+    wagi_pools_trim(wag_agent_current());
     wagi_os_fail_once(0);
     ASSERT_ERR(wag_memory_new(1, UINT64_MAX, NULL, NULL), WAG_RANGE);
     wagi_os_fail_once(UINT64_MAX);

@@ -30,19 +30,12 @@ static wag_instance *native_of(const char *text, wag_tier tier, wag_imports *imp
     return instance;
 }
 
-static wag_func *func_of(const wag_instance *instance, const char *name)
-{
-    wag_func *func = wag_exports_func(wag_instance_exports(instance), name);
-    assert_non_null(func);
-    return func;
-}
-
 /* Call an i32 -> i32 export; the error, or NULL and the result. */
 static wag_error *call_1(const wag_instance *instance, const char *name, int32_t x, int32_t *ret_value)
 {
     wag_val arg = WAG_VAL_I32(x), result = WAG_VAL_I32(0);
     wag_error *error = NULL;
-    if (wag_call(func_of(instance, name), &arg, 1, &result, 1, &error) != WAG_OK)
+    if (wag_call(export_of(instance, name), &arg, 1, &result, 1, &error) != WAG_OK)
         return error;
     *ret_value = result.of.i32;
     return NULL;

@@ -89,16 +89,11 @@ static wag_instance *instance_in(wag_tier tier, wag_func *f, wag_host_func host,
     return instance;
 }
 
-static wag_func *func_of(const wag_instance *instance, const char *name)
-{
-    return wag_exports_func(wag_instance_exports(instance), name);
-}
-
 static wag_err call(const wag_instance *instance, const char *name, int32_t n, int32_t *ret_result,
                     wag_error **reterr_error)
 {
     wag_val arg = WAG_VAL_I32(n), result = {0};
-    wag_err err = wag_call(func_of(instance, name), &arg, 1, &result, 1, reterr_error);
+    wag_err err = wag_call(export_of(instance, name), &arg, 1, &result, 1, reterr_error);
     *ret_result = result.of.i32;
     return err;
 }
@@ -146,7 +141,7 @@ static void test_a_handler_finds_all_its_locals_after_many_frames_have_gone(void
             wag_val args[8] = {WAG_VAL_I64(1),     WAG_VAL_I64(20),     WAG_VAL_I64(300), WAG_VAL_I64(4000),
                                WAG_VAL_I64(50000), WAG_VAL_I64(600000), WAG_VAL_F64(0.5), WAG_VAL_I32(n)};
             wag_val result = {0};
-            ASSERT_OK(wag_call(func_of(instance, "live"), args, 8, &result, 1, NULL));
+            ASSERT_OK(wag_call(export_of(instance, "live"), args, 8, &result, 1, NULL));
             assert_true(result.of.f64 == 654321 + 1 + 77 + 0.5);
             assert_int_equal(value_of(instance, "catch", n), 77);
         }
@@ -169,8 +164,8 @@ static void test_exceptions_go_from_any_tier_through_any_to_any(void **state)
     (void)state;
     for (unsigned i = 0; i < TIERS * TIERS * TIERS; i++) {
         wag_instance *inner = instance_in(tiers[i % TIERS], NULL, identity, NULL);
-        wag_instance *middle = instance_in(tiers[i / TIERS % TIERS], func_of(inner, "deep"), NULL, NULL);
-        wag_instance *outer = instance_in(tiers[i / TIERS / TIERS], func_of(middle, "raw"), NULL, NULL);
+        wag_instance *middle = instance_in(tiers[i / TIERS % TIERS], export_of(inner, "deep"), NULL, NULL);
+        wag_instance *outer = instance_in(tiers[i / TIERS / TIERS], export_of(middle, "raw"), NULL, NULL);
         assert_int_equal(value_of(outer, "out", 10), 77);
         assert_int_equal(value_of(outer, "far", 10), 5);
         int32_t ignored;
@@ -197,7 +192,7 @@ static wag_error *pass_on(void *context, const wag_val *args, wag_val *results)
 {
     relay *r = context;
     wag_error *error = NULL;
-    if (wag_call(func_of(r->instance, "deep"), args, 1, results, 1, &error) != WAG_OK)
+    if (wag_call(export_of(r->instance, "deep"), args, 1, results, 1, &error) != WAG_OK)
         r->seen = wag_error_exception(error);
     return error;
 }
@@ -238,7 +233,7 @@ static void test_no_clause_catches_a_trap_or_an_interrupt_or_an_overflow(void **
         assert_int_equal(wag_error_frame_count(error), 1);
         wag_error_unref(error);
         ASSERT_ERR(call(instance, "far", 0, &ignored, NULL), WAG_INTERRUPTED);
-        wag_instance *outer = instance_in(tiers[t], func_of(instance, "deep"), NULL, NULL);
+        wag_instance *outer = instance_in(tiers[t], export_of(instance, "deep"), NULL, NULL);
         ASSERT_ERR(call(outer, "far", 1 << 30, &ignored, NULL), WAG_STACK_OVERFLOW);
         assert_int_equal(value_of(outer, "far", 5), 5); /* all is usable afterwards */
         wag_instance_unref(outer);

@@ -30,17 +30,10 @@ static wag_instance *make(wag_module *module, wag_imports *imports)
     return instance;
 }
 
-static wag_func *func_of(const wag_instance *instance, const char *name)
-{
-    wag_func *func = wag_exports_func(wag_instance_exports(instance), name);
-    assert_non_null(func);
-    return func;
-}
-
 static void call(const wag_instance *instance, const char *name)
 {
     wag_error *error = NULL;
-    if (wag_call(func_of(instance, name), NULL, 0, NULL, 0, &error) != WAG_OK)
+    if (wag_call(export_of(instance, name), NULL, 0, NULL, 0, &error) != WAG_OK)
         fail_msg("%s: %s", name, wag_error_message(error));
 }
 
@@ -57,7 +50,9 @@ static int nothing_is_left(void **state)
     assert_int_equal(wag_agent_live_objects(), 0);
     assert_int_equal(wag_live_modules(), 0);
     assert_int_equal(wag_agent_current()->pools.count, 0);
+    wagi_pools_trim(wag_agent_current()); /* memories of the host's */
     assert_int_equal(wag_agent_current()->pools.ready_bytes, 0);
+    assert_int_equal(wag_agent_current()->pools.ready_memory, 0);
     return 0;
 }
 
@@ -171,7 +166,7 @@ static void test_an_instance_that_traps_leaves_nothing_to_the_next_one(void **st
         for (int i = 0; i < 20; i++) {
             wag_instance *instance = make(module, NULL);
             assert_int_equal(call_i32(instance, "f"), 0);
-            ASSERT_ERR(wag_call(func_of(instance, "trap"), NULL, 0, NULL, 0, NULL), WAG_UNREACHABLE);
+            ASSERT_ERR(wag_call(export_of(instance, "trap"), NULL, 0, NULL, 0, NULL), WAG_UNREACHABLE);
             wag_instance_unref(instance);
         }
         wag_module_unref(module);
@@ -301,10 +296,10 @@ static void test_a_function_made_for_an_import_is_another_one_for_each_instance(
     wag_imports *imports = wag_imports_new();
     ASSERT_OK(wag_imports_set_func(imports, "e", "f", NULL, give, &one, NULL));
     wag_instance *a = make(module, imports), *b = make(module, imports);
-    assert_ptr_not_equal(func_of(a, "f"), func_of(b, "f"));
+    assert_ptr_not_equal(export_of(a, "f"), export_of(b, "f"));
     ASSERT_OK(wag_imports_set_func(imports, "e", "f", "() -> (i32)", give, &one, NULL));
     wag_instance *c = make(module, imports), *d = make(module, imports);
-    assert_ptr_equal(func_of(c, "f"), func_of(d, "f"));
+    assert_ptr_equal(export_of(c, "f"), export_of(d, "f"));
     wag_instance *all[] = {a, b, c, d};
     for (int i = 0; i < 4; i++)
         wag_instance_unref(all[i]);
@@ -369,7 +364,7 @@ static void test_segments_into_imported_objects_are_written_each_time(void **sta
             assert_memory_equal(wag_memory_data(memory) + 8, "hi", 2);
             wag_val func;
             ASSERT_OK(wag_table_get(table, 2, &func));
-            assert_ptr_equal(func.of.func, func_of(instance, "f"));
+            assert_ptr_equal(func.of.func, export_of(instance, "f"));
             wag_val_unref(func);
             assert_int_equal(call_i32(instance, "f"), 'x');
             wag_instance_unref(instance);

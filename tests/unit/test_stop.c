@@ -25,13 +25,6 @@ static wag_instance *instance_in(wag_tier tier, const char *text, wag_imports *i
     return instance;
 }
 
-static wag_func *func_of(const wag_instance *instance, const char *name)
-{
-    wag_func *func = wag_exports_func(wag_instance_exports(instance), name);
-    assert_non_null(func);
-    return func;
-}
-
 typedef struct raiser {
     wag_agent *agent;
     atomic_bool over;
@@ -64,7 +57,7 @@ static void test_code_in_every_tier_agrees_whether_an_interrupt_is_pending(void 
         while (wag_agent_interrupted())
             ASSERT_ERR(wag_agent_run(), WAG_INTERRUPTED);
         for (size_t t = 0; t < TIERS; t++)
-            ASSERT_OK(wag_call(func_of(instances[t], "f"), NULL, 0, NULL, 0, NULL));
+            ASSERT_OK(wag_call(export_of(instances[t], "f"), NULL, 0, NULL, 0, NULL));
     }
     for (size_t t = 0; t < TIERS; t++)
         wag_instance_unref(instances[t]);
@@ -196,7 +189,7 @@ static void assert_alive(const wag_instance *instance, way way)
 {
     if (way == TERMINATE) {
         wag_val result;
-        ASSERT_ERR(wag_call(func_of(instance, "fine"), NULL, 0, &result, 1, NULL), WAG_TERMINATED);
+        ASSERT_ERR(wag_call(export_of(instance, "fine"), NULL, 0, &result, 1, NULL), WAG_TERMINATED);
         ASSERT_ERR(wag_agent_run(), WAG_TERMINATED);
         ASSERT_ERR(wag_agent_wait(WAG_NO_DEADLINE), WAG_TERMINATED);
         ASSERT_ERR(wag_agent_stop_reason(), WAG_TERMINATED);
@@ -226,7 +219,7 @@ static void test_a_guest_is_stopped_wherever_it_is_and_its_agent_lives(void **st
                 pthread_t thread = open_scene(&s, way);
                 wag_imports *imports = imports_of(&s);
                 wag_instance *instance = instance_in(tiers[t], places_text, imports);
-                wag_err err = call_to_stop(func_of(instance, places[p]), way, &error);
+                wag_err err = call_to_stop(export_of(instance, places[p]), way, &error);
                 if (err != codes[way])
                     fail_msg("%s: %s, not %s", places[p], wag_err_name(err), wag_err_name(codes[way]));
                 assert_stopped(err, &error, way);
@@ -249,8 +242,8 @@ static void test_all_calls_that_are_open_are_stopped_through_the_host(void **sta
                 pthread_t thread = open_scene(&s, way);
                 wag_imports *imports = imports_of(&s);
                 wag_instance *instance = instance_in(tiers[t], places_text, imports);
-                s.inner = func_of(instance, places[p]);
-                assert_stopped(call_to_stop(func_of(instance, "through the host"), way, &error), &error, way);
+                s.inner = export_of(instance, places[p]);
+                assert_stopped(call_to_stop(export_of(instance, "through the host"), way, &error), &error, way);
                 if (way != CALL_DEADLINE ||
                     s.inner_code != WAG_OK) /* OK: it had passed before there was an inner call */
                     ASSERT_ERR(s.inner_code, codes[way]);
@@ -282,7 +275,7 @@ static void test_loops_of_all_kinds_are_stopped(void **state)
                 pthread_t thread = open_scene(&s, way);
                 wag_imports *imports = imports_of(&s);
                 wag_instance *instance = instance_in(tiers[t], loops[k], imports);
-                assert_stopped(call_to_stop(func_of(instance, "loop"), way, &error), &error, way);
+                assert_stopped(call_to_stop(export_of(instance, "loop"), way, &error), &error, way);
                 close_scene(&s, thread);
                 assert_alive(instance, way);
                 wag_instance_unref(instance);
@@ -342,7 +335,7 @@ static void test_an_instruction_that_fills_much_is_stopped(void **state)
     for (size_t t = 0; t < TIERS; t++) {
         wag_instance *instance = instance_in(tiers[t], bulk_text, NULL);
         wag_memory *memory = wag_exports_memory(wag_instance_exports(instance), "m");
-        ASSERT_ERR(wag_call_until(func_of(instance, "fill"), NULL, 0, NULL, 0, wag_deadline_in(500000), NULL),
+        ASSERT_ERR(wag_call_until(export_of(instance, "fill"), NULL, 0, NULL, 0, wag_deadline_in(500000), NULL),
                    WAG_DEADLINE);
         assert_int_equal(*wag_memory_readable(memory, 0x3FFFFFFE, 1), 0);
         wag_instance_unref(instance);
@@ -352,7 +345,7 @@ static void test_an_instruction_that_fills_much_is_stopped(void **state)
 static void call_3(const wag_instance *instance, const char *name, int32_t x, int32_t y, int32_t z)
 {
     wag_val args[] = {WAG_VAL_I32(x), WAG_VAL_I32(y), WAG_VAL_I32(z)};
-    ASSERT_OK(wag_call(func_of(instance, name), args, 3, NULL, 0, NULL));
+    ASSERT_OK(wag_call(export_of(instance, name), args, 3, NULL, 0, NULL));
 }
 
 static void test_copies_of_much_that_overlap_are_like_those_of_little(void **state)
@@ -380,7 +373,7 @@ static void test_copies_of_much_that_overlap_are_like_those_of_little(void **sta
 static bool is_null(const wag_instance *instance, int32_t index)
 {
     wag_val arg = WAG_VAL_I32(index), result;
-    ASSERT_OK(wag_call(func_of(instance, "is null"), &arg, 1, &result, 1, NULL));
+    ASSERT_OK(wag_call(export_of(instance, "is null"), &arg, 1, &result, 1, NULL));
     return result.of.i32;
 }
 
@@ -393,7 +386,7 @@ static void test_copies_of_many_elements_that_overlap_are_like_those_of_few(void
         int32_t to = k ? 0 : 70000, from = k ? 70000 : 0;
         for (size_t i = 0; i < sizeof set / sizeof set[0]; i++) {
             wag_val arg = WAG_VAL_I32(from + set[i]);
-            ASSERT_OK(wag_call(func_of(instance, "put"), &arg, 1, NULL, 0, NULL));
+            ASSERT_OK(wag_call(export_of(instance, "put"), &arg, 1, NULL, 0, NULL));
         }
         call_3(instance, "copy elements", to, from, 500000);
         for (size_t i = 0; i < sizeof set / sizeof set[0]; i++) {
@@ -411,7 +404,7 @@ static const char spin_text[] = "(module (func (export \"loop\") (loop $l (br $l
 
 static wag_err spin(const wag_instance *instance)
 {
-    return wag_call(func_of(instance, "loop"), NULL, 0, NULL, 0, NULL);
+    return wag_call(export_of(instance, "loop"), NULL, 0, NULL, 0, NULL);
 }
 
 static void test_a_deadline_stops_once_and_is_over(void **state)
@@ -441,13 +434,13 @@ static void test_a_deadline_that_has_passed_stops_at_once_and_between_calls(void
         ASSERT_OK(wag_agent_set_deadline(1)); /* long ago */
         assert_true(wag_agent_deadline() == 0);
         ASSERT_ERR(wag_agent_stop_reason(), WAG_DEADLINE);
-        ASSERT_ERR(wag_call(func_of(instance, "fine"), NULL, 0, &result, 1, NULL), WAG_DEADLINE);
+        ASSERT_ERR(wag_call(export_of(instance, "fine"), NULL, 0, &result, 1, NULL), WAG_DEADLINE);
         assert_int_equal(call_i32(instance, "fine"), 7);
         /* It passes while nothing runs: the next call is what it stops. */
         ASSERT_OK(wag_agent_set_deadline(wag_deadline_in(100000)));
         while (!wag_agent_interrupted()) {
         }
-        ASSERT_ERR(wag_call(func_of(instance, "fine"), NULL, 0, &result, 1, NULL), WAG_DEADLINE);
+        ASSERT_ERR(wag_call(export_of(instance, "fine"), NULL, 0, &result, 1, NULL), WAG_DEADLINE);
         assert_int_equal(call_i32(instance, "fine"), 7);
         /* Or nothing, when it is taken back first. */
         ASSERT_OK(wag_agent_set_deadline(0));
@@ -519,7 +512,7 @@ static void test_the_deadline_of_a_call_is_that_call_s_alone(void **state)
         wag_imports *imports = wag_imports_new();
         ASSERT_OK(wag_imports_set_func(imports, "h", "inner", NULL, call_inner_until, &n, NULL));
         wag_instance *instance = instance_in(tiers[t], text, imports);
-        n.inner = func_of(instance, "loop");
+        n.inner = export_of(instance, "loop");
         assert_int_equal(call_i32(instance, "outer"), 9); /* both inner calls ended, and nothing else */
         ASSERT_ERR(n.inner_code, WAG_DEADLINE);
         assert_int_equal(n.inner_calls, 2);
@@ -535,7 +528,7 @@ static void test_the_deadline_of_a_call_is_that_call_s_alone(void **state)
         n.inner_calls = 0;
         n.agent_ns = 300000;
         wag_val result;
-        ASSERT_ERR(wag_call(func_of(instance, "outer"), NULL, 0, &result, 1, NULL), WAG_DEADLINE);
+        ASSERT_ERR(wag_call(export_of(instance, "outer"), NULL, 0, &result, 1, NULL), WAG_DEADLINE);
         ASSERT_ERR(n.inner_code, WAG_DEADLINE);
         assert_int_equal(n.inner_calls, 1);
         assert_true(wag_agent_deadline() == WAG_NO_DEADLINE);

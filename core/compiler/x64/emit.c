@@ -1,4 +1,4 @@
-/* Emission: operands, jumps, constants, and the walk over a function. */
+/* Emission: operands, jumps, and the walk over a function. */
 #include "compiler/x64/emit.h"
 
 #include <string.h>
@@ -11,6 +11,8 @@
 /* Instructions of a loop's head that is repeated at the loop's end, and how often in a function. */
 #define MAX_REPEATED 8
 #define MAX_REPEATS 128
+/* Instructions of a block that only leads to such a head and is repeated with it. */
+#define MAX_TAIL 4
 /* Loops of at most so many instructions are emitted UNROLL times, the larger ones of them half as often. All copies
  * together add at most MIN_UNROLLED_CODE instructions and a quarter of the function. */
 #define MAX_UNROLLED 24
@@ -76,7 +78,13 @@ int wagi_x64_use_float(wagi_x64_emitter *e, uint32_t v, int scratch)
     int xmm = wagi_x64_xmm(e, v);
     if (xmm >= 0)
         return xmm;
-    wagi_x64_load_float(e, wagi_x64_vreg(e, v)->type, scratch, wagi_x64_slot(e, v));
+    bool holds = e->held_at == e->code.n;
+    if (holds && e->held_vreg == v)
+        wagi_x64_move_float(e, scratch, XMM_B);
+    else
+        wagi_x64_load_float(e, wagi_x64_vreg(e, v)->type, scratch, wagi_x64_slot(e, v));
+    if (holds && (scratch != XMM_B || e->held_vreg == v))
+        e->held_at = e->code.n;
     return scratch;
 }
 
@@ -102,6 +110,10 @@ void wagi_x64_put_float(wagi_x64_emitter *e, uint32_t v, int xmm)
         wagi_x64_move_float(e, home, xmm);
     else if (home == WAGI_HOME_SLOT)
         wagi_x64_store_float(e, wagi_x64_vreg(e, v)->type, xmm, wagi_x64_slot(e, v));
+    if (home == WAGI_HOME_SLOT && xmm == XMM_B) { /* who reads it next need not wait for the store */
+        e->held_vreg = v;
+        e->held_at = e->code.n;
+    }
 }
 
 void wagi_x64_op(wagi_x64_emitter *e, uint32_t form, int reg, uint32_t v)
@@ -141,23 +153,6 @@ void wagi_x64_sse(wagi_x64_emitter *e, uint32_t form, int d, int a, int b, bool 
     }
     wagi_x64_move_float(e, d, a);
     wagi_x64_rr(&e->code, form, d, b);
-}
-
-static void const_operand(wagi_x64_emitter *e, wagi_x64_const_ref ref)
-{
-    ref.at = (uint32_t)e->code.n - 4;
-    if (!WAGI_VEC_PUSH(&e->const_refs, ref))
-        e->failed = true;
-}
-
-void wagi_x64_const_operand(wagi_x64_emitter *e, uint64_t value, uint32_t size, uint32_t tail)
-{
-    const_operand(e, (wagi_x64_const_ref){.size = size, .value = value, .tail = tail});
-}
-
-void wagi_x64_vector_operand(wagi_x64_emitter *e, uint64_t low, uint64_t high, uint32_t tail)
-{
-    const_operand(e, (wagi_x64_const_ref){.size = 16, .value = low, .high = high, .tail = tail});
 }
 
 void wagi_x64_sse_const(wagi_x64_emitter *e, uint32_t form, int d, int a, uint64_t value, uint32_t size)
@@ -206,7 +201,7 @@ void wagi_x64_record_in(wagi_x64_emitter *e, wagi_site_kind kind, uint32_t sourc
     record(e, kind, source, inlined, handler);
 }
 
-/* Apart, so that the usual site saves no registers. */
+/* Apart, so that the usual site does not save the registers that this needs. */
 __attribute__((noinline)) static void record_any(wagi_x64_emitter *e, wagi_site_kind kind)
 {
     uint32_t source = e->ir->source.p[e->ins];
@@ -218,17 +213,8 @@ __attribute__((noinline)) static void record_any(wagi_x64_emitter *e, wagi_site_
 
 void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind)
 {
-    const wagi_ir *ir = e->ir;
-    uint32_t code = (uint32_t)e->code.n - e->start, source = ir->source.p[e->ins];
-    bool is_own = e->ins >= e->inlined_from && e->ins < e->inlined_until && e->inlined == WAGI_NIL;
-    if (!is_own || ir->handlers.n ||
-        !wagi_sites_put_near(e->out, kind, code - e->site_code, (int64_t)source - e->site_source)) {
+    if (!wagi_x64_record_usual(e, kind))
         record_any(e, kind);
-        return;
-    }
-    e->site_code = code;
-    e->site_source = source;
-    e->site_count++;
 }
 
 void wagi_x64_reloc(wagi_x64_emitter *e, wagi_reloc_kind kind, uintptr_t target)
@@ -288,18 +274,34 @@ static void poll(wagi_x64_emitter *e)
     wagi_x64_trap_if(e, CC_B, WAG_INTERRUPTED);
 }
 
-/* sub qword fs:[fuel], units */
-static void charge(wagi_x64_emitter *e, uint64_t units)
+/* op qword fs:[fuel], value; op: 5 sub, 7 cmp */
+static void on_fuel(wagi_x64_emitter *e, uint8_t op, uint32_t value)
 {
+    bool is_byte = value < 128;
     wagi_x64_u8(&e->code, 0x64);
     wagi_x64_u8(&e->code, 0x48);
-    wagi_x64_u8(&e->code, 0x81);
-    wagi_x64_u8(&e->code, 5 << 3 | 4);
+    wagi_x64_u8(&e->code, is_byte ? 0x83 : 0x81);
+    wagi_x64_u8(&e->code, (uint8_t)(op << 3 | 4));
     wagi_x64_u8(&e->code, 0x25); /* no base, no index */
     wagi_x64_u32(&e->code, (uint32_t)e->context->fuel);
-    wagi_x64_u32(&e->code, (uint32_t)units);
-    wagi_x64_trap_if(e, CC_S, WAG_OUT_OF_FUEL);
+    if (is_byte)
+        wagi_x64_u8(&e->code, (uint8_t)value);
+    else
+        wagi_x64_u32(&e->code, value);
 }
+
+/* Which file knows an op, as its place in ir.def suggests. */
+typedef enum group { GROUP_OTHER, GROUP_INT, GROUP_MEMORY, GROUP_VECTOR } group;
+static const uint8_t groups[WAGI_IR_OP_COUNT] = {
+#define GROUP_OF(op)                                                                                                   \
+    ((op) > WAGI_IR_NOP && (op) < WAGI_IR_BRCC            ? GROUP_INT                                                  \
+     : (op) >= WAGI_IR_LOAD && (op) < WAGI_IR_FADD        ? GROUP_MEMORY                                               \
+     : (op) == WAGI_IR_VECTOR || (op) == WAGI_IR_VECTOR_3 ? GROUP_VECTOR                                               \
+                                                          : GROUP_OTHER)
+#define IR(name, uses) [WAGI_IR_##name] = GROUP_OF(WAGI_IR_##name),
+#include "compiler/ir.def"
+#undef IR
+};
 
 static inline void emit_ins(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins);
 
@@ -352,6 +354,56 @@ static bool repeat_head(wagi_x64_emitter *e, uint32_t block, uint32_t label)
     return true;
 }
 
+/* A short jump from before to behind this place: with more code in between it might not reach. */
+static bool is_jumped_over(const wagi_x64_emitter *e, uint32_t block)
+{
+    const wagi_x64_block_ref *refs = e->block_refs.p;
+    for (size_t i = e->block_refs.n; i-- > 0 && refs[i].at + INT8_MAX >= e->code.n;)
+        if (refs[i].is_short && refs[i].block > block)
+            return true;
+    return false;
+}
+
+/* The block that a jump leads to is small and then goes to an interpreter's loop: what most of its cases end with. */
+static bool can_repeat_tail(const wagi_x64_emitter *e, uint32_t block, uint32_t tail)
+{
+    const wagi_ir *ir = e->ir;
+    const wagi_block *t = &ir->blocks.p[tail];
+    uint32_t size = t->last - t->first;
+    if (size < 2 || size > MAX_TAIL + 1 || t->loop != ir->blocks.p[block].loop || e->unroll_head != WAGI_NIL ||
+        ir->ins.p[t->last - 1].op != WAGI_IR_JMP)
+        return false;
+    for (uint32_t i = t->first; i + 1 < t->last; i++)
+        if (groups[ir->ins.p[i].op] != GROUP_INT && groups[ir->ins.p[i].op] != GROUP_MEMORY)
+            return false;
+    uint32_t head = ir->labels.p[ir->ins.p[t->last - 1].dst].block;
+    const wagi_block *h = &ir->blocks.p[head];
+    return h->last > h->first && ir->ins.p[h->last - 1].op == WAGI_IR_BR_TABLE && can_repeat(e, block, head) &&
+           !wagi_x64_has_edits(e, tail) && !is_jumped_over(e, block);
+}
+
+static bool repeat_tail(wagi_x64_emitter *e, uint32_t block, uint32_t label)
+{
+    uint32_t tail = e->ir->labels.p[label].block, at = e->ins;
+    if (!can_repeat_tail(e, block, tail))
+        return false;
+    const wagi_block *t = &e->ir->blocks.p[tail];
+    for (uint32_t i = t->first; i + 1 < t->last && wagi_x64_roomy(e, INS_ROOM); i++) {
+        e->ins = i;
+        emit_ins(e, tail, &e->ir->ins.p[i]);
+        wagi_x64_forget_bounds(e, &e->ir->ins.p[i]);
+    }
+    repeat_head(e, block, e->ir->ins.p[t->last - 1].dst);
+    e->ins = at;
+    return true;
+}
+
+/* What a jump leads to in its place. False: it has to jump. */
+static bool repeat(wagi_x64_emitter *e, uint32_t block, uint32_t label)
+{
+    return e->ir->labels.p[label].block > block ? repeat_tail(e, block, label) : repeat_head(e, block, label);
+}
+
 /* Apart, so that the usual instruction does not save the registers that this needs. */
 __attribute__((noinline)) static void emit_control(wagi_x64_emitter *e, uint32_t block, const wagi_ins *ins)
 {
@@ -363,7 +415,7 @@ __attribute__((noinline)) static void emit_control(wagi_x64_emitter *e, uint32_t
         branch(e, ins);
         break;
     case WAGI_IR_JMP:
-        if (!falls_to(e, block, ins->dst) && !repeat_head(e, block, ins->dst))
+        if (!falls_to(e, block, ins->dst) && !repeat(e, block, ins->dst))
             wagi_x64_jump_label(e, -1, ins->dst);
         break;
     case WAGI_IR_BR_TABLE:
@@ -376,8 +428,12 @@ __attribute__((noinline)) static void emit_control(wagi_x64_emitter *e, uint32_t
         if (!e->is_copy) /* once for all copies of an unrolled loop */
             poll(e);
         break;
-    case WAGI_IR_FUEL:
-        charge(e, ins->imm);
+    case WAGI_IR_FUEL_CHECK:
+        on_fuel(e, 7, 0);
+        wagi_x64_trap_if(e, CC_LE, WAG_OUT_OF_FUEL);
+        break;
+    case WAGI_IR_FUEL: /* a body has no more instructions than 31 bits say */
+        on_fuel(e, 5, (uint32_t)ins->imm);
         break;
     case WAGI_IR_RETURN:
         wagi_x64_emit_return(e, ins);
@@ -390,18 +446,6 @@ __attribute__((noinline)) static void emit_control(wagi_x64_emitter *e, uint32_t
     }
 }
 
-/* Which file knows an op, as its place in ir.def suggests. */
-typedef enum group { GROUP_OTHER, GROUP_INT, GROUP_MEMORY, GROUP_VECTOR } group;
-static const uint8_t groups[WAGI_IR_OP_COUNT] = {
-#define GROUP_OF(op)                                                                                                   \
-    ((op) > WAGI_IR_NOP && (op) < WAGI_IR_BRCC            ? GROUP_INT                                                  \
-     : (op) >= WAGI_IR_LOAD && (op) < WAGI_IR_FADD        ? GROUP_MEMORY                                               \
-     : (op) == WAGI_IR_VECTOR || (op) == WAGI_IR_VECTOR_3 ? GROUP_VECTOR                                               \
-                                                          : GROUP_OTHER)
-#define IR(name, uses) [WAGI_IR_##name] = GROUP_OF(WAGI_IR_##name),
-#include "compiler/ir.def"
-#undef IR
-};
 static bool (*const emit_group[])(wagi_x64_emitter *e, const wagi_ins *ins) = {
     [GROUP_INT] = wagi_x64_emit_int,
     [GROUP_MEMORY] = wagi_x64_emit_memory,
@@ -464,11 +508,13 @@ static inline uint32_t next_edit_from(const wagi_x64_emitter *e, uint32_t block,
 
 /* ---- blocks ---- */
 
-static void begin_block(wagi_x64_emitter *e, uint32_t b)
+static inline void begin_block(wagi_x64_emitter *e, uint32_t b)
 {
     const wagi_block *block = &e->ir->blocks.p[b];
-    if (block->target)
+    if (block->target) {
         e->flags_at = 0;
+        e->held_at = SIZE_MAX;
+    }
     if (block->target || b == 0 || !e->ir->blocks.p[b - 1].falls)
         e->bounds_count = 0; /* there are other ways here */
     if (block->loop_head && !e->is_copy) {
@@ -478,7 +524,7 @@ static void begin_block(wagi_x64_emitter *e, uint32_t b)
     e->block_at.p[b] = (uint32_t)e->code.n + 1;
 }
 
-static void emit_block(wagi_x64_emitter *e, uint32_t b, uint32_t end)
+static inline __attribute__((always_inline)) void emit_block_here(wagi_x64_emitter *e, uint32_t b, uint32_t end)
 {
     const wagi_block *block = &e->ir->blocks.p[b];
     begin_block(e, b);
@@ -496,6 +542,11 @@ static void emit_block(wagi_x64_emitter *e, uint32_t b, uint32_t end)
         if (i == end || e->failed)
             return;
     }
+}
+
+static void emit_block(wagi_x64_emitter *e, uint32_t b, uint32_t end)
+{
+    emit_block_here(e, b, end);
 }
 
 /* ---- unrolling ---- */
@@ -579,14 +630,14 @@ static void emit_blocks(wagi_x64_emitter *e)
             emit_unrolled(e, loop, copies);
             b = loop->end - 1;
         } else {
-            emit_block(e, b, ir->blocks.p[b].last);
+            emit_block_here(e, b, ir->blocks.p[b].last);
         }
     }
     if (e->next_edit != e->homes->edits.n)
         e->failed = true; /* an edit without a place */
 }
 
-/* ---- the function's tail: cold code, constants, tables ---- */
+/* ---- the function's tail ---- */
 
 static bool same_cold(const wagi_x64_cold *x, const wagi_x64_cold *y)
 {
@@ -609,55 +660,12 @@ static void emit_colds(wagi_x64_emitter *e)
     }
 }
 
-static void emit_table(wagi_x64_emitter *e, const wagi_x64_const_ref *ref)
-{
-    uint32_t first = (uint32_t)ref->value, count = (uint32_t)(ref->value >> 32);
-    if (!wagi_x64_roomy(e, (size_t)count * 4 + 16))
-        return;
-    while (e->code.n & 3)
-        wagi_x64_u8(&e->code, 0xCC);
-    size_t table = e->code.n;
-    wagi_x64_set_rel32(e, ref->at, table);
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t block = e->ir->labels.p[e->ir->pool.p[first + i]].block;
-        wagi_x64_u32(&e->code, (uint32_t)(e->block_at.p[block] - 1 - table));
-    }
-}
-
-static void emit_constants(wagi_x64_emitter *e)
-{
-    for (size_t i = 0; i < e->const_refs.n && wagi_x64_roomy(e, INS_ROOM); i++) {
-        const wagi_x64_const_ref *ref = &e->const_refs.p[i];
-        size_t j = i > 32 ? i - 32 : 0; /* equal constants are mostly near */
-        while (j < i && (e->const_refs.p[j].size != ref->size || e->const_refs.p[j].value != ref->value ||
-                         e->const_refs.p[j].high != ref->high))
-            j++;
-        size_t at;
-        if (j < i) {
-            uint32_t rel, first = e->const_refs.p[j].at;
-            memcpy(&rel, e->code.p + first, 4);
-            at = (size_t)(first + 4 + e->const_refs.p[j].tail + rel);
-        } else if (ref->size == 0) {
-            emit_table(e, ref);
-            continue;
-        } else {
-            while (e->code.n & (ref->size == 16 ? 15 : 7))
-                wagi_x64_u8(&e->code, 0xCC);
-            at = e->code.n;
-            wagi_x64_u64(&e->code, ref->value);
-            if (ref->size == 16)
-                wagi_x64_u64(&e->code, ref->high);
-        }
-        wagi_x64_set_rel32(e, ref->at, at - ref->tail);
-    }
-}
-
 static void finish_function(wagi_x64_emitter *e)
 {
     emit_colds(e);
     wagi_x64_far_calls(e);
     wagi_x64_slows(e);
-    emit_constants(e);
+    wagi_x64_constants(e);
     wagi_x64_bind_blocks(e);
 }
 
@@ -705,6 +713,7 @@ static void emit_function(wagi_x64_emitter *e)
     e->block_refs.n = e->const_refs.n = e->colds.n = e->far_calls.n = e->slows.n = e->ranges.n = 0;
     e->site_code = e->site_source = e->site_count = 0;
     e->flags_at = e->next_edit = 0;
+    e->held_at = SIZE_MAX;
     e->ins = e->repeats = e->unrolled = e->used_xmm = 0;
     e->inlined = WAGI_NIL;
     e->inlined_from = 0;

@@ -28,7 +28,7 @@ static void arithmetic(wagi_x64_emitter *e, const wagi_ins *ins)
         wagi_x64_sse_const(e, form, d, a, (uint64_t)ins->imm, 8);
     } else {
         int b = wagi_x64_xmm(e, ins->b);
-        if (b < 0 && (e->features & X64_HAS_AVX))
+        if (b < 0 && (e->features & X64_HAS_AVX) && !wagi_x64_is_held(e, ins->b))
             wagi_x64_vrm(&e->code, form, d, a, wagi_x64_slot(e, ins->b));
         else
             wagi_x64_sse(e, form, d, a, wagi_x64_use_float(e, ins->b, XMM_B), false);

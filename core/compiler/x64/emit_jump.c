@@ -97,8 +97,9 @@ static uint32_t thread_jump(const wagi_x64_emitter *e, uint32_t block)
      : (op) == WAGI_IR_LOAD || (op) == WAGI_IR_STORE ? (access)                                                        \
      : (op) == WAGI_IR_BRCC || (op) == WAGI_IR_SETCC ? 16                                                              \
      : (op) == WAGI_IR_CALL || (op) == WAGI_IR_TAIL_CALL || (op) == WAGI_IR_BR_TABLE || (op) == WAGI_IR_RETURN ||      \
-             (op) == WAGI_IR_POLL || (op) == WAGI_IR_DIV_S || (op) == WAGI_IR_REM_S || (op) == WAGI_IR_FMIN ||         \
-             (op) == WAGI_IR_FMAX || (op) == WAGI_IR_TRUNC || (op) == WAGI_IR_TRUNC_SAT || (op) == WAGI_IR_CVT_U       \
+             (op) == WAGI_IR_POLL || (op) == WAGI_IR_FUEL_CHECK || (op) == WAGI_IR_DIV_S || (op) == WAGI_IR_REM_S ||   \
+             (op) == WAGI_IR_FMIN || (op) == WAGI_IR_FMAX || (op) == WAGI_IR_TRUNC || (op) == WAGI_IR_TRUNC_SAT ||     \
+             (op) == WAGI_IR_CVT_U                                                                                     \
          ? SHORT_ESTIMATE                                                                                              \
      : (op) >= WAGI_IR_FADD ? 14                                                                                       \
                             : 11)

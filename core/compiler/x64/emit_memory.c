@@ -173,18 +173,21 @@ static void before_access(wagi_x64_emitter *e, uint32_t memory)
         wagi_x64_record(e, WAGI_SITE_FAULT);
 }
 
-static const uint32_t load_forms[WAGI_ACCESS_COUNT] = {
-    [WAGI_ACCESS_32] = 0x8B,
-    [WAGI_ACCESS_64] = X64_W | 0x8B,
-    [WAGI_ACCESS_S8_32] = X64_0F | 0xBE,
-    [WAGI_ACCESS_U8] = X64_0F | 0xB6,
-    [WAGI_ACCESS_S16_32] = X64_0F | 0xBF,
-    [WAGI_ACCESS_U16] = X64_0F | 0xB7,
-    [WAGI_ACCESS_S8_64] = X64_W | X64_0F | 0xBE,
-    [WAGI_ACCESS_S16_64] = X64_W | X64_0F | 0xBF,
-    [WAGI_ACCESS_S32_64] = X64_W | 0x63,
-    [WAGI_ACCESS_U32] = 0x8B,
-};
+#define LOAD_FORMS(X)                                                                                                  \
+    X(WAGI_ACCESS_32, 0x8B)                                                                                            \
+    X(WAGI_ACCESS_64, X64_W | 0x8B)                                                                                    \
+    X(WAGI_ACCESS_S8_32, X64_0F | 0xBE)                                                                                \
+    X(WAGI_ACCESS_U8, X64_0F | 0xB6)                                                                                   \
+    X(WAGI_ACCESS_S16_32, X64_0F | 0xBF)                                                                               \
+    X(WAGI_ACCESS_U16, X64_0F | 0xB7)                                                                                  \
+    X(WAGI_ACCESS_S8_64, X64_W | X64_0F | 0xBE)                                                                        \
+    X(WAGI_ACCESS_S16_64, X64_W | X64_0F | 0xBF)                                                                       \
+    X(WAGI_ACCESS_S32_64, X64_W | 0x63)                                                                                \
+    X(WAGI_ACCESS_U32, 0x8B)
+#define STORE_FORMS(X) X(1, X64_BYTE_REG | 0x88) X(2, X64_66 | 0x89) X(4, 0x89) X(8, X64_W | 0x89)
+#define FORM(at, form) [at] = (form),
+static const uint32_t load_forms[WAGI_ACCESS_COUNT] = {LOAD_FORMS(FORM)};
+static const uint32_t store_forms[] = {STORE_FORMS(FORM)}; /* by width */
 
 void wagi_x64_load(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem mem)
 {
@@ -207,11 +210,6 @@ static void load(wagi_x64_emitter *e, const wagi_ins *ins)
     wagi_x64_mem mem = wagi_x64_address(e, ins->b, ins->a, (uint64_t)ins->imm, wagi_access_width(ins->sub));
     before_access(e, ins->b);
     wagi_x64_load(e, ins, mem);
-}
-
-static inline uint32_t store_form(unsigned width)
-{
-    return width == 1 ? X64_BYTE_REG | 0x88 : width == 2 ? X64_66 | 0x89 : width == 4 ? 0x89 : X64_W | 0x89;
 }
 
 static void store_constant(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem mem)
@@ -245,7 +243,7 @@ static void store_value(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem m
     else if (is_float)
         wagi_x64_store_float(e, ins->type, value, mem);
     else
-        wagi_x64_rm(&e->code, store_form(width), value, mem);
+        wagi_x64_rm(&e->code, store_forms[width], value, mem);
 }
 
 void wagi_x64_store(wagi_x64_emitter *e, const wagi_ins *ins, wagi_x64_mem mem)
@@ -312,8 +310,37 @@ static void ref_func(wagi_x64_emitter *e, const wagi_ins *ins)
     wagi_x64_put(e, ins->dst, d);
 }
 
-/* The usual access: of an integer in a register, to memory 0 behind guard pages, at an address in a register. False: it
- * is another one. */
+/* ---- the usual access: of an integer in a register, to memory 0 behind guard pages, at an address in a register ----
+ */
+
+/* The bytes of an access to [MEMORY + index + displacement] up to its opcode, but for the upper bits of two registers.
+ */
+typedef struct usual_form {
+    uint32_t head;
+    uint8_t rex_at, bits; /* where those are, and how many bits this is */
+} usual_form;
+#define USUAL_REX(form) (0x41u | ((form) >> 16 & 1) << 3) /* MEMORY's upper bit */
+#define USUAL(at, form)                                                                                                \
+    [at] = {.head = (form)&X64_66   ? 0x66 | USUAL_REX(form) << 8 | ((form)&0xFF) << 16                                \
+                    : (form)&X64_0F ? USUAL_REX(form) | 0x0F << 8 | ((form)&0xFF) << 16                                \
+                                    : USUAL_REX(form) | ((form)&0xFF) << 8,                                            \
+            .rex_at = (form)&X64_66 ? 8 : 0,                                                                           \
+            .bits = (form) & (X64_66 | X64_0F) ? 24 : 16},
+static const usual_form usual_loads[WAGI_ACCESS_COUNT] = {LOAD_FORMS(USUAL)};
+static const usual_form usual_stores[] = {STORE_FORMS(USUAL)};
+
+static inline void put_usual(wagi_x64_buffer *b, const usual_form *form, int reg, int index, int32_t disp)
+{
+    unsigned mode = disp == 0 ? 0 : disp == (int8_t)disp ? 1 : 2, upper = (reg & 8) >> 1 | (index & 8) >> 2;
+    unsigned sib = (unsigned)(index & 7) << 3 | (MEMORY & 7);
+    uint64_t word = form->head | (uint64_t)upper << form->rex_at;
+    word |= (uint64_t)(wagi_x64_modrm(mode, reg, RSP) | sib << 8) << form->bits;
+    wagi_x64_word(b, word, form->bits + 16u);
+    memcpy(b->p + b->n, &disp, 4);
+    b->n += mode == 2 ? 4 : mode;
+}
+
+/* False: it is another one. */
 static inline bool access_usual(wagi_x64_emitter *e, const wagi_ins *ins)
 {
     bool is_load = ins->op == WAGI_IR_LOAD;
@@ -324,9 +351,10 @@ static inline bool access_usual(wagi_x64_emitter *e, const wagi_ins *ins)
     int index = wagi_x64_reg(e, ins->a), reg = wagi_x64_reg(e, value);
     if ((index | reg) < 0)
         return false;
-    wagi_x64_record(e, WAGI_SITE_FAULT);
-    uint32_t form = is_load ? load_forms[ins->sub] : store_form(wagi_access_width(ins->sub));
-    wagi_x64_rm(&e->code, form, reg, wagi_x64_indexed(MEMORY, index, 0, (int32_t)ins->imm));
+    if (!wagi_x64_record_usual(e, WAGI_SITE_FAULT))
+        wagi_x64_record(e, WAGI_SITE_FAULT);
+    const usual_form *form = is_load ? &usual_loads[ins->sub] : &usual_stores[wagi_access_width(ins->sub)];
+    put_usual(&e->code, form, reg, index, (int32_t)ins->imm);
     return true;
 }
 

@@ -117,6 +117,8 @@ static vector_rm operand(vector *v, uint32_t vreg)
     int reg = wagi_x64_xmm(v->e, vreg);
     if (reg >= 0)
         return in_reg(take(v, reg));
+    if (wagi_x64_is_held(v->e, vreg))
+        return in_reg(take(v, XMM_B));
     return (vector_rm){.reg = -1, .mem = wagi_x64_slot(v->e, vreg)};
 }
 
@@ -246,6 +248,16 @@ void wagi_x64_v_swapped(vector *v)
 {
     int b = wagi_vx_second(v);
     wagi_vx_op(v, v->row->form, v->d, b, wagi_vx_first_rm(v));
+}
+
+/* Which operand is the first one is all the same: not the one in memory. */
+void wagi_x64_v_commutes(vector *v)
+{
+    bool swaps = !(v->ins->flags & WAGI_INS_IMM) && wagi_x64_xmm(v->e, v->ins->a) < 0;
+    if (swaps && wagi_x64_xmm(v->e, v->ins->b) >= 0)
+        wagi_x64_v_swapped(v);
+    else
+        wagi_x64_v_binary(v);
 }
 
 void wagi_x64_v_swapped_imm(vector *v)

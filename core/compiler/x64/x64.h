@@ -120,6 +120,8 @@ typedef struct wagi_x64_emitter {
     size_t flags_at; /* the flags say how flags_vreg compares with 0, if the code still ends here */
     uint32_t flags_vreg;
     uint8_t flags_type;
+    uint32_t held_vreg; /* XMM_B holds it, which is in its slot, if the code still ends at held_at */
+    size_t held_at;
     uint32_t used_xmm; /* registers that hold values somewhere in the function; 0: not asked yet */
 } wagi_x64_emitter;
 
@@ -147,6 +149,10 @@ static inline int wagi_x64_xmm(const wagi_x64_emitter *e, uint32_t v)
 {
     int reg = wagi_x64_reg(e, v);
     return reg >= 0 ? reg - WAGI_FLOAT_REG : reg;
+}
+static inline bool wagi_x64_is_held(const wagi_x64_emitter *e, uint32_t v)
+{
+    return e->held_at == e->code.n && e->held_vreg == v;
 }
 static inline wagi_x64_mem wagi_x64_slot(const wagi_x64_emitter *e, uint32_t v)
 {
@@ -198,9 +204,6 @@ void wagi_x64_sse_const(wagi_x64_emitter *e, uint32_t form, int d, int a, uint64
 /* SSE forms with two operands (ucomis, sqrt, round, moves); tail: bytes of immediate that follow. */
 void wagi_x64_sse_2(wagi_x64_emitter *e, uint32_t form, int reg, int rm);
 void wagi_x64_sse_mem(wagi_x64_emitter *e, uint32_t form, int reg, wagi_x64_mem mem);
-void wagi_x64_const_operand(wagi_x64_emitter *e, uint64_t value, uint32_t size,
-                            uint32_t tail); /* the rel32 just written as 0 */
-void wagi_x64_vector_operand(wagi_x64_emitter *e, uint64_t low, uint64_t high, uint32_t tail);
 /* cmp reg, fs:[stop limit] */
 static inline void wagi_x64_compare_stop_limit(wagi_x64_buffer *b, const wagi_code_context *context, int reg)
 {
@@ -224,6 +227,20 @@ bool wagi_x64_has_edits(const wagi_x64_emitter *e, uint32_t block);
 void wagi_x64_bind_blocks(wagi_x64_emitter *e);
 void wagi_x64_bind_copy(wagi_x64_emitter *e, size_t first_ref);
 void wagi_x64_record(wagi_x64_emitter *e, wagi_site_kind kind); /* a site at the code's end */
+/* The same when it is an ordinary one, of no inlined callee and no handler, and near to the one before; else false. */
+static inline bool wagi_x64_record_usual(wagi_x64_emitter *e, wagi_site_kind kind)
+{
+    const wagi_ir *ir = e->ir;
+    uint32_t code = (uint32_t)e->code.n - e->start, source = ir->source.p[e->ins];
+    bool is_own = e->ins >= e->inlined_from && e->ins < e->inlined_until && e->inlined == WAGI_NIL;
+    if (!is_own || ir->handlers.n ||
+        !wagi_sites_put_near(e->out, kind, code - e->site_code, (int64_t)source - e->site_source))
+        return false;
+    e->site_code = code;
+    e->site_source = source;
+    e->site_count++;
+    return true;
+}
 /* The same for something that was there before: `inlined` is the callee that it is in, or NONE. */
 void wagi_x64_record_in(wagi_x64_emitter *e, wagi_site_kind kind, uint32_t source, uint32_t inlined, uint32_t handler);
 static inline uint32_t wagi_x64_inlined(wagi_x64_emitter *e)
@@ -243,6 +260,12 @@ static inline bool wagi_x64_roomy(wagi_x64_emitter *e, size_t size)
 }
 uint32_t wagi_x64_float_form(unsigned type, uint32_t op);  /* ss or sd form of an opcode */
 uint32_t wagi_x64_packed_form(unsigned type, uint32_t op); /* ps or pd form */
+
+/* ---- emit_const.c ---- */
+void wagi_x64_const_operand(wagi_x64_emitter *e, uint64_t value, uint32_t size,
+                            uint32_t tail); /* the rel32 just written as 0 */
+void wagi_x64_vector_operand(wagi_x64_emitter *e, uint64_t low, uint64_t high, uint32_t tail);
+void wagi_x64_constants(wagi_x64_emitter *e); /* behind the function: all of its constants and tables */
 
 /* ---- by kind of instruction; each returns false when the op is not its own ---- */
 bool wagi_x64_emit_int(wagi_x64_emitter *e, const wagi_ins *ins);

@@ -44,12 +44,12 @@ WAG_API int wag_agent_fd(void);
 
 /* ---- stopping ----
  *
- * A guest can be stopped at any time: in a loop or a recursion, in its start function, in memory.atomic.wait, and in a
- * host function that waits by the functions below. What is open ends with an error that says why: WAG_INTERRUPTED,
- * WAG_TERMINATED or WAG_DEADLINE. wasm code cannot catch it, and while it is pending every return from a host function
- * ends the call with it, whatever the host function returned. The instance stays what it was at that point, and it and
- * the agent can be used again. An error that says that the agent ran out of fuel (below) is like a trap: it ends one
- * call. */
+ * A guest can be stopped at any time: in a loop or a recursion, in its start function, in an instruction that moves
+ * much (after each MiB) or collects, in memory.atomic.wait, and in a host function that waits by the functions below.
+ * What is open ends with an error that says why: WAG_INTERRUPTED, WAG_TERMINATED or WAG_DEADLINE. wasm code cannot
+ * catch it, and while it is pending every return from a host function ends the call with it, whatever the host function
+ * returned. The instance stays what it was at that point, and it and the agent can be used again. An error that says
+ * that the agent ran out of fuel (below) is like a trap: it ends one call. */
 
 /* Stop what the agent runs: calls into wasm, wag_agent_run, wag_await, waits, and posts that wait for room end with
  * WAG_INTERRUPTED. Any thread, also from a signal handler. Answered when the outermost of them has returned it; when
@@ -86,18 +86,19 @@ WAG_API uint64_t wag_agent_deadline(void);
 WAG_API wag_err wag_call_until(wag_func *func, const wag_val *args, size_t arg_count, wag_val *results,
                                size_t result_count, uint64_t deadline_ns, wag_error **reterr_error);
 
-/* Waiting, for host functions and between calls. Both run no task of the loop meanwhile. deadline_ns: WAG_NO_DEADLINE
- * to wait for ever. WAG_OK when what was waited for has come, WAG_TIMEOUT, or why the agent was stopped:
- * WAG_INTERRUPTED, WAG_TERMINATED, WAG_DEADLINE; a host function should return then (NULL will do: the call ends with
- * that error). Owner thread. wag_agent_wait     until somebody notifies the agent wag_agent_wait_fd  the same, or until
- * a file descriptor (borrowed) is ready, or has an error: *ret_events says for what; 0: notified. WAG_TYPE for unknown
- * events, WAG_SYSTEM. */
+/* What a file descriptor is ready for. */
 typedef enum wag_fd_event {
     WAG_FD_READ = 1,
     WAG_FD_WRITE = 2,
     WAG_FD_ERROR = 4, /* an error, or the other side has hung up: comes unasked */
 } wag_fd_event;
+/* Wait until somebody notifies the agent: for host functions, and between calls. Runs no task of the loop meanwhile.
+ * deadline_ns: WAG_NO_DEADLINE to wait for ever. WAG_OK when what was waited for has come, WAG_TIMEOUT, or why the
+ * agent was stopped: WAG_INTERRUPTED, WAG_TERMINATED, WAG_DEADLINE; a host function should return then (NULL will do:
+ * the call ends with that error). Owner thread. */
 WAG_API wag_err wag_agent_wait(uint64_t deadline_ns);
+/* The same, or until a file descriptor (borrow) is ready for one of `events`, or has an error: *ret_events says for
+ * what; 0: notified. Fails also with WAG_TYPE for unknown events, WAG_SYSTEM. */
 WAG_API wag_err wag_agent_wait_fd(int fd, unsigned events, uint64_t deadline_ns, unsigned *ret_events);
 /* End the agent's wait, or the next one when it does not wait: notices do not add up. Any thread, also from a signal
  * handler. The agent must be alive. */
@@ -107,18 +108,23 @@ WAG_API_ANY_THREAD void wag_agent_notify(wag_agent *agent);
  *
  * A budget that is spent by what a guest executes, not by time: the same module with the same arguments takes the same
  * fuel in every tier, on every machine, in every run. The cluster's option `fuel` makes code charge it. An agent begins
- * with none; when a call needs more than there is, it ends with the trap WAG_OUT_OF_FUEL, which wasm code cannot catch,
- * and there is none left. Objects can be used again once there is some.
+ * with none; when there is none left a call ends with the trap WAG_OUT_OF_FUEL, which wasm code cannot catch. Objects
+ * can be used again once there is some.
  *
- * One unit pays for one instruction; block, loop, else, end and nop are free, and try_table costs a unit for each of
- * its clauses. Code is paid for before it runs, by straight regions: a function's body outside of its loops when it is
- * called, a loop's body outside of its inner loops each time its start is passed. What is not executed in a region (the
- * other arm of an if) is paid for all the same, so the budget bounds what is executed. Instructions that move memory,
- * table or array elements take one unit more for each 64 bytes (8 elements of a table). Calls of host functions cost
- * nothing but their instruction: a host function may charge. */
+ * Each instruction that is executed takes one unit; but block, loop, else, end and nop are free, and a try_table takes
+ * one for each of its clauses. One that traps takes it, too, and those behind it nothing: so after a trap the fuel that
+ * is left is the same in every tier. (Only how deep a recursion comes before WAG_STACK_OVERFLOW is a tier's own
+ * matter.) Constant expressions cost nothing. Calls of host functions cost nothing but their instruction: a host
+ * function may charge.
+ *
+ * Fuel is asked for when a function begins and at the start of each pass of a loop: without any, it does not begin.
+ * What is executed between is executed whole, so a call may overdraw, by less than what its function bodies have
+ * outside of loops. Then nothing is left, and wag_fuel_add pays what is owed first. Instructions that move bytes of
+ * memories, or elements of tables or arrays, take one unit more for each 64 bytes (8 elements of a table), and do
+ * nothing when there is less; then nothing is left either. */
 
-/* The agent's fuel from now on. units: INT64_MAX at most, WAG_RANGE. WAG_UNSUPPORTED when the cluster has no fuel.
- * Owner thread, also in host functions; the same for those below. */
+/* The agent's fuel from now on, whatever is owed. units: INT64_MAX at most, WAG_RANGE. WAG_UNSUPPORTED when the cluster
+ * has no fuel. Owner thread, also in host functions; the same for those below. */
 WAG_API wag_err wag_fuel_set(uint64_t units);
 /* More of it; INT64_MAX at most. */
 WAG_API wag_err wag_fuel_add(uint64_t units);
@@ -127,6 +133,8 @@ WAG_API uint64_t wag_fuel_left(void);
 /* Take some, for work that a host function does. WAG_OUT_OF_FUEL when there is less, then none is left, and
  * *reterr_error (own) is what the host function should return. */
 WAG_API wag_err wag_fuel_charge(uint64_t units, wag_error **reterr_error);
+
+/* ---- timers, rejections, collection ---- */
 
 /* Run callback(context) as a task after at least `milliseconds`. ret_timer: an id for wag_timer_cancel. Owner thread.
  */

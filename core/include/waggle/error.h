@@ -12,6 +12,9 @@
  *     printf("%s: %s\n", wag_error_class_name(wag_error_get_class(error)), wag_error_message(error));
  *     if (wag_error_offset(error, &offset))
  *         printf("at byte %zu\n", offset);
+ *     char *all = wag_error_stack(error); // class, message, and a line for each frame of a trap
+ *     puts(all);
+ *     wag_text_free(all);
  *     wag_error_unref(error);
  */
 #ifndef WAGGLE_ERROR_H
@@ -73,7 +76,7 @@ WAG_API_ANY_THREAD wag_error *wag_error_ref(wag_error *error);
 /* One reference less. NULL is a no-op. */
 WAG_API_ANY_THREAD void wag_error_unref(wag_error *error);
 
-/* Its code. Any thread, as all of these. error: not NULL. */
+/* Its code. Any thread, as all of these. NULL, here and below: WAG_OK and "no error", with nothing more to say. */
 WAG_API_ANY_THREAD wag_err wag_error_code(const wag_error *error);
 /* Its class: for a host's own error the one that was chosen, else that of its code. */
 WAG_API_ANY_THREAD wag_error_class wag_error_get_class(const wag_error *error);
@@ -94,6 +97,10 @@ WAG_API_ANY_THREAD bool wag_error_func_index(const wag_error *error, uint32_t *r
 WAG_API_ANY_THREAD size_t wag_error_frame_count(const wag_error *error);
 /* False when index is out of range. */
 WAG_API_ANY_THREAD bool wag_error_frame(const wag_error *error, size_t index, wag_frame *ret_frame);
+/* All of it for a log, as V8's error.stack: "RuntimeError: unreachable", then a line "    at name
+ * (wasm-function[3]:0x1f)" for each frame, with the byte offset in the module. Control characters in names are shown as
+ * "?". own: free with wag_text_free (waggle/module.h). NULL when memory is out. */
+WAG_API_ANY_THREAD char *wag_error_stack(const wag_error *error);
 
 #ifdef __cplusplus
 }

@@ -66,7 +66,8 @@ WAG_API wag_err wag_imports_set_n(wag_imports *imports, wag_name module, wag_nam
 WAG_API wag_err wag_imports_set_namespace(wag_imports *imports, const char *module, wag_value value);
 WAG_API wag_err wag_imports_set_namespace_n(wag_imports *imports, wag_name module, wag_value value);
 
-/* imports[module][field] = a new host function.
+/* imports[module][field] = a new host function. Replaces. WAG_TYPE for a signature that cannot be read (nothing is set
+ * then; wag_func_new says in an error where it goes wrong), else as wag_imports_set.
  *  signature  as wag_func_new; NULL: the function takes the type that the import asks for (JS API: any callable fits)
  *  context    handed to func
  *  finalize   may be NULL; called with context once nothing can call func any more, also when this call fails */

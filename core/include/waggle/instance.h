@@ -67,6 +67,7 @@ WAG_API wag_func *wag_exports_func(const wag_exports *exports, const char *name)
 WAG_API wag_memory *wag_exports_memory(const wag_exports *exports, const char *name);
 WAG_API wag_table *wag_exports_table(const wag_exports *exports, const char *name);
 WAG_API wag_global *wag_exports_global(const wag_exports *exports, const char *name);
+WAG_API wag_tag *wag_exports_tag(const wag_exports *exports, const char *name);
 
 /* ---- functions ---- */
 
@@ -114,7 +115,8 @@ typedef struct wag_memory_descriptor {
  * above the limit, or when memory or address space cannot be had. descriptor: borrow. ret_memory: own. */
 WAG_API wag_err wag_memory_create(const wag_memory_descriptor *descriptor, wag_memory **ret_memory,
                                   wag_error **reterr_error);
-/* The same for a 32-bit memory that is not shared. */
+/* The same for a 32-bit memory that is not shared. As instances are, memories that have died are kept, within the limit
+ * ready_bytes, and used again for others of their type. */
 WAG_API wag_err wag_memory_new(uint64_t initial, uint64_t maximum, wag_memory **ret_memory, wag_error **reterr_error);
 /* One more reference; returns its argument. NULL is a no-op. */
 WAG_API wag_memory *wag_memory_ref(wag_memory *memory);

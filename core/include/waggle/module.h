@@ -131,7 +131,8 @@ typedef enum wag_limit {
     WAG_LIMIT_COUNT /* how many there are; no limit */
 } wag_limit;
 
-/* How the memory of an instance that has gone is made ready for the next one of its module. */
+/* How the memory of an instance that has gone is made ready for the next one of its module, and a memory of the host's
+ * for the next one of its type. */
 typedef enum wag_reset_strategy {
     WAG_RESET_DEFAULT, /* the fastest that the module, its tier and the system allow */
     WAG_RESET_FULL,    /* write all of it */
@@ -164,7 +165,7 @@ typedef struct wag_cluster_options {
     uint32_t compile_threads; /* 0: one per processor, 4 at the most; 1: a module is compiled by one thread */
     bool perf_map;            /* write the names of native code to /tmp/perf-PID.map, for `perf report`; the code of
                                * an inlined function has its caller's name */
-    wag_reset_strategy reset; /* of the memories of instances that are used again */
+    wag_reset_strategy reset; /* of memories that are used again */
     bool check_resets;        /* compare all of each memory after its reset; see wag_cluster_reset_mismatches */
     bool gdb_jit;             /* make gdb know native code: names, likewise, and frames in backtraces */
     /* Code charges fuel, a deterministic budget of its agent (wag_fuel_set in waggle/agent.h). Costs time only when it

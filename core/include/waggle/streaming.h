@@ -82,8 +82,9 @@ typedef struct wag_response_options {
     wag_body_reader read;     /* NULL: an empty body */
     void *context;            /* handed to read and close */
     /* May be NULL; called once when the body will not be read any more: it has ended or is broken, the module is bound
-     * to fail, the response was aborted or refused, the agent ends, or the last reference goes. On the thread that
-     * reads it, or the one that drops the last reference. */
+     * to fail, the response was aborted, the agent ends, or the last reference goes (so a response that a streaming
+     * function has refused can still be read by the host). On the thread that reads it, or the one that drops the last
+     * reference. */
     void (*close)(void *context);
 } wag_response_options;
 

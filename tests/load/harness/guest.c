@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shapes.h"
 #include "tests/bench/measure.h"
+#include "tests/bench/shapes.h"
 
 /* ---- subjects ---- */
 
@@ -42,7 +42,7 @@ void subject_init(subject *s, const char *name)
 {
     bool is_shape = strlen(name) == 1 && strchr("abc", name[0]) != NULL;
     *s = (subject){.name = name, .bytes = is_shape ? shape_module(name[0]) : find_module(name)};
-    s->written = is_shape ? shape_written(name[0]) : 0;
+    s->written = is_shape ? 4096 * (size_t)shape_written(name[0], false) : 0;
     char path[4096];
     snprintf(path, sizeof path, "tests/load/scripts/%s.calls", name);
     wag_bytes bytes = file_read(path);
