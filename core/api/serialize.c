@@ -40,10 +40,17 @@ void wag_module_digest(const wag_module *module, wag_digest *ret_digest)
 
 wag_err wag_module_serialize(const wag_module *module, uint8_t **ret_data, size_t *ret_size)
 {
+    if (!module)
+        return WAG_TYPE;
     wag_bytes source = wag_module_bytes(module);
-    uint8_t *data = wagi_alloc(SERIAL_HEADER + source.size);
-    if (!data)
+    size_t size = SERIAL_HEADER + source.size;
+    uint8_t *data = ret_data ? wagi_alloc(size) : NULL;
+    if (ret_data && !data)
         return WAG_NOMEM;
+    if (ret_size)
+        *ret_size = size;
+    if (!data)
+        return WAG_OK;
     wag_digest digest;
     digest_of(source, &digest);
     memcpy(data, serial_magic, sizeof serial_magic);
@@ -51,7 +58,6 @@ wag_err wag_module_serialize(const wag_module *module, uint8_t **ret_data, size_
     memcpy(data + SERIAL_DIGEST_AT, digest.bytes, sizeof digest.bytes);
     memcpy(data + SERIAL_HEADER, source.data, source.size);
     *ret_data = data;
-    *ret_size = SERIAL_HEADER + source.size;
     return WAG_OK;
 }
 

@@ -1,4 +1,5 @@
-/* Waggle: WebAssembly.instantiate() and what surrounds it, in C. This header includes all others.
+/* Waggle: WebAssembly.instantiate() and what surrounds it, in C. This header includes all others but wasm.h,
+ * the standard's interface, and waggle/wasm_ext.h.
  *
  * In all examples `bytes` is a module that imports a function host.next and exports the functions add and twice, a
  * memory, a table and a global, `module` is what it compiles to, and `instance` one of its instances.

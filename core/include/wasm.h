@@ -563,24 +563,29 @@ static inline own wasm_functype_t *wasm_functype_new_3_2(own wasm_valtype_t *p1,
     return wasm_functype_of_(3, params, 2, results);
 }
 
-/* A pointer of the host as a number, and back. */
+/* A pointer of the host as a number, and back. (No casts: C++ programs may be warned of C's.) */
 static inline void wasm_val_init_ptr(own wasm_val_t *out, void *pointer)
 {
+    intptr_t number;
+    memcpy(&number, &pointer, sizeof number);
 #if UINTPTR_MAX == UINT32_MAX
     out->kind = WASM_I32;
-    out->of.i32 = (int32_t)(intptr_t)pointer;
+    out->of.i32 = number;
 #else
     out->kind = WASM_I64;
-    out->of.i64 = (int64_t)(intptr_t)pointer;
+    out->of.i64 = number;
 #endif
 }
 static inline void *wasm_val_ptr(const wasm_val_t *val)
 {
 #if UINTPTR_MAX == UINT32_MAX
-    return (void *)(intptr_t)val->of.i32;
+    intptr_t number = val->of.i32;
 #else
-    return (void *)(intptr_t)val->of.i64;
+    intptr_t number = val->of.i64;
 #endif
+    void *pointer;
+    memcpy(&pointer, &number, sizeof pointer);
+    return pointer;
 }
 
 #undef own

@@ -2,6 +2,11 @@
 #define _GNU_SOURCE
 #include "tests/support/check.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "tests/support/sanitized.h"
+
 static const char *const simple_text = "(module (func $f (import \"my_namespace\" \"imported_func\") (param i32))"
                                        "  (func (export \"exported_func\") i32.const 42 call $f))";
 static const char *const empty_text = "(module)";
@@ -198,6 +203,43 @@ static void test_I_07_validation_and_the_module_see_the_same_copy(void **state)
     wag_instance_unref(instance);
     wag_module_unref(module);
     free(before);
+    wat_free(bytes);
+}
+
+typedef struct flipper {
+    volatile uint8_t *byte;
+    atomic_bool stop;
+} flipper;
+
+static void *flip(void *context)
+{
+    flipper *here = context;
+    while (!atomic_load(&here->stop))
+        *here->byte ^= 1;
+    return NULL;
+}
+
+static void test_I_07_bytes_that_change_meanwhile_are_read_once(void **state)
+{
+    (void)state;
+    if (THREAD_SANITIZED) /* the race is the test */
+        skip();
+    wag_bytes bytes = wat("(module (func (export \"f\") (result i32) i32.const 6))");
+    assert_int_equal(bytes.data[bytes.size - 2], 6);
+    flipper flipper = {.byte = (uint8_t *)(uintptr_t)bytes.data + bytes.size - 2};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, flip, &flipper), 0);
+    for (int i = 0; i < 500; i++) {
+        wag_module *module = NULL;
+        wag_instance *instance = NULL;
+        ASSERT_OK(wag_module_new(bytes, NULL, &module, NULL));
+        ASSERT_OK(wag_instance_new(module, NULL, &instance, NULL));
+        assert_int_equal(call_i32(instance, "f"), wag_module_bytes(module).data[bytes.size - 2]);
+        wag_instance_unref(instance);
+        wag_module_unref(module);
+    }
+    atomic_store(&flipper.stop, true);
+    pthread_join(thread, NULL);
     wat_free(bytes);
 }
 
@@ -449,6 +491,11 @@ static void test_I_19_a_rejection_without_reaction_is_reported_once(void **state
     wag_promise_unref(unhandled);
     wag_promise_unref(handled);
     ASSERT_OK(wag_on_unhandled_rejection(NULL, NULL));
+    unhandled = wag_instantiate((wag_module *)NULL, NULL); /* without a hook: nothing happens */
+    ASSERT_OK(wag_agent_run());
+    assert_int_equal(wag_poll(unhandled), WAG_REJECTED);
+    assert_int_equal(reported, 1);
+    wag_promise_unref(unhandled);
 }
 
 static void test_I_20_an_invalid_body_fails_at_compile_time_even_if_never_called(void **state)
@@ -479,6 +526,7 @@ int main(void)
         cmocka_unit_test(test_I_05_both_overloads_take_exactly_two_arguments),
         cmocka_unit_test(test_I_06_the_bytes_are_copied_at_the_call),
         cmocka_unit_test(test_I_07_validation_and_the_module_see_the_same_copy),
+        cmocka_unit_test(test_I_07_bytes_that_change_meanwhile_are_read_once),
         cmocka_unit_test(test_I_08_an_empty_buffer_is_a_compile_error),
         cmocka_unit_test(test_I_09_the_bytes_overload_reads_imports_in_a_later_task),
         cmocka_unit_test(test_I_10_no_getter_runs_before_the_bytes_overload_returns),

@@ -319,6 +319,15 @@ static void test_MEM_09_a_buffer_cannot_grow_past_the_run_time_limit(void **stat
     ASSERT_FAILS(wag_buffer_resize(buffer, UINT64_C(65537) * 65536, &error), WAG_RANGE, WAG_CLASS_RANGE_ERROR);
     wag_buffer_unref(buffer);
     wag_memory_unref(memory);
+    /* 64-bit addresses: 262,144 pages, 16 GiB, whatever the type allows. */
+    wag_memory_descriptor descriptor = {.initial = 262145, .maximum = UINT64_MAX, .address_i64 = true};
+    ASSERT_FAILS(wag_memory_create(&descriptor, &memory, &error), WAG_RANGE, WAG_CLASS_RANGE_ERROR);
+    descriptor.initial = 1;
+    ASSERT_OK(wag_memory_create(&descriptor, &memory, NULL));
+    ASSERT_FAILS(wag_memory_grow(memory, 262144, NULL, &error), WAG_RANGE, WAG_CLASS_RANGE_ERROR);
+    assert_int_equal(wag_memory_pages(memory), 1);
+    wag_memory_unref(memory);
+    assert_int_equal(wag_cluster_get_limit(wag_cluster_default(), WAG_LIMIT_memory64_pages), 262144);
 }
 
 static void test_MEM_10_a_stale_view_is_an_error_and_no_dangling_pointer(void **state)

@@ -201,6 +201,12 @@ static void test_M_09_SER_09_digest_is_the_sha256_of_the_bytes_and_serialize_rou
     ASSERT_OK(wag_module_deserialize((wag_bytes){data, size}, NULL, &copy, NULL));
     assert_memory_equal(wag_module_bytes(copy).data, smallest, sizeof smallest);
     wag_module_unref(copy);
+    size_t only_size = 0;
+    ASSERT_OK(wag_module_serialize(module, NULL, &only_size));
+    assert_int_equal(only_size, size);
+    ASSERT_OK(wag_module_serialize(module, NULL, NULL));
+    ASSERT_ERR(wag_module_serialize(NULL, &data, &size), WAG_TYPE); /* and nothing is written */
+    assert_int_equal(only_size, size);
     /* hostile: every cut and every flipped byte is refused with an error */
     for (size_t i = 0; i < size; i++) {
         wag_error *error = NULL;

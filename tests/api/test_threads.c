@@ -192,7 +192,7 @@ static void test_a_mutex_of_wait_and_notify_guards_a_plain_counter(void **state)
     }
 }
 
-static void test_two_threads_take_turns_by_waiting_for_each_other(void **state)
+static void test_P_13_two_threads_take_turns_by_waiting_for_each_other(void **state)
 {
     (void)state;
     EACH_TIER(module, program)
@@ -270,7 +270,7 @@ static void test_another_thread_sees_a_memory_grow_while_it_runs(void **state)
     }
 }
 
-static void test_terminate_wakes_a_worker_that_waits(void **state)
+static void test_P_09_terminate_wakes_a_worker_that_waits(void **state)
 {
     (void)state;
     EACH_TIER(module, program)
@@ -381,7 +381,7 @@ static void test_P_12_an_agent_that_may_not_block_traps(void **state)
     }
 }
 
-static void test_only_a_shared_memory_can_be_waited_on(void **state)
+static void test_P_13_only_a_shared_memory_can_be_waited_on(void **state)
 {
     (void)state;
     EACH_TIER(module,
@@ -495,14 +495,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_mutex_of_wait_and_notify_guards_a_plain_counter),
-        cmocka_unit_test(test_two_threads_take_turns_by_waiting_for_each_other),
+        cmocka_unit_test(test_P_13_two_threads_take_turns_by_waiting_for_each_other),
         cmocka_unit_test(test_atomic_counters_of_every_width_lose_nothing),
         cmocka_unit_test(test_another_thread_sees_a_memory_grow_while_it_runs),
-        cmocka_unit_test(test_terminate_wakes_a_worker_that_waits),
+        cmocka_unit_test(test_P_09_terminate_wakes_a_worker_that_waits),
         cmocka_unit_test(test_an_interrupt_ends_a_wait),
         cmocka_unit_test(test_P_13_waiting_says_why_it_ended),
         cmocka_unit_test(test_P_12_an_agent_that_may_not_block_traps),
-        cmocka_unit_test(test_only_a_shared_memory_can_be_waited_on),
+        cmocka_unit_test(test_P_13_only_a_shared_memory_can_be_waited_on),
         cmocka_unit_test(test_shared_and_unshared_do_not_link),
         cmocka_unit_test(test_a_shared_memory_needs_a_maximum_that_is_no_less),
         cmocka_unit_test(test_a_shared_memory_grows_to_its_maximum_and_no_further),

@@ -469,7 +469,7 @@ static void test_a_module_above_a_gigabyte_is_refused_unread(void **state)
 }
 
 /* When it is made (64-bit addresses), and when it grows. */
-static void test_memories_reach_their_run_time_limit_and_stop_there(void **state)
+static void test_MEM_09_memories_reach_their_run_time_limit_and_stop_there(void **state)
 {
     (void)state;
     wag_cluster *cluster = NULL;
@@ -614,7 +614,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_limit_is_checked_at_its_built_in_value),
         cmocka_unit_test(test_a_module_above_a_gigabyte_is_refused_unread),
-        cmocka_unit_test(test_memories_reach_their_run_time_limit_and_stop_there),
+        cmocka_unit_test(test_MEM_09_memories_reach_their_run_time_limit_and_stop_there),
         cmocka_unit_test(test_every_limit_can_be_lowered_for_a_cluster),
         cmocka_unit_test(test_a_lowered_limit_is_the_clusters_own),
         cmocka_unit_test(test_a_limit_is_raised_only_where_the_core_specification_has_none),

@@ -284,7 +284,7 @@ static void test_loops_of_all_kinds_are_stopped(void **state)
             }
 }
 
-static void test_a_start_function_is_stopped(void **state)
+static void test_C_06_a_start_function_is_stopped(void **state)
 {
     (void)state;
     wag_bytes bytes = wat("(module (import \"h\" \"started\" (func $started))"
@@ -695,7 +695,7 @@ int main(void)
         cmocka_unit_test(test_a_guest_is_stopped_wherever_it_is_and_its_agent_lives),
         cmocka_unit_test(test_all_calls_that_are_open_are_stopped_through_the_host),
         cmocka_unit_test(test_loops_of_all_kinds_are_stopped),
-        cmocka_unit_test(test_a_start_function_is_stopped),
+        cmocka_unit_test(test_C_06_a_start_function_is_stopped),
         cmocka_unit_test(test_an_instruction_that_fills_much_is_stopped),
         cmocka_unit_test(test_copies_of_much_that_overlap_are_like_those_of_little),
         cmocka_unit_test(test_copies_of_many_elements_that_overlap_are_like_those_of_few),

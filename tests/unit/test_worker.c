@@ -80,7 +80,7 @@ static void handle_later(wag_worker_scope *self, void *context)
     wag_timer_start(1, late_handler, self, NULL);
 }
 
-static void test_messages_wait_for_the_handler(void **state)
+static void test_P_07_messages_wait_for_the_handler(void **state)
 {
     (void)state;
     static gate gate;
@@ -222,7 +222,7 @@ static void module_entry(wag_worker_scope *self, void *context)
     wag_scope_on_message(self, run_module, self);
 }
 
-static void test_one_module_runs_in_four_workers_with_imports_of_their_own(void **state)
+static void test_I_16_one_module_runs_in_four_workers_with_imports_of_their_own(void **state)
 {
     (void)state;
     size_t modules = wag_live_modules();
@@ -326,7 +326,7 @@ static void errors_error(void *context, const wag_error *error)
     errors->compile += wag_error_get_class(error) == WAG_CLASS_COMPILE_ERROR;
 }
 
-static void test_uncaught_errors_and_rejections_reach_the_parent_and_the_worker_lives(void **state)
+static void test_P_11_uncaught_errors_and_rejections_reach_the_parent_and_the_worker_lives(void **state)
 {
     (void)state;
     errors errors = {.worker = worker_of(failing_entry, NULL)};
@@ -436,13 +436,13 @@ int main(void)
         WORKER_TEST(test_four_workers_echo_thousands_of_messages_in_order),
         WORKER_TEST(test_a_worker_that_ends_by_itself_delivers_its_messages_first),
         WORKER_TEST(test_without_a_handler_the_messages_of_an_ended_worker_are_counted_as_discarded),
-        WORKER_TEST(test_messages_wait_for_the_handler),
+        WORKER_TEST(test_P_07_messages_wait_for_the_handler),
         WORKER_TEST(test_a_handler_can_be_taken_off_and_put_on_without_losing_the_order),
         WORKER_TEST(test_a_value_of_every_kind_crosses_and_comes_back_equal),
         WORKER_TEST(test_what_cannot_be_cloned_fails_at_the_sender_and_leaves_nothing),
-        WORKER_TEST(test_one_module_runs_in_four_workers_with_imports_of_their_own),
+        WORKER_TEST(test_I_16_one_module_runs_in_four_workers_with_imports_of_their_own),
         WORKER_TEST(test_a_module_of_another_cluster_is_a_message_error),
-        WORKER_TEST(test_uncaught_errors_and_rejections_reach_the_parent_and_the_worker_lives),
+        WORKER_TEST(test_P_11_uncaught_errors_and_rejections_reach_the_parent_and_the_worker_lives),
         WORKER_TEST(test_only_the_parents_thread_may_use_a_worker_and_only_the_worker_its_scope),
         WORKER_TEST(test_a_worker_without_an_entry_is_a_type_error),
         WORKER_TEST(test_without_memory_a_worker_is_made_or_not_but_nothing_leaks),

@@ -43,7 +43,7 @@ static wag_module *spin_module(void)
                      "(func (export \"host_loop\") (loop $l (call $started) (br $l))))");
 }
 
-static void test_terminate_stops_a_wasm_loop_and_one_through_the_host(void **state)
+static void test_P_09_terminate_stops_a_wasm_loop_and_one_through_the_host(void **state)
 {
     (void)state;
     size_t modules = wag_live_modules();
@@ -182,7 +182,7 @@ static void closing_entry(wag_worker_scope *self, void *context)
     wag_scope_on_message(self, close_at_first, self);
 }
 
-static void test_close_finishes_the_task_and_runs_no_other(void **state)
+static void test_P_10_close_finishes_the_task_and_runs_no_other(void **state)
 {
     (void)state;
     static gate gate;
@@ -303,11 +303,11 @@ static void test_workers_can_have_workers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WORKER_TEST(test_terminate_stops_a_wasm_loop_and_one_through_the_host),
+        WORKER_TEST(test_P_09_terminate_stops_a_wasm_loop_and_one_through_the_host),
         WORKER_TEST(test_terminate_is_for_good),
         WORKER_TEST(test_an_interrupt_ends_what_runs_but_not_the_worker),
         WORKER_TEST(test_terminating_at_random_moments_leaves_nothing_behind),
-        WORKER_TEST(test_close_finishes_the_task_and_runs_no_other),
+        WORKER_TEST(test_P_10_close_finishes_the_task_and_runs_no_other),
         WORKER_TEST(test_a_handler_may_free_its_worker),
         WORKER_TEST(test_exited_and_terminate_give_the_same_promise_again_and_again),
         WORKER_TEST(test_workers_are_joined_when_their_parents_thread_ends),

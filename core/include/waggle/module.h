@@ -112,7 +112,8 @@ typedef struct wag_digest {
 WAG_API_ANY_THREAD void wag_module_digest(const wag_module *module, wag_digest *ret_digest);
 
 /* A form to keep in a file or send to another process: a header with the digest, and the source bytes; no machine code,
- * which would have to be trusted. ret_data: own, free with wag_buffer_free. WAG_NOMEM. Any thread. */
+ * which would have to be trusted. ret_data: own, free with wag_buffer_free. WAG_TYPE for NULL, WAG_NOMEM. Any thread.
+ */
 WAG_API_ANY_THREAD wag_err wag_module_serialize(const wag_module *module, uint8_t **ret_data, size_t *ret_size);
 /* Free bytes that a function has given as own. NULL is a no-op. */
 WAG_API_ANY_THREAD void wag_buffer_free(uint8_t *data);
@@ -174,7 +175,7 @@ typedef struct wag_cluster_options {
     /* Proposals beyond WebAssembly 3.0. A module that uses one that is off is invalid. */
     bool custom_page_sizes; /* memories with pages of one byte */
     bool wide_arithmetic;   /* i64.add128, sub128, mul_wide_s, mul_wide_u */
-    wag_signals signals;
+    wag_signals signals;    /* as above */
 } wag_cluster_options;
 
 /* A cluster of its own: compile threads, limits, types. Objects of two clusters do not mix. Any thread.
