@@ -179,10 +179,12 @@ static bool region_is_empty(const region *r)
 }
 
 /* Give empty regions back while there are more empty blocks than the next round can use, a few at a time: unmapping
- * takes long. The pool is made anew. */
+ * takes long. That is what is handed out before the next mark begins and, at PACE, until all has been marked and swept.
+ * The pool is made anew. */
 static void trim_regions(wagi_gc *gc)
 {
-    size_t spare = gc->block_count + SPARE_BLOCKS, kept = 0, gone = 0;
+    size_t first = FIRST_MARK / BLOCK, round = gc->block_count > first ? gc->block_count : first;
+    size_t spare = round + round / 2 + SPARE_BLOCKS, kept = 0, gone = 0;
     if (gc->pool_count < spare + REGION_BLOCKS)
         return;
     gc->pool = NULL;

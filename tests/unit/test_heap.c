@@ -72,6 +72,24 @@ static void test_what_is_dead_is_used_again(void **state)
     wag_instance_unref(instance);
 }
 
+/* Mappings that are given back after a round and made again in the next one cost a page fault for each page. */
+static void test_a_heap_whose_objects_die_young_keeps_its_mappings(void **state)
+{
+    (void)state;
+    wag_instance *instance = make();
+    ASSERT_OK(call(instance, "churn", 2000000)); /* 48 MB: as large as it gets */
+    uint64_t collections = heap()->collections;
+    size_t mappings = heap()->regions.n, given_back = 0;
+    for (int i = 0; i < 1000; i++) {
+        ASSERT_OK(call(instance, "churn", 5000));
+        given_back += heap()->regions.n < mappings;
+        mappings = heap()->regions.n;
+    }
+    assert_true(heap()->collections > collections + 5);
+    assert_int_equal(given_back, 0);
+    wag_instance_unref(instance);
+}
+
 static void test_a_collection_at_every_allocation_changes_nothing(void **state)
 {
     (void)state;
@@ -454,6 +472,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         HEAP_TEST(test_what_is_dead_is_used_again),
         HEAP_TEST(test_the_compiler_computes_the_same_size_classes),
+        HEAP_TEST(test_a_heap_whose_objects_die_young_keeps_its_mappings),
         HEAP_TEST(test_a_collection_at_every_allocation_changes_nothing),
         HEAP_TEST(test_a_mark_in_steps_keeps_what_moves_meanwhile),
         HEAP_TEST(test_overwritten_globals_survive_the_mark_that_is_under_way),
