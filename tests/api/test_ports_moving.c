@@ -285,7 +285,7 @@ static void test_P_08_workers_with_moving_ports_are_terminated_at_random_and_not
 {
     (void)state;
     size_t modules = wag_live_modules(), live = wag_agent_live_objects();
-    int fds = count_fds();
+    long fds = count_descriptors();
     wag_module *module = module_of("(module)");
     wag_worker *workers[WORKERS];
     node *nodes[WORKERS];
@@ -318,7 +318,7 @@ static void test_P_08_workers_with_moving_ports_are_terminated_at_random_and_not
     assert_int_equal(wag_agent_live_objects(), live);
     assert_int_equal(atomic_load(&released), atomic_load(&adopted));
     assert_true(atomic_load(&adopted) > ROUNDS);
-    assert_int_equal(count_fds(), fds);
+    assert_int_equal(count_descriptors(), fds);
 }
 
 int main(void)

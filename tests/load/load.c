@@ -17,7 +17,6 @@
  * Exit status 1 when a value was wrong or something is left over: objects, modules, descriptors, threads.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -31,6 +30,7 @@
 #include "runtime/pool.h"
 #include "runtime/slot.h"
 #include "tests/bench/measure.h"
+#include "tests/support/left.h"
 
 enum { STUDIED = 400, PARTS_EVERY = 16, ALIVE_MAX = 10000 };
 
@@ -281,29 +281,13 @@ static void on_answer(void *context, wag_value message)
     }
 }
 
-/* Entries of a folder of /proc; 0 when there is none. Not counted: /proc/self/pagemap, which the process keeps open. */
-static long count_entries(const char *path)
-{
-    long count = 0;
-    DIR *folder = opendir(path);
-    for (const struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
-        char target[64] = "";
-        ssize_t size = readlinkat(dirfd(folder), entry->d_name, target, sizeof target - 1);
-        count += size < 8 || strcmp(target + size - 8, "/pagemap") != 0;
-    }
-    if (folder != NULL) {
-        closedir(folder);
-    }
-    return count;
-}
-
 typedef struct left {
     long modules, descriptors, threads;
 } left;
 
 static left count_all(void)
 {
-    return (left){(long)wag_live_modules(), count_entries("/proc/self/fd"), count_entries("/proc/self/task")};
+    return (left){(long)wag_live_modules(), count_descriptors(), count_threads()};
 }
 
 static void run_workers(run *r)

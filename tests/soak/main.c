@@ -9,7 +9,6 @@
  * not 0. The seed is printed; a thread's sequence of actions depends on it, their interleaving does not.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <malloc.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -23,6 +22,7 @@
 #include "tests/soak/soak.h"
 #include "tests/support/exceptions.h"
 #include "tests/support/gc.h"
+#include "tests/support/left.h"
 #include "tests/support/sanitized.h"
 
 enum { MESSAGES = 3, MOST_OPEN = 3, MOST_WORKERS = 64, MUTATED_MOST = 1 << 14 };
@@ -338,24 +338,13 @@ typedef struct sample {
     long descriptors, threads, mappings, rss_kib, modules;
 } sample;
 
-static long count_entries(const char *path)
-{
-    long count = 0;
-    DIR *folder = opendir(path);
-    while (folder && readdir(folder))
-        count++;
-    if (folder)
-        closedir(folder);
-    return count;
-}
-
 static sample measure(void)
 {
     sample sample = {.modules = (long)wag_live_modules()};
     char line[500];
     malloc_trim(0);
-    sample.descriptors = count_entries("/proc/self/fd");
-    sample.threads = count_entries("/proc/self/task");
+    sample.descriptors = count_descriptors();
+    sample.threads = count_threads();
     FILE *file = fopen("/proc/self/maps", "r");
     while (file && fgets(line, sizeof line, file))
         sample.mappings++;

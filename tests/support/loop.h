@@ -1,22 +1,11 @@
-/* For tests that run a loop, with workers or without: one turn of it, workers and their ends, descriptors counted. */
+/* For tests that run a loop, with workers or without: one turn of it, workers and their ends. */
 #ifndef TESTS_SUPPORT_LOOP_H
 #define TESTS_SUPPORT_LOOP_H
 
 #include "tests/support/check.h"
+#include "tests/support/left.h"
 
-#include <dirent.h>
 #include <poll.h>
-
-static inline int count_fds(void)
-{
-    int count = 0;
-    DIR *folder = opendir("/proc/self/fd");
-    assert_non_null(folder);
-    while (readdir(folder))
-        count++;
-    closedir(folder);
-    return count;
-}
 
 /* One turn of the loop, when there is something to do. */
 static inline void turn(void)

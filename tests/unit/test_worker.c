@@ -411,7 +411,7 @@ static void test_without_memory_a_worker_is_made_or_not_but_nothing_leaks(void *
     wag_module *module = module_of("(module)");
     assert_non_null(wag_agent_current()); /* it has descriptors */
     size_t modules = wag_live_modules();
-    int fds = count_fds();
+    long fds = count_descriptors();
     bool made = false;
     for (uint64_t successes = 0; !made && successes < 200; successes++) {
         wag_worker *worker = NULL;
@@ -426,7 +426,7 @@ static void test_without_memory_a_worker_is_made_or_not_but_nothing_leaks(void *
     }
     assert_true(made);
     assert_int_equal(wag_live_modules(), modules);
-    assert_int_equal(count_fds(), fds);
+    assert_int_equal(count_descriptors(), fds);
     wag_module_unref(module);
 }
 

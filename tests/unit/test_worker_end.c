@@ -134,7 +134,7 @@ static void test_terminating_at_random_moments_leaves_nothing_behind(void **stat
     size_t modules = wag_live_modules();
     wag_module *module = module_of("(module (func (export \"f\")))");
     wag_worker_free(worker_of(echo_entry, NULL)); /* nng keeps descriptors of its own from its first use on */
-    int fds = count_fds();
+    long fds = count_descriptors();
     uint32_t random = 42;
     for (int round = 0; round < 200; round++) {
         wag_worker *worker = worker_of(echo_entry, NULL);
@@ -160,7 +160,7 @@ static void test_terminating_at_random_moments_leaves_nothing_behind(void **stat
     }
     wag_module_unref(module);
     assert_int_equal(wag_live_modules(), modules);
-    assert_int_equal(count_fds(), fds);
+    assert_int_equal(count_descriptors(), fds);
 }
 
 typedef struct closing {
@@ -255,7 +255,7 @@ static void test_workers_are_joined_when_their_parents_thread_ends(void **state)
     (void)state;
     size_t modules = wag_live_modules();
     wag_module *module = module_of("(module)");
-    int fds = count_fds();
+    long fds = count_descriptors();
     for (int i = 0; i < 10; i++) {
         pthread_t thread;
         void *result = NULL;
@@ -265,7 +265,7 @@ static void test_workers_are_joined_when_their_parents_thread_ends(void **state)
     }
     wag_module_unref(module);
     assert_int_equal(wag_live_modules(), modules);
-    assert_int_equal(count_fds(), fds);
+    assert_int_equal(count_descriptors(), fds);
 }
 
 static void relay(void *context, wag_value message)
