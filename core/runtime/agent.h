@@ -357,7 +357,7 @@ wag_error *wagi_call_slots(wag_func *func, wagi_slot *slots);
 /* Leave a tail call to the innermost open wagi_call_slots (agent->tail_func). slots: the arguments. */
 void wagi_call_pass(wag_func *func, const wagi_slot *slots);
 /* Call a host function: converts slots to wag_val and back, marks escapes, checks the results' kinds (WAG_TYPE when the
- * host wrote another) and polls the interrupt flag afterwards. */
+ * host wrote another) and polls the stop limit afterwards. */
 wag_error *wagi_call_host(wag_func *func, wagi_slot *slots);
 /* What a host function's end comes to: its error (own; NULL: none), or that the agent is to stop, which wasm could not
  * see otherwise when the host function says something else. */

@@ -276,10 +276,10 @@ static void empty_block(wagi_gc *gc, block *b)
 
 /* ---- sweeping ---- */
 
-static bool is_all_dead(const wagi_gc *gc, const block *b)
+static bool is_all_dead(const wagi_gc *gc, block *b)
 {
     for (uint32_t at = BLOCK_HEADER; at < b->fresh; at += b->cell_size)
-        if (is_live(gc, block_cell((block *)(uintptr_t)b, at)))
+        if (is_live(gc, block_cell(b, at)))
             return false;
     return true;
 }
